@@ -1,0 +1,61 @@
+/**
+ * Stable error codes (design "Errors"). Every refusal, on the wire, in HTTP and on the command line, is
+ * `{code, message, detail?}`. `retryElsewhere` says whether another node may succeed where this one refused;
+ * `http` and `exit` are the surfaces' renderings of the code.
+ */
+export const ERROR_CODES = {
+  invalid_json: { retryElsewhere: false, http: 400, exit: 2 },
+  invalid_request: { retryElsewhere: false, http: 400, exit: 2 },
+  invalid_capsule: { retryElsewhere: false, http: 400, exit: 2 },
+  invalid_signature: { retryElsewhere: false, http: 400, exit: 1 },
+  invalid_receipt: { retryElsewhere: true, http: 422, exit: 1 },
+  invalid_payload: { retryElsewhere: false, http: 422, exit: 1 },
+  unsupported_version: { retryElsewhere: false, http: 400, exit: 2 },
+  unsupported_message: { retryElsewhere: false, http: 400, exit: 2 },
+  too_large: { retryElsewhere: false, http: 413, exit: 2 },
+  expired: { retryElsewhere: false, http: 410, exit: 1 },
+  capability_unavailable: { retryElsewhere: true, http: 404, exit: 1 },
+  permission_denied: { retryElsewhere: true, http: 403, exit: 4 },
+  restricted: { retryElsewhere: true, http: 403, exit: 4 },
+  encrypted_unsupported: { retryElsewhere: false, http: 422, exit: 4 },
+  payment_required: { retryElsewhere: true, http: 402, exit: 4 },
+  insufficient_credit: { retryElsewhere: true, http: 402, exit: 4 },
+  busy: { retryElsewhere: true, http: 503, exit: 1 },
+  timeout: { retryElsewhere: true, http: 504, exit: 1 },
+  cancelled: { retryElsewhere: false, http: 409, exit: 1 },
+  interrupted: { retryElsewhere: true, http: 500, exit: 1 },
+  no_provider: { retryElsewhere: false, http: 503, exit: 1 },
+  depth_exceeded: { retryElsewhere: false, http: 400, exit: 2 },
+  delegation_invalid: { retryElsewhere: false, http: 403, exit: 1 },
+  template_path_missing: { retryElsewhere: false, http: 422, exit: 1 },
+  integrity_lock: { retryElsewhere: true, http: 503, exit: 1 },
+  lease_invalid: { retryElsewhere: false, http: 403, exit: 1 },
+  unauthorized: { retryElsewhere: false, http: 401, exit: 4 },
+  forbidden_origin: { retryElsewhere: false, http: 403, exit: 4 },
+  not_found: { retryElsewhere: true, http: 404, exit: 1 },
+  conflict: { retryElsewhere: false, http: 409, exit: 1 },
+  rate_limited: { retryElsewhere: true, http: 429, exit: 1 },
+  unreachable: { retryElsewhere: true, http: 502, exit: 3 },
+  model_unavailable: { retryElsewhere: true, http: 503, exit: 1 },
+  storage_failed: { retryElsewhere: true, http: 500, exit: 1 },
+  config_invalid: { retryElsewhere: false, http: 500, exit: 2 },
+  data_dir_locked: { retryElsewhere: false, http: 500, exit: 2 },
+  data_dir_unwritable: { retryElsewhere: false, http: 500, exit: 2 },
+  store_too_new: { retryElsewhere: false, http: 500, exit: 2 },
+  address_in_use: { retryElsewhere: false, http: 500, exit: 2 },
+  usage: { retryElsewhere: false, http: 400, exit: 2 },
+  internal: { retryElsewhere: true, http: 500, exit: 1 },
+} as const satisfies Record<string, { retryElsewhere: boolean; http: number; exit: 0 | 1 | 2 | 3 | 4 }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What crosses every surface; never a stack trace. `message` is one sentence a person can act on. */
+export interface ErrorBody {
+  code: ErrorCode;
+  message: string;
+  detail?: unknown;
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}

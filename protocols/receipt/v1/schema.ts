@@ -1,0 +1,62 @@
+import { type Static, Type } from 'typebox';
+import {
+  CapabilityName,
+  closed,
+  Hex32,
+  Hex64,
+  Identity,
+  nullable,
+  SignedError,
+  TimestampMs,
+} from '../../common/v1/schema.ts';
+
+/** What was really run for a model's work, so that a receipt binds the answer to the model (design "Receipt"). */
+export const ModelExecution = Type.Object(
+  {
+    model: Type.String({ maxLength: 256 }),
+    /** Digest the model server reports for the weights. */
+    digest: nullable(Type.String({ maxLength: 128 })),
+    quantization: nullable(Type.String({ maxLength: 64 })),
+    options: Type.Record(Type.String(), Type.Unknown()),
+    seed: nullable(Type.Integer()),
+    promptTokens: nullable(Type.Integer({ minimum: 0 })),
+    completionTokens: nullable(Type.Integer({ minimum: 0 })),
+  },
+  closed,
+);
+export type ModelExecution = Static<typeof ModelExecution>;
+
+export const RECEIPT_VERSION = 1;
+/** `previousReceiptHash` of the first receipt of a chain. */
+export const GENESIS_HASH = '0'.repeat(64);
+
+/** One per handled intent, success or failure (design "Receipt"). */
+export const Receipt = Type.Object(
+  {
+    version: Type.Literal(RECEIPT_VERSION),
+    capsuleId: nullable(Hex32),
+    /** Identity of the node that ran it; the key of `signature`. */
+    identity: Identity,
+    capabilityId: CapabilityName,
+    codeHash: nullable(Hex32),
+    action: Type.String({ minLength: 1, maxLength: 128 }),
+    inputHash: Hex32,
+    resultHash: nullable(Hex32),
+    status: Type.Union([Type.Literal('completed'), Type.Literal('failed')]),
+    error: nullable(SignedError),
+    epoch: nullable(Type.Integer({ minimum: 1 })),
+    execution: nullable(ModelExecution),
+    permissionsDeclared: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }),
+    /** Sorted; a refused use is recorded as `refused:<permission>`. */
+    permissionsUsed: Type.Array(Type.String({ maxLength: 300 }), { maxItems: 128 }),
+    startedAt: TimestampMs,
+    finishedAt: TimestampMs,
+    previousStateRoot: Hex32,
+    nextStateRoot: Hex32,
+    previousReceiptHash: Hex32,
+    receiptHash: Hex32,
+    signature: Hex64,
+  },
+  closed,
+);
+export type Receipt = Static<typeof Receipt>;

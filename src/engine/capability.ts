@@ -1,0 +1,93 @@
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
+
+/** What a capability's `run` is given: a frozen value, valid against the manifest's input schema. */
+export interface Intent {
+  /** The action to perform, one of the manifest's `intents` or a capability id. */
+  readonly action: string;
+  /** Id of the capability that was asked for and is paid. */
+  readonly capability: string;
+  readonly payload: JsonObject;
+  /** Where it came from: `capsule:<id>` or `direct:<surface>`. */
+  readonly raw: string;
+  /** ms since the epoch. */
+  readonly timestamp: number;
+  /** Dotted payload paths that hold another step's result: data to quote, never instructions. */
+  readonly untrusted: readonly string[];
+}
+
+/** Scoped key-value storage; writes become durable with the receipt of this intent, or not at all. */
+export interface StorageApi {
+  get(key: string): Promise<JsonValue | undefined>;
+  put(key: string, value: JsonValue): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** Keys in order, at most `limit` (default 100, maximum 1000), after `after`. */
+  list(options?: { prefix?: string; after?: string; limit?: number }): Promise<string[]>;
+}
+
+export interface NetworkApi {
+  /** HTTP to a listed host only; no redirects leave the list; the body is cut at 1 MiB. */
+  fetch(
+    url: string,
+    init?: { method?: string; headers?: Record<string, string>; body?: string },
+  ): Promise<{ status: number; body: string }>;
+}
+
+export interface ModelInfo {
+  name: string;
+  digest: string | null;
+  quantization: string | null;
+  /** Bytes on disk. */
+  size: number | null;
+}
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+/** Ollama behind a port. Every method rejects with `model_unavailable` when the server or the model is not there. */
+export interface ModelsApi {
+  list(): Promise<ModelInfo[]>;
+  /** Streams deltas as they come; resolves with the whole text. A stream that ends early rejects. */
+  chat(
+    request: { model: string; messages: ChatMessage[]; options?: JsonObject },
+    onDelta?: (delta: string) => void,
+  ): Promise<{ text: string; execution: ModelExecution }>;
+  embed(request: {
+    model: string;
+    input: string[];
+  }): Promise<{ embeddings: number[][]; execution: ModelExecution }>;
+}
+
+/** Only the namespaces that the manifest declares are there; touching another one throws `permission_denied`. */
+export interface CapabilityApi {
+  /** Aborted on timeout and cancellation. */
+  readonly signal: AbortSignal;
+  /** ms since the epoch, from the node's clock. */
+  now(): number;
+  readonly storage: StorageApi;
+  readonly network: NetworkApi;
+  readonly models: ModelsApi;
+  /** Streams text or a stage to whoever follows the capsule. */
+  readonly progress: (update: { delta?: string; stage?: string }) => void;
+  readonly log: (message: string, context?: JsonObject) => void;
+  /** Who runs this, and for whom. */
+  readonly identity: { readonly node: string; readonly origin: string };
+  /** Binds what a model really ran into the receipt. Needs `models`. */
+  recordExecution(execution: ModelExecution): void;
+  /** This capability's section of the configuration, validated by nobody but the capability itself. */
+  readonly config: JsonObject;
+}
+
+/** What is on offer right now; ids that are missing are not advertised. Latency in seconds. */
+export interface Availability {
+  capabilities: { id: string; estimatedLatency?: number; detail?: JsonObject }[];
+}
+
+/** What `capabilities/<name>/index.ts` exports. */
+export interface CapabilityModule {
+  run(intent: Intent, api: CapabilityApi): Promise<JsonValue>;
+  /** For capabilities that depend on something outside; polled. Without it everything declared is on offer. */
+  probe?(api: Pick<CapabilityApi, 'models' | 'config' | 'signal'>): Promise<Availability>;
+}

@@ -1,0 +1,67 @@
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
+import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
+import type { Decision } from '../market/types.ts';
+import type { CapsuleRecord, CapsuleStatus } from '../store/types.ts';
+
+/** What followers of a node see, numbered from 1 since its start. */
+export type MeshEvent = { sequence: number; at: number; capsuleId: string } & (
+  | { type: 'status'; status: CapsuleStatus; executor: string | null; note?: string }
+  | { type: 'progress'; delta?: string; stage?: string }
+  | { type: 'done'; status: 'completed' | 'failed'; error: ErrorBody | null }
+);
+
+/** The whole record of a capsule as `capsule run --json` and `GET /api/capsules/:id` show it. */
+export interface CapsuleView {
+  id: string;
+  status: CapsuleStatus;
+  executor: string | null;
+  result: unknown;
+  error: ErrorBody | null;
+  receipt: Receipt | null;
+  /** Ids of the next steps' capsules, in step order. */
+  children: string[];
+  record: CapsuleRecord;
+  capsule: Capsule;
+}
+
+export interface WorkflowNode {
+  id: string;
+  requestedCapability: string;
+  status: CapsuleStatus;
+  executor: string | null;
+  error: ErrorBody | null;
+  receiptHash: string | null;
+  children: WorkflowNode[];
+}
+
+export interface Workflow {
+  root: string;
+  /** `executing` while any step is not terminal; `failed` when any step failed; else `completed`. */
+  status: CapsuleStatus;
+  receivedAt: number;
+  steps: number;
+  tree: WorkflowNode;
+}
+
+export interface SubmitOptions {
+  /** Only this node may execute (`--on`). */
+  executor?: string;
+}
+
+/** What the surfaces (HTTP, command line through it, later gateways) ask of the exchange. */
+export interface CapsuleService {
+  /** Resolves when the capsule is durable. The same capsule twice gives the same id. Throws `MeshError`. */
+  submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }>;
+  view(id: string): Promise<CapsuleView | undefined>;
+  /** Cancels wherever it is; throws `not_found`, and `conflict` when it has ended. */
+  cancel(id: string): Promise<void>;
+  explain(id: string): Decision[];
+  workflow(id: string): Promise<Workflow | undefined>;
+  workflows(options: {
+    limit?: number;
+    cursor?: string;
+  }): Promise<{ items: Workflow[]; cursor: string | null }>;
+  /** Events after `since` that are still in the bounded memory, then every new one. Returns the removal. */
+  follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
+}

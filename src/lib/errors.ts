@@ -1,0 +1,28 @@
+import { ERROR_CODES, type ErrorBody, type ErrorCode } from '../../protocols/common/v1/errors.ts';
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
+
+/** A fault or refusal with a stable code. `message` is one sentence; `detail` is JSON-safe data for a caller. */
+export class MeshError extends Error {
+  readonly code: ErrorCode;
+  readonly detail?: unknown;
+
+  constructor(code: ErrorCode, message: string, detail?: unknown, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'MeshError';
+    this.code = code;
+    if (detail !== undefined) this.detail = detail;
+  }
+}
+
+/** What may leave the process about any thrown value: unknown faults become `internal`, with no inner text. */
+export function toErrorBody(thrown: unknown): ErrorBody {
+  if (!(thrown instanceof MeshError)) return { code: 'internal', message: 'An internal error occurred.' };
+  const message = thrown.message.slice(0, LIMITS.errorMessageChars);
+  return thrown.detail === undefined
+    ? { code: thrown.code, message }
+    : { code: thrown.code, message, detail: thrown.detail };
+}
+
+export function canRetryElsewhere(code: ErrorCode): boolean {
+  return ERROR_CODES[code].retryElsewhere;
+}

@@ -1,0 +1,77 @@
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { Ring } from '../../protocols/common/v1/schema.ts';
+
+export interface Provider {
+  nodeId: string;
+  capabilityId: string;
+  /** Credits. */
+  price: number;
+  /** Seconds, as advertised: moving average plus the queue. */
+  estimatedLatency: number;
+  ring: Exclude<Ring, 'local'>;
+  roundTripMs: number;
+  detail?: Record<string, unknown>;
+  /** Milliseconds since the last advertisement, by this node's monotonic clock. */
+  ageMs: number;
+}
+
+export type ExclusionReason =
+  | 'price_above_amount'
+  | 'not_granted'
+  | 'circuit_open'
+  | 'busy'
+  | 'already_tried'
+  | 'silent'
+  | 'not_requested';
+
+export interface Candidate {
+  /** `local` stands for this node. */
+  nodeId: string;
+  score: number;
+  price: number;
+  latencySeconds: number;
+  ring: Ring;
+  /** One short sentence for `capsule explain`. */
+  reason: string;
+}
+
+/** The stored decision: what was considered, how it scored, what was left out and why. */
+export interface Decision {
+  at: number;
+  capsuleId: string;
+  capabilityId: string;
+  /** Best first, at most 16. */
+  ranking: Candidate[];
+  /** At most 16 are named. */
+  excluded: { nodeId: string; reason: ExclusionReason }[];
+  /** All providers in the table, named or not. */
+  providersKnown: number;
+  weights: { price: number; latency: number; distance: number };
+  /** True where everybody was excluded and the least bad is tried. */
+  leastBad: boolean;
+}
+
+export interface ChooseOptions {
+  /** Nodes that refused or failed this capsule before. */
+  tried?: ReadonlySet<string>;
+  /** Only this node (`--on`). */
+  only?: string;
+  now: number;
+}
+
+/** Pure with regard to its inputs: the table, the local offer and peer health. */
+export interface Scheduler {
+  /** Empty ranking: nobody. Never awaits; cost is O(log n) in the providers of the capability. */
+  choose(capsule: Capsule, options: ChooseOptions): Decision;
+}
+
+/** Reports from the exchange: three cases with three treatments (design "Market and scheduler"). */
+export interface PeerHealth {
+  /** It said no for now: left out until `retryAfterMs` has passed. Not a failure. */
+  declinedBusy(nodeId: string, retryAfterMs: number): void;
+  /** It took the work and failed or died: counts towards opening its circuit. */
+  failed(nodeId: string): void;
+  /** It said nothing in time. Left out for a short while, not a failure yet. */
+  silent(nodeId: string): void;
+  succeeded(nodeId: string): void;
+}

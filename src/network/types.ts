@@ -1,0 +1,57 @@
+import type { Ring } from '../../protocols/common/v1/schema.ts';
+import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import type { Startable } from '../lib/lifecycle.ts';
+
+export interface PeerInfo {
+  nodeId: string;
+  addresses: string[];
+  direction: 'inbound' | 'outbound';
+  /** Milliseconds, moving average of pings; null before the first. */
+  roundTripMs: number | null;
+  /** By measurement and address: ring1 same machine, private network or <= 10 ms; ring2 <= 80 ms; else global. */
+  ring: Exclude<Ring, 'local'>;
+  connectedAt: number;
+}
+
+export type GossipVerdict = 'accept' | 'ignore' | 'reject';
+
+export interface NetworkEvents {
+  'peer:connect': [nodeId: string];
+  /** The last connection to the peer closed. */
+  'peer:disconnect': [nodeId: string];
+  'peer:measured': [peer: PeerInfo];
+}
+
+/**
+ * What the parts above ask of the network. Everything handed up has passed the one schema; everything handed
+ * down is bounded. Implementations: libp2p, and in memory for tests; one conformance suite runs on both.
+ */
+export interface Network extends Startable {
+  readonly nodeId: string;
+  /** Dialable addresses with the peer id, once started. */
+  addresses(): string[];
+  peers(): PeerInfo[];
+  peer(nodeId: string): PeerInfo | undefined;
+  isConnected(nodeId: string): boolean;
+  /** Dials a multiaddr (with or without peer id); rejects with `unreachable`. Gives the node id. */
+  dial(address: string, options?: { signal?: AbortSignal }): Promise<string>;
+  /**
+   * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, rejects
+   * with `unreachable`, `busy` (send queue full) or `too_large`. Frames of one tick share one write.
+   */
+  send(to: string, message: ExchangeMessage, options?: { signal?: AbortSignal }): Promise<void>;
+  /** One handler; called in order of arrival for each peer. What it throws is logged and costs the peer nothing. */
+  onMessage(handler: (from: string, message: ExchangeMessage) => void): void;
+  /** Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. */
+  subscribe(
+    topic: string,
+    validate: (from: string, message: GossipMessage) => GossipVerdict,
+    handle: (from: string, message: GossipMessage) => void,
+  ): void;
+  unsubscribe(topic: string): void;
+  publish(topic: string, message: GossipMessage): Promise<void>;
+  /** How many peers are known to listen on the topic. */
+  subscribers(topic: string): number;
+  on<E extends keyof NetworkEvents>(event: E, listener: (...args: NetworkEvents[E]) => void): void;
+  off<E extends keyof NetworkEvents>(event: E, listener: (...args: NetworkEvents[E]) => void): void;
+}

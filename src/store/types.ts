@@ -1,0 +1,158 @@
+import type { Assignment } from '../../protocols/assignment/v1/schema.ts';
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
+import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
+import type { Settlement } from '../../protocols/settlement/v1/schema.ts';
+
+/** One numbered, never reused keyspace of the database and the type of its values (see `keyspaces.ts`). */
+export interface Keyspace<T> {
+  readonly id: number;
+  readonly name: string;
+  /** Phantom: carries `T`. */
+  readonly value?: T;
+}
+
+/** Reads see every committed write at once, durable or not yet. Values are JSON. */
+export interface Reader {
+  get<T>(space: Keyspace<T>, key: string): T | undefined;
+}
+
+export interface ScanRange {
+  gte?: string;
+  gt?: string;
+  lt?: string;
+  lte?: string;
+  reverse?: boolean;
+  limit?: number;
+}
+
+/** Reads see its own writes first. Nothing is visible to others before `commit`, which applies all or nothing. */
+export interface Transaction extends Reader {
+  put<T>(space: Keyspace<T>, key: string, value: T): void;
+  delete<T>(space: Keyspace<T>, key: string): void;
+  /**
+   * Makes the writes visible at once and resolves when they are synced to disk, in order of commit, several
+   * transactions sharing one sync (group commit). Rejects with `storage_failed` once the disk failed; the
+   * database then refuses every further write.
+   */
+  commit(): Promise<void>;
+}
+
+export interface Database extends Reader {
+  transaction(): Transaction;
+  /** Ordered pairs; waits for pending commits first, so that it sees them. */
+  scan<T>(space: Keyspace<T>, range: ScanRange): AsyncIterable<[key: string, value: T]>;
+  /** Resolves when everything committed so far is durable. */
+  flushed(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const CAPSULE_STATUSES = ['pending', 'announced', 'executing', 'completed', 'failed'] as const;
+export type CapsuleStatus = (typeof CAPSULE_STATUSES)[number];
+export type TerminalStatus = 'completed' | 'failed';
+
+export interface HistoryEntry {
+  at: number;
+  status: CapsuleStatus;
+  /** One short sentence for a person, such as "assigned to 12D3…". */
+  note?: string;
+}
+
+/** What the node knows about a capsule beside its bytes. Small, rewritten at each transition. */
+export interface CapsuleRecord {
+  id: string;
+  status: CapsuleStatus;
+  originIdentity: string;
+  requestedCapability: string;
+  parentCapsule: string | null;
+  chainDepth: number;
+  /** Id of the workflow's root capsule; its own id for a root. */
+  root: string;
+  /** ms since the epoch, when this node first stored it; the listing order. */
+  receivedAt: number;
+  updatedAt: number;
+  /** Node that grants its leases; this node's own id where it coordinates. */
+  coordinator: string;
+  /** Node where the workflow was submitted. */
+  replyTo: string;
+  /** Node that executes or executed it. */
+  executor: string | null;
+  /** Newest epoch granted (coordinator) or held (executor). */
+  epoch: number;
+  /** Executions begun, counting the first. */
+  attempts: number;
+  /** A child waiting for the parent's settlement before it may be scheduled. */
+  held: boolean;
+  error: ErrorBody | null;
+  receiptHash: string | null;
+  /** Bounded: the first and the newest entries. */
+  history: HistoryEntry[];
+}
+
+/** What a transition may set beside the status. */
+export type RecordPatch = Partial<
+  Pick<
+    CapsuleRecord,
+    'executor' | 'epoch' | 'attempts' | 'held' | 'error' | 'receiptHash' | 'coordinator' | 'replyTo'
+  >
+> & { note?: string };
+
+export interface ListFilter {
+  status?: CapsuleStatus;
+  requestedCapability?: string;
+  originIdentity?: string;
+  root?: string;
+  parentCapsule?: string;
+  /** 1 to 500; default 50. */
+  limit?: number;
+  /** From the previous page's `cursor`. */
+  cursor?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Null on the last page. */
+  cursor: string | null;
+}
+
+export interface PruneOptions {
+  maxAgeMs?: number;
+  keepStatuses?: CapsuleStatus[];
+  /** Keep at most so many terminal capsules, the newest. */
+  maxCount?: number;
+}
+
+/** What a capsule ended with; written once, in the batch that ends it. */
+export interface StoredResult {
+  result: unknown;
+  receipt: Receipt;
+  assignment: Assignment | null;
+  settlement: Settlement | null;
+}
+
+/**
+ * Capsules and their lifecycle. Methods that take a transaction stage their writes there, so that whatever
+ * belongs together is one batch.
+ */
+export interface CapsuleStore {
+  /** False, and nothing staged, when it is stored already. */
+  add(tx: Transaction, capsule: Capsule, record: CapsuleRecord): boolean;
+  get(id: string): Capsule | undefined;
+  record(id: string, reader?: Reader): CapsuleRecord | undefined;
+  /** Throws `conflict` where the lifecycle has no such arrow, `not_found` for an unknown id. Gives the new record. */
+  setStatus(tx: Transaction, id: string, status: CapsuleStatus, patch?: RecordPatch): CapsuleRecord;
+  /** Changes fields without a new status; same errors. A terminal record accepts nothing. */
+  update(tx: Transaction, id: string, patch: RecordPatch): CapsuleRecord;
+  putResult(tx: Transaction, id: string, result: StoredResult): void;
+  result(id: string, reader?: Reader): StoredResult | undefined;
+  list(filter: ListFilter): Promise<Page<CapsuleRecord>>;
+  /** Workflow roots, newest first. */
+  listRoots(filter: { limit?: number; cursor?: string }): Promise<Page<CapsuleRecord>>;
+  /** Every record that is not terminal, oldest first; what recovery walks. */
+  unfinished(): AsyncIterable<CapsuleRecord>;
+  counts(): Promise<Record<CapsuleStatus, number>>;
+  /** Throws `conflict` unless terminal. */
+  remove(tx: Transaction, id: string): void;
+  /** Removes terminal capsules only; gives how many. */
+  prune(options: PruneOptions): Promise<number>;
+}
