@@ -122,12 +122,21 @@ export interface PruneOptions {
   maxCount?: number;
 }
 
-/** What a capsule ended with; written once, in the batch that ends it. */
+/** What became of one `next` step: a child, or the reason why there is none. */
+export interface StepOutcome {
+  child: string | null;
+  error: ErrorBody | null;
+}
+
+/** What a capsule ended with; written in the batch that ends it, the settlement when it arrives. */
 export interface StoredResult {
   result: unknown;
-  receipt: Receipt;
+  /** Null only where it failed before anybody ran it. */
+  receipt: Receipt | null;
   assignment: Assignment | null;
   settlement: Settlement | null;
+  /** One for each of the capsule's `next` steps, in order; empty where it failed. */
+  steps: StepOutcome[];
 }
 
 /**

@@ -125,9 +125,10 @@ export const CapsuleResult = Type.Object({
   status: Type.Union([Type.Literal('completed'), Type.Literal('failed')]),
   result: Type.Optional(Type.Unknown()),
   error: Type.Optional(WireError),
-  receipt: Receipt,
+  /** Null only where a coordinator reports that it gave up before anybody ran it. */
+  receipt: nullable(Receipt),
   /** The lease under which it ran: proves to a receiver that did not grant it that it was granted. */
-  assignment: Assignment,
+  assignment: nullable(Assignment),
   spawned: Type.Array(SpawnedCapsule, { maxItems: LIMITS.nextSteps }),
 });
 export const CapsuleSettlement = Type.Object({
