@@ -26,7 +26,11 @@ export interface ScanRange {
   limit?: number;
 }
 
-/** Reads see its own writes first. Nothing is visible to others before `commit`, which applies all or nothing. */
+/**
+ * Reads see its own writes first. Nothing is visible to others before `commit`, which applies all or nothing. Begin
+ * and commit in one tick: a commit rejects with `conflict`, and applies nothing, when another one changed a row that
+ * this transaction had read.
+ */
 export interface Transaction extends Reader {
   put<T>(space: Keyspace<T>, key: string, value: T): void;
   delete<T>(space: Keyspace<T>, key: string): void;

@@ -1,0 +1,97 @@
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Level } from 'level';
+import type { Logger } from 'pino';
+import { MeshError } from '../lib/errors.ts';
+import { BufferedDatabase } from './buffered-database.ts';
+import { keyspace } from './keyspaces.ts';
+import { LevelDisk } from './level-disk.ts';
+import type { Database } from './types.ts';
+
+/** Counts up with every change of what is stored that an older node would misread. */
+export const STORE_VERSION = 1;
+const VERSION_KEY = 'store-version';
+const meta = keyspace<number>('meta');
+
+export interface OpenDatabaseOptions {
+  /** The node's data directory; made, for its owner only, where missing. The database lives in `store` below it. */
+  directory: string;
+  log: Logger;
+  /** Called once when a write failed; from then on every commit rejects with `storage_failed`. */
+  onFailure?: (error: MeshError) => void;
+}
+
+/**
+ * Opens the one database of a data directory. Throws `data_dir_unwritable`, `data_dir_locked` while another process
+ * has it open, `store_too_new` when a newer version wrote it, `storage_failed` when it is damaged.
+ */
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  await makeDirectory(options.directory);
+  const level = await openLevel(options.directory);
+  const db = new BufferedDatabase({ ...options, disk: new LevelDisk(level) });
+  try {
+    await checkVersion(db, options.directory);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return db;
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unwritable(directory, error);
+  }
+}
+
+async function openLevel(directory: string): Promise<Level<string, string>> {
+  const level = new Level<string, string>(join(directory, 'store'));
+  try {
+    await level.open();
+    return level;
+  } catch (error) {
+    throw openFailure(directory, error);
+  }
+}
+
+function openFailure(directory: string, error: unknown): MeshError {
+  // `level` wraps what went wrong as the cause of "not open".
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'LEVEL_LOCKED') {
+    return new MeshError(
+      'data_dir_locked',
+      `Another node already runs on the data directory ${directory}.`,
+      { directory },
+      { cause },
+    );
+  }
+  if (code === 'LEVEL_CORRUPTION') {
+    return new MeshError('storage_failed', `The store in ${directory} is damaged.`, { directory }, { cause });
+  }
+  return unwritable(directory, cause);
+}
+
+function unwritable(directory: string, cause: unknown): MeshError {
+  const message = `The data directory ${directory} cannot be created or written.`;
+  return new MeshError('data_dir_unwritable', message, { directory }, { cause });
+}
+
+async function checkVersion(db: Database, directory: string): Promise<void> {
+  const found = db.get(meta, VERSION_KEY);
+  if (found === STORE_VERSION) return;
+  if (found !== undefined) {
+    throw new MeshError(
+      'store_too_new',
+      `The store in ${directory} has version ${found}, newer than ${STORE_VERSION}, which this node knows.`,
+      { directory, found, known: STORE_VERSION },
+    );
+  }
+  const tx = db.transaction();
+  tx.put(meta, VERSION_KEY, STORE_VERSION);
+  await tx.commit();
+}
