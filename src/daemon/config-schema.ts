@@ -1,0 +1,182 @@
+import { type Static, type TObject, type TProperties, Type } from 'typebox';
+import { closed, JsonObject } from '../../protocols/common/v1/schema.ts';
+
+/*
+ * The one source of the configuration (interfaces "Configuration"): types, defaults, validation, the published
+ * `config/schema.json`, `config/default.json` and the table in the documentation all come from here.
+ */
+
+const ms = (description: string, value: number, minimum = 1) =>
+  Type.Integer({
+    description: `${description} Milliseconds.`,
+    default: value,
+    minimum,
+    maximum: 2_147_483_647,
+  });
+const count = (description: string, value: number, maximum: number, minimum = 1) =>
+  Type.Integer({ description, default: value, minimum, maximum });
+const texts = (description: string, value: readonly string[] = []) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+    description,
+    default: [...value],
+    maxItems: 256,
+  });
+const section = <P extends TProperties>(description: string, properties: P): TObject<P> =>
+  Type.Object(properties, { description, ...closed });
+
+const Weights = section('Factors of the score by which a provider is chosen; the lowest sum wins.', {
+  price: Type.Number({ description: 'For each credit.', default: 1, minimum: 0, maximum: 1000 }),
+  latency: Type.Number({ description: 'For each second.', default: 0.5, minimum: 0, maximum: 1000 }),
+  distance: Type.Number({
+    description: 'For each step outwards: local 0, ring1 1, ring2 2, global 3.',
+    default: 0.3,
+    minimum: 0,
+    maximum: 1000,
+  }),
+});
+
+export const ConfigSchema = Type.Object(
+  {
+    node: section('What this node says about itself.', {
+      labels: Type.Record(
+        Type.String({ pattern: '^[a-z][a-z0-9_.-]{0,62}$' }),
+        Type.String({ maxLength: 128 }),
+        {
+          description: 'Facts for people and choosers, such as `{"room": "office"}`.',
+          default: {},
+          ...closed,
+        },
+      ),
+    }),
+    data: section('Where the node keeps what must survive.', {
+      directory: Type.String({
+        description:
+          'Data directory: identity, token and database. A leading `~/` is the home directory. `--data` and `CAPSULE_DATA` come first.',
+        default: '~/.capsule',
+        minLength: 1,
+      }),
+    }),
+    network: section('The peer-to-peer side.', {
+      listen: texts('Multiaddrs to listen on; port 0 takes a free one.', [
+        '/ip4/0.0.0.0/tcp/4470',
+        '/ip4/0.0.0.0/tcp/4471/ws',
+      ]),
+      bootstrap: texts('Multiaddrs of nodes to connect to at start and to keep connected to.'),
+      mdns: Type.Boolean({ description: 'Find nodes on the local network.', default: true }),
+      maxConnections: count('Most connections held at once; more are refused.', 256, 10_000),
+      allow: texts('Peer ids that may connect; empty means everybody who is not denied.'),
+      deny: texts('Peer ids that may not connect.'),
+    }),
+    api: section('The HTTP side: console, command line, programs.', {
+      host: Type.String({
+        description: 'Address to bind. Anything but loopback needs the token.',
+        default: '127.0.0.1',
+        minLength: 1,
+        maxLength: 253,
+      }),
+      port: count('Port to bind; 0 takes a free one.', 4480, 65_535, 0),
+      hosts: texts(
+        'More names under which this API may be called, `name` (any port) or `name:port`, such as the one a reverse proxy or a published container port gives it.',
+      ),
+      requireToken: Type.Boolean({
+        description: 'Whether every call needs the token; can be switched off on loopback only.',
+        default: true,
+      }),
+    }),
+    capabilities: section('What this node can execute.', {
+      enabled: Type.Union([Type.Literal('*'), Type.Array(Type.String({ minLength: 1, maxLength: 64 }))], {
+        description: 'Modules to load, by name, or `"*"` for all that are found.',
+        default: '*',
+      }),
+      folders: texts('Folders with more capability modules beside the built-in ones.'),
+      settings: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), JsonObject, {
+        description:
+          'Each module\'s own section, such as `{"notify": {"hosts": ["hooks.example.org"]}}`; the module checks it.',
+        default: {},
+        ...closed,
+      }),
+    }),
+    permissions: section('What capabilities may do before an operator says more.', {
+      builtins: Type.Boolean({
+        description: 'Grant the built-in modules everything that they declare.',
+        default: true,
+      }),
+      granted: Type.Record(
+        Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }),
+        Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 64 }),
+        {
+          description: 'Further grants: `{"<module>": ["storage", "network:config"]}`.',
+          default: {},
+          ...closed,
+        },
+      ),
+    }),
+    engine: section('How much runs at once, and for how long.', {
+      concurrency: count('Intents that run at once.', 8, 1024),
+      queue: count('Intents that may wait; beyond that the node says `busy`.', 256, 100_000, 0),
+      defaultTimeoutMs: ms('How long one run may take where its capsule does not say.', 120_000),
+      maxTimeoutMs: ms('Longest that any run may take, whatever its capsule says.', 3_600_000),
+      probeIntervalMs: ms('Between two looks at what a module offers now.', 15_000, 100),
+    }),
+    market: section('Advertising, and choosing among providers.', {
+      weights: Weights,
+      advertiseIntervalMs: ms('Between two advertisements.', 60_000, 100),
+      ttlMs: ms('How long a provider is believed without a new advertisement.', 300_000, 100),
+    }),
+    exchange: section('Coordinating capsules that run here or elsewhere.', {
+      leaseMs: ms('How long an executor holds a capsule without a heartbeat.', 30_000, 100),
+      heartbeatMs: ms('Between two heartbeats; must be shorter than the lease.', 10_000, 20),
+      graceMs: ms('Wait after an executor fell silent or its connection dropped.', 2_000, 0),
+      bidWindowMs: ms('Bids are collected for so long after the first.', 250, 1),
+      announceTimeoutMs: ms('How long to wait for a bid before an announce is repeated.', 10_000, 10),
+      acceptTimeoutMs: ms('How long an executor may take to accept or decline.', 5_000, 10),
+      maxRetries: count('Further executions after a failed one, where the capsule does not say.', 2, 10, 0),
+      maxActive: count(
+        'Capsules coordinated at once; beyond that a submission is `busy`.',
+        10_000,
+        1_000_000,
+      ),
+    }),
+    credits: section('The ledger.', {
+      limit: Type.Number({
+        description: 'Credits that an identity may owe this node.',
+        default: 1000,
+        minimum: 0,
+        maximum: 1_000_000_000,
+      }),
+    }),
+    models: section('Where models run.', {
+      ollama: Type.String({
+        description: 'Base address of an Ollama server.',
+        default: 'http://127.0.0.1:11434',
+        pattern: '^https?://[^\\s]+$',
+      }),
+    }),
+    log: section('Logs, on standard error.', {
+      level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+        description: 'Least severe level to print. Payloads appear at `trace` only.',
+        default: 'info',
+      }),
+    }),
+    store: section('What is kept of capsules that have ended; others are never pruned.', {
+      maxCount: count('Most ended capsules kept.', 100_000, 100_000_000),
+      maxAgeMs: Type.Integer({
+        description: 'Ended capsules are kept for so long. Milliseconds; the default is 30 days.',
+        default: 2_592_000_000,
+        minimum: 1000,
+        maximum: Number.MAX_SAFE_INTEGER,
+      }),
+    }),
+  },
+  { title: 'capsule.json', description: 'Configuration of a capsule-mesh node.', ...closed },
+);
+
+/** A complete configuration: every key is there. */
+export type Config = Static<typeof ConfigSchema>;
+
+/** Any part of a configuration, as flags and files give it. */
+export type PartialConfig = {
+  [S in keyof Config]?:
+    | { [K in keyof Config[S]]?: Config[S][K] | Partial<Config[S][K]> | undefined }
+    | undefined;
+};

@@ -1,0 +1,220 @@
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { MeshError } from '../lib/errors.ts';
+import { type Config, ConfigSchema, type PartialConfig } from './config-schema.ts';
+import { defaultsOf, isTree, locate, merge, nearest, parseText, unknownKeys } from './config-values.ts';
+
+export interface ConfigSources {
+  /** What the command line gave; strongest. */
+  flags?: PartialConfig;
+  env: Readonly<Record<string, string | undefined>>;
+  /** `--config F`: must exist. Without it `capsule.json` in the data directory is read where there is one. */
+  file?: string;
+  /** `--data DIR`. */
+  dataDirectory?: string;
+}
+
+export interface LoadedConfig {
+  /** Complete; `data.directory` is absolute. */
+  config: Config;
+  /** The file that was read, or null. */
+  file: string | null;
+}
+
+/** Longest excerpt of a bad value in an error message, in characters. */
+const FOUND_CHARS = 80;
+const DEFAULT_FILE = 'capsule.json';
+/** Read by other parts, although they look like settings. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['CAPSULE_API_URL', 'CAPSULE_API_TOKEN']);
+
+type Layer = Record<string, Record<string, unknown> | undefined>;
+
+/** What holds where no flag, variable or file says otherwise. `data.directory` still starts with `~/`. */
+export function defaultConfig(): Config {
+  const defaults = defaultsOf(ConfigSchema);
+  assertConfig(defaults, 'the default configuration');
+  return defaults;
+}
+
+/**
+ * Flags over environment `CAPSULE_<SECTION>_<KEY>` over file over default (interfaces "Configuration"). Throws
+ * `config_invalid` with detail `{path, found, allowed, source}` for an unknown key or a bad value.
+ */
+export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> {
+  const defaults = defaultConfig();
+  const environment = fromEnvironment(sources.env);
+  const flags: Layer = { ...sources.flags };
+  if (sources.dataDirectory !== undefined) flags.data = { directory: sources.dataDirectory };
+  const directory = [flags, environment, defaults].map((layer) => layer.data?.directory);
+  const named = directory.find((each) => typeof each === 'string');
+  const file = await readConfigFile(sources.file, absolute(named ?? defaults.data.directory));
+
+  let merged: unknown = defaults;
+  for (const { value, source } of [
+    { value: file?.value, source: file?.path ?? DEFAULT_FILE },
+    { value: environment, source: 'the environment' },
+    { value: flags, source: 'the command line' },
+  ]) {
+    refuseUnknownKeys(value, source);
+    // Each layer is checked on top of the defaults alone, so that a fault is blamed on the one that has it.
+    assertConfig(merge(ConfigSchema, defaults, value), source);
+    merged = merge(ConfigSchema, merged, value);
+  }
+  assertConfig(merged, 'the configuration');
+  checkTogether(merged);
+  return {
+    config: { ...merged, data: { directory: absolute(merged.data.directory) } },
+    file: file?.path ?? null,
+  };
+}
+
+/** `CAPSULE_NETWORK_MAX_CONNECTIONS` for `network.maxConnections`. */
+export function environmentName(section: string, key: string): string {
+  return `CAPSULE_${section}_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`)}`.toUpperCase();
+}
+
+/** A loopback address or name, which nothing outside this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function fromEnvironment(env: ConfigSources['env']): Layer {
+  const known = new Map<string, { section: string; key: string; schema: TSchema }>();
+  for (const [section, { properties }] of Object.entries(ConfigSchema.properties)) {
+    for (const [key, schema] of Object.entries<TSchema>(properties)) {
+      known.set(environmentName(section, key), { section, key, schema });
+    }
+  }
+  const layer: Layer = {};
+  for (const [name, text] of Object.entries(env)) {
+    const target = known.get(name === 'CAPSULE_DATA' ? 'CAPSULE_DATA_DIRECTORY' : name);
+    if (target === undefined) refuseMistyped(name, [...known.keys()]);
+    // An empty variable says nothing: `X=${X:-}` is how compose files pass on what is not set.
+    else if (text !== undefined && text !== '') {
+      const { section, key, schema } = target;
+      layer[section] = { ...layer[section], [key]: parseText(schema, text) };
+    }
+  }
+  return layer;
+}
+
+/** Other programs' variables may start with `CAPSULE_` too; only what looks like ours and is not is refused. */
+function refuseMistyped(name: string, known: readonly string[]): void {
+  const section = /^CAPSULE_([A-Z]+)_/.exec(name)?.[1]?.toLowerCase();
+  if (section === undefined || OTHER_VARIABLES.has(name)) return;
+  if (nearest(section, Object.keys(ConfigSchema.properties)) === undefined) return;
+  const meant = nearest(name, known);
+  const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
+  throw new MeshError('config_invalid', `There is no setting for the variable ${name}.${hint}`, {
+    path: name,
+    found: name,
+    allowed: known.filter((each) => each.startsWith(`CAPSULE_${section.toUpperCase()}_`)),
+    source: 'the environment',
+  });
+}
+
+async function readConfigFile(
+  file: string | undefined,
+  directory: string,
+): Promise<{ value: unknown; path: string } | undefined> {
+  const path = file === undefined ? join(directory, DEFAULT_FILE) : absolute(file);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const code = isTree(error) ? error.code : undefined;
+    if (file === undefined && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
+    throw new MeshError(
+      'config_invalid',
+      `The configuration file ${path} cannot be read (${String(code)}).`,
+      {
+        source: path,
+      },
+    );
+  }
+  const { value, problem } = parse(text);
+  if (!isTree(value)) {
+    const why = problem ?? 'it must be a JSON object';
+    throw new MeshError('config_invalid', `The configuration file ${path} is not valid: ${why}.`, {
+      source: path,
+    });
+  }
+  const { $schema: _forEditors, ...settings } = value;
+  return { value: settings, path };
+}
+
+function parse(text: string): { value?: unknown; problem?: string } {
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : 'it does not parse' };
+  }
+}
+
+/** Before anything is merged, so that no key of a file ever reaches a prototype. */
+function refuseUnknownKeys(value: unknown, source: string): void {
+  const unknown = unknownKeys(ConfigSchema, value)[0];
+  if (unknown === undefined) return;
+  const { path, known } = unknown;
+  const key = path.split('.').at(-1) ?? path;
+  const meant = nearest(key, known);
+  const hint = meant === undefined ? `allowed are ${known.join(', ')}.` : `did you mean "${meant}"?`;
+  const message = `Unknown key "${path}" in ${source}; ${hint}`;
+  throw new MeshError('config_invalid', message, { path, found: key, allowed: known, source });
+}
+
+function assertConfig(value: unknown, source: string): asserts value is Config {
+  if (Value.Check(ConfigSchema, value)) return;
+  const pointer = Value.Errors(ConfigSchema, value)[0]?.instancePath ?? '';
+  const { path, found, allowed } = locate(ConfigSchema, value, pointer);
+  const shown = (JSON.stringify(found) ?? 'nothing').slice(0, FOUND_CHARS);
+  const message = `"${path}" in ${source} is ${shown}; it must be ${allowed}.`;
+  throw new MeshError('config_invalid', message, { path, found, allowed, source });
+}
+
+/** What one key's schema cannot say because it takes two keys. */
+function checkTogether(config: Config): void {
+  const { exchange, engine, market, api } = config;
+  const rules = [
+    {
+      path: 'exchange.heartbeatMs',
+      found: exchange.heartbeatMs,
+      holds: exchange.heartbeatMs < exchange.leaseMs,
+      allowed: `less than exchange.leaseMs (${String(exchange.leaseMs)})`,
+    },
+    {
+      path: 'engine.defaultTimeoutMs',
+      found: engine.defaultTimeoutMs,
+      holds: engine.defaultTimeoutMs <= engine.maxTimeoutMs,
+      allowed: `at most engine.maxTimeoutMs (${String(engine.maxTimeoutMs)})`,
+    },
+    {
+      path: 'market.advertiseIntervalMs',
+      found: market.advertiseIntervalMs,
+      holds: market.advertiseIntervalMs < market.ttlMs,
+      allowed: `less than market.ttlMs (${String(market.ttlMs)})`,
+    },
+    {
+      path: 'api.requireToken',
+      found: api.requireToken,
+      holds: api.requireToken || isLoopback(api.host),
+      allowed: `true where api.host (${api.host}) is not loopback`,
+    },
+  ];
+  for (const { path, found, holds, allowed } of rules) {
+    if (holds) continue;
+    throw new MeshError('config_invalid', `"${path}" is ${String(found)}; it must be ${allowed}.`, {
+      path,
+      found,
+      allowed,
+    });
+  }
+}
+
+function absolute(path: string): string {
+  return resolve(path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path);
+}
