@@ -1,0 +1,103 @@
+import { type DestinationStream, type Level, type Logger, pino } from 'pino';
+import pinoPretty from 'pino-pretty';
+import { MeshError } from '../lib/errors.ts';
+
+export type LogLevel = Level | 'silent';
+
+export interface LogOptions {
+  level: LogLevel;
+  /** Lines for a person instead of JSON. */
+  pretty: boolean;
+  /** Default standard error: standard output belongs to what a command was asked for. */
+  stream?: DestinationStream;
+}
+
+const STDERR = 2;
+const TRACE = 10;
+const REDACTED = '[redacted]';
+
+/** Redacted at every level, at the top of a context object and one step inside. */
+const SECRET_KEYS = [
+  'token',
+  'seed',
+  'secret',
+  'secretKey',
+  'privateKey',
+  'passphrase',
+  'password',
+  'authorization',
+  'cookie',
+  'apiToken',
+];
+
+/** What users send and get: only at `trace`. */
+const PAYLOAD_KEYS: ReadonlySet<string> = new Set([
+  'payload',
+  'result',
+  'capsule',
+  'intent',
+  'body',
+  'text',
+  'delta',
+  'prompt',
+]);
+
+/**
+ * The node's logger; every part gets `log.child({ part: 'engine' })`. Writes synchronously, so that the last line
+ * before a crash is there. Secrets are redacted and payloads left out below `trace`, whatever a caller passes.
+ */
+export function createLogger(options: LogOptions): Logger {
+  const destination = options.stream ?? pino.destination({ dest: STDERR, sync: true });
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: REDACTED },
+      serializers: { err: serializeError, error: serializeError },
+      hooks: {
+        logMethod(args, method, level) {
+          const [context, ...rest] = args;
+          if (level > TRACE && isPlain(context)) method.apply(this, [withoutPayloads(context), ...rest]);
+          else method.apply(this, args);
+        },
+      },
+    },
+    options.pretty ? readable(destination) : destination,
+  );
+}
+
+/** Formats in this thread: a worker would lose the last lines before an exit. */
+function readable(destination: DestinationStream): DestinationStream {
+  const format = pinoPretty.prettyFactory({
+    colorize: process.stderr.isTTY && process.env.NO_COLOR === undefined,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname,part',
+    messageFormat: '{if part}[{part}] {end}{msg}',
+    singleLine: true,
+  });
+  return { write: (line) => destination.write(format(line)) };
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function withoutPayloads(context: Record<string, unknown>): Record<string, unknown> {
+  if (!Object.keys(context).some((key) => PAYLOAD_KEYS.has(key))) return context;
+  return Object.fromEntries(Object.entries(context).filter(([key]) => !PAYLOAD_KEYS.has(key)));
+}
+
+/** `detail` stays out: it may quote what a user sent. */
+function serializeError(thrown: unknown): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  const { name: type, message, stack, cause } = thrown;
+  return {
+    type,
+    ...(thrown instanceof MeshError && { code: thrown.code }),
+    message,
+    stack,
+    ...(cause !== undefined && { cause: serializeError(cause) }),
+  };
+}
