@@ -1,0 +1,48 @@
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
+
+/** Bounds of everything the network holds or accepts; units are in the names. */
+export interface NetworkLimits {
+  /** Longest frame sent or accepted. */
+  frameBytes: number;
+  /** Longest gossip message sent or accepted; a full advertisement of 256 offers fits. */
+  gossipBytes: number;
+  /** Frames waiting for one peer; above it `send` rejects with `busy`. */
+  sendQueueFrames: number;
+  /** Bytes waiting for one peer; at least one frame of the largest size always fits. */
+  sendQueueBytes: number;
+  /** Frames a peer may send in a second, on average and, once, as a burst of `rateBurstSeconds`. */
+  framesPerSecond: number;
+  bytesPerSecond: number;
+  /** Gossip messages one author may publish in a second. */
+  gossipPerSecond: number;
+  rateBurstSeconds: number;
+  maxConnections: number;
+  /** New connections per second from one host; several nodes may share a host. */
+  inboundConnectionsPerSecond: number;
+  /** How long a peer that sent garbage is refused. */
+  refusalMs: number;
+  dialTimeoutMs: number;
+  pingIntervalMs: number;
+  pingTimeoutMs: number;
+  /** Longest that a stop waits for connections to close. */
+  stopTimeoutMs: number;
+}
+
+/** Generous for honest peers: a flood is told from a busy peer by an order of magnitude. */
+export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
+  frameBytes: LIMITS.frameBytes,
+  gossipBytes: 65_536,
+  sendQueueFrames: 4_096,
+  sendQueueBytes: 4 * LIMITS.frameBytes,
+  framesPerSecond: 50_000,
+  bytesPerSecond: 268_435_456,
+  gossipPerSecond: 50,
+  rateBurstSeconds: 2,
+  maxConnections: 300,
+  inboundConnectionsPerSecond: 50,
+  refusalMs: 60_000,
+  dialTimeoutMs: 10_000,
+  pingIntervalMs: 30_000,
+  pingTimeoutMs: 10_000,
+  stopTimeoutMs: 3_000,
+};
