@@ -16,6 +16,9 @@ export interface LedgerEntry {
   entryHash: string;
 }
 
+/** What a booking says; the book adds its place. */
+export type NewEntry = Pick<LedgerEntry, 'reference' | 'debit' | 'credit' | 'microAmount' | 'receiptHash'>;
+
 export interface LedgerVerification {
   ok: boolean;
   entries: number;
@@ -35,17 +38,10 @@ export interface Ledger {
   reserve(capsuleId: string, origin: string, microAmount: number): void;
   release(capsuleId: string): void;
   /** False, and nothing staged, when the reference is booked already. */
-  book(
-    tx: Transaction,
-    entry: {
-      reference: string;
-      debit: string;
-      credit: string;
-      microAmount: number;
-      receiptHash: string | null;
-    },
-  ): boolean;
+  book(tx: Transaction, entry: NewEntry): boolean;
   booked(reference: string, reader?: Reader): boolean;
+  /** Credits an account against `operator`; false when a grant of this id was booked before. Durable when it resolves. */
+  grant(account: string, microAmount: number, id: string): Promise<boolean>;
   /** Newest first. */
   history(options: { account?: string; limit?: number; cursor?: string }): Promise<Page<LedgerEntry>>;
   /** Entries in which `account` takes part, oldest first, from `fromSequence` on; for reconciliation. */

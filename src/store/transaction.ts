@@ -80,5 +80,9 @@ export function fullKey(space: Keyspace<unknown>, key: string): string {
 }
 
 export function decode<T>(raw: string): T {
-  return JSON.parse(raw);
+  try {
+    return JSON.parse(raw);
+  } catch (error) {
+    throw new MeshError('storage_failed', 'A row of the store is damaged.', undefined, { cause: error });
+  }
 }
