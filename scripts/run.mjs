@@ -16,6 +16,9 @@ const TASKS = {
   build: undefined,
 };
 
+/** ms between looks at whether npm is still there. */
+const ORPHAN_POLL_MS = 500;
+
 /** Resolves with the exit code that this process should end with. */
 function run(runtime, args) {
   const path = [dirname(runtime), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
@@ -25,9 +28,21 @@ function run(runtime, args) {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward);
+  // npm passes a signal to its shell, which dies and leaves this process behind: notice that, and stop as well.
+  const parent = process.ppid;
+  const watch =
+    process.env.npm_lifecycle_event &&
+    setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      child.kill('SIGTERM');
+    }, ORPHAN_POLL_MS);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    child.once('exit', (code, signal) => {
+      clearInterval(watch);
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
+    });
   });
 }
 
