@@ -128,14 +128,15 @@ export const ConfigSchema = Type.Object(
       heartbeatMs: ms('Between two heartbeats; must be shorter than the lease.', 10_000, 20),
       graceMs: ms('Wait after an executor fell silent or its connection dropped.', 2_000, 0),
       bidWindowMs: ms('Bids are collected for so long after the first.', 250, 1),
-      announceTimeoutMs: ms('How long to wait for a bid before an announce is repeated.', 10_000, 10),
+      announceIntervalMs: ms('Between two announcements while nobody has bid.', 2_000, 10),
+      searchMs: ms(
+        'How long a provider is sought where the capsule does not say when it expires.',
+        10_000,
+        10,
+      ),
       acceptTimeoutMs: ms('How long an executor may take to accept or decline.', 5_000, 10),
       maxRetries: count('Further executions after a failed one, where the capsule does not say.', 2, 10, 0),
-      maxActive: count(
-        'Capsules coordinated at once; beyond that a submission is `busy`.',
-        10_000,
-        1_000_000,
-      ),
+      maxActive: count('Capsules coordinated at once; beyond that a submission is `busy`.', 4096, 1_000_000),
     }),
     credits: section('The ledger.', {
       limit: Type.Number({
