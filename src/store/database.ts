@@ -70,9 +70,9 @@ function openFailure(directory: string, error: unknown): MeshError {
       { cause },
     );
   }
-  if (code === 'LEVEL_CORRUPTION') {
-    return new MeshError('storage_failed', `The store in ${directory} is damaged.`, { directory }, { cause });
-  }
+  // A file that the database had made and that is gone.
+  const missing = cause instanceof Error && cause.message.includes('No such file');
+  if (code === 'LEVEL_CORRUPTION' || missing) return damaged(directory, cause);
   return unwritable(directory, cause);
 }
 
@@ -81,17 +81,24 @@ function unwritable(directory: string, cause: unknown): MeshError {
   return new MeshError('data_dir_unwritable', message, { directory }, { cause });
 }
 
+function damaged(directory: string, cause?: unknown): MeshError {
+  return new MeshError('storage_failed', `The store in ${directory} is damaged.`, { directory }, { cause });
+}
+
 async function checkVersion(db: Database, directory: string): Promise<void> {
   const found = db.get(meta, VERSION_KEY);
   if (found === STORE_VERSION) return;
-  if (found !== undefined) {
+  if (found === undefined) {
+    const tx = db.transaction();
+    tx.put(meta, VERSION_KEY, STORE_VERSION);
+    await tx.commit();
+  } else if (Number.isInteger(found) && found > STORE_VERSION) {
     throw new MeshError(
       'store_too_new',
-      `The store in ${directory} has version ${found}, newer than ${STORE_VERSION}, which this node knows.`,
+      `The store in ${directory} has version ${found}; this node knows version ${STORE_VERSION} and older.`,
       { directory, found, known: STORE_VERSION },
     );
+  } else {
+    throw damaged(directory);
   }
-  const tx = db.transaction();
-  tx.put(meta, VERSION_KEY, STORE_VERSION);
-  await tx.commit();
 }
