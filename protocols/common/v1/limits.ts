@@ -15,6 +15,7 @@ export const LIMITS = {
   maxTimeoutMs: 86_400_000,
   capabilitiesPerAdvertisement: 256,
   idsPerMessage: 64,
+  exchangeIdChars: 64,
   errorMessageChars: 512,
 } as const;
 

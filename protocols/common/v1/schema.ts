@@ -24,10 +24,10 @@ export const Ring = Type.Union([
 ]);
 export type Ring = Static<typeof Ring>;
 
-export const JsonObject = Type.Record(Type.String(), Type.Unknown());
-
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 export type JsonObject = { [key: string]: JsonValue };
+/** Any JSON object; that its members are JSON is what the parser saw to. */
+export const JsonObject = Type.Unsafe<JsonObject>(Type.Record(Type.String(), Type.Unknown()));
 
 /** A code this node may not know yet, so the shape only; `isErrorCode` tells the known ones. */
 const ErrorCodeText = Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' });

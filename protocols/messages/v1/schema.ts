@@ -19,7 +19,7 @@ import { Settlement } from '../../settlement/v1/schema.ts';
  * Messages admit unknown fields, since a newer node may say more; the signed documents inside do not
  * (design "Common rules"). `exchangeId` correlates a conversation on the stream; the asker chooses it.
  */
-const exchangeId = Type.String({ minLength: 1, maxLength: 64 });
+const exchangeId = Type.String({ minLength: 1, maxLength: LIMITS.exchangeIdChars });
 const price = Type.Number({ minimum: 0, maximum: LIMITS.maxAmountCredits });
 const latencySeconds = Type.Number({ minimum: 0, maximum: 86_400 });
 

@@ -1,0 +1,56 @@
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import { untrustedPaths } from './derive.ts';
+
+/** What a capsule asks the engine to do. */
+export interface CapsuleIntent {
+  capability: string;
+  action: string;
+  payload: JsonObject;
+  /** `capsule:<id>` */
+  raw: string;
+  timestamp: number;
+  /** Dotted paths of `payload`, each standing for all beneath it, that came from another step's result. */
+  untrusted: string[];
+  origin: string;
+}
+
+/**
+ * The action is `payload.action`, unless that came from a result, which never chooses what runs; else the capability
+ * itself. The payload is `payload.payload` where that is an object, else all of `payload` but the `action` it named.
+ * `untrusted` are paths of the capsule's payload; a delegated capsule proves its own.
+ */
+export function capsuleToIntent(
+  capsule: Capsule,
+  untrusted: readonly string[] = untrustedPaths(capsule),
+): CapsuleIntent {
+  const { action: named, ...rest } = capsule.payload;
+  const chosen = typeof named === 'string' && !untrusted.includes('action');
+  const inner = capsule.payload.payload;
+  const wrapped = isObject(inner);
+  const payload = wrapped ? inner : chosen ? rest : capsule.payload;
+  return {
+    capability: capsule.requestedCapability,
+    action: chosen ? named : capsule.requestedCapability,
+    payload,
+    raw: `capsule:${capsule.id}`,
+    timestamp: capsule.timestamp,
+    untrusted: wrapped ? innerPaths(untrusted, inner) : [...untrusted],
+    origin: capsule.originIdentity,
+  };
+}
+
+const isObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Paths within `payload.payload`; a result that is all of it makes each of its members untrusted. */
+function innerPaths(untrusted: readonly string[], inner: JsonObject): string[] {
+  const prefix = 'payload.';
+  if (untrusted.includes('payload')) return Object.keys(inner);
+  return untrusted.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length));
+}
+
+/** Whether the value at this dotted path is, or is within, something untrusted. */
+export function isUntrusted(untrusted: readonly string[], path: string): boolean {
+  return untrusted.some((root) => path === root || path.startsWith(`${root}.`));
+}

@@ -1,0 +1,52 @@
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COLON = 0x3a;
+
+/** Index of the quote that closes the string whose opening quote is at `start`. */
+function endOfString(text: string, start: number): number {
+  let end = start + 1;
+  while (text.charCodeAt(end) !== QUOTE) end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;
+  return end;
+}
+
+/**
+ * The first name that occurs twice in one object of `text`, however it is escaped, or null. `text` must be JSON
+ * that `JSON.parse` has accepted: that parser keeps the last of two and says nothing.
+ */
+export function findRepeatedName(text: string): string | null {
+  /** Names seen in each open object, outermost first; null for an open array. */
+  const open: (Set<string> | null)[] = [];
+  let lastString = '';
+  for (let index = 0; index < text.length; index++) {
+    switch (text.charCodeAt(index)) {
+      case QUOTE: {
+        const end = endOfString(text, index);
+        lastString = text.slice(index, end + 1);
+        index = end;
+        break;
+      }
+      case COLON: {
+        const name: string = JSON.parse(lastString);
+        const names = open.at(-1);
+        if (names?.has(name)) return name;
+        names?.add(name);
+        break;
+      }
+      case OPEN_BRACE:
+        open.push(new Set());
+        break;
+      case OPEN_BRACKET:
+        open.push(null);
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        open.pop();
+        break;
+    }
+  }
+  return null;
+}
