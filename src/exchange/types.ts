@@ -26,7 +26,8 @@ export interface CapsuleView {
 }
 
 export interface WorkflowNode {
-  id: string;
+  /** Null for a step that could not become a capsule, such as a template that names a missing path. */
+  id: string | null;
   requestedCapability: string;
   status: CapsuleStatus;
   executor: string | null;

@@ -1,0 +1,51 @@
+import type { Clock } from '../lib/clock.ts';
+import type { MeshEvent } from './types.ts';
+
+/** Events a follower may still catch up with; about a minute of a busy node. */
+const REMEMBERED_EVENTS = 4_096;
+
+type EventBody<E = MeshEvent> = E extends MeshEvent ? Omit<E, 'sequence' | 'at'> : never;
+type Listener = (event: MeshEvent) => void;
+
+/** Numbers what happens and tells followers, who may begin at an earlier number that is still remembered. */
+export class EventLog {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #remembered: MeshEvent[] = [];
+  readonly #all = new Set<Listener>();
+  readonly #byCapsule = new Map<string, Set<Listener>>();
+  #sequence = 0;
+
+  constructor(components: { clock: Pick<Clock, 'now'> }) {
+    this.#clock = components.clock;
+  }
+
+  emit(body: EventBody): void {
+    const event: MeshEvent = { sequence: ++this.#sequence, at: this.#clock.now(), ...body };
+    this.#remembered.push(event);
+    // Trimmed in halves, so that the cost of shifting is spread over many events.
+    if (this.#remembered.length > 2 * REMEMBERED_EVENTS) this.#remembered.splice(0, REMEMBERED_EVENTS);
+    for (const listener of this.#all) listener(event);
+    for (const listener of this.#byCapsule.get(event.capsuleId) ?? []) listener(event);
+  }
+
+  follow(listener: Listener, options: { since?: number; capsuleId?: string } = {}): () => void {
+    const { since, capsuleId } = options;
+    if (since !== undefined) {
+      for (const event of this.#remembered) {
+        if (event.sequence > since && (capsuleId === undefined || event.capsuleId === capsuleId))
+          listener(event);
+      }
+    }
+    if (capsuleId === undefined) {
+      this.#all.add(listener);
+      return () => void this.#all.delete(listener);
+    }
+    const listeners = this.#byCapsule.get(capsuleId) ?? new Set();
+    listeners.add(listener);
+    this.#byCapsule.set(capsuleId, listeners);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#byCapsule.delete(capsuleId);
+    };
+  }
+}
