@@ -1,7 +1,8 @@
 import MarkdownIt from 'markdown-it';
+import type { Pace } from './pacer.ts';
 
 /** Parsing and tagging take time that grows faster than the piece they are given; this much takes tens of ms. */
-export const PIECE_CHARS = 4_096;
+const PIECE_CHARS = 4_096;
 
 /** A run of prose, in pieces of at most `PIECE_CHARS`. `section` is the nearest heading above, or empty. */
 export interface Block {
@@ -19,7 +20,7 @@ type Token = ReturnType<ReturnType<typeof createParser>['parse']>[number];
  * Splits plain text or Markdown into prose. Code blocks, tables, raw HTML, image alternatives, front matter and
  * link targets are left out; emphasis, links and inline code keep their words.
  */
-export function toBlocks(text: string): Block[] {
+export async function toBlocks(text: string, pace: Pace): Promise<Block[]> {
   const blocks: Block[] = [];
   const containers: string[] = [];
   const inline = createParser();
@@ -29,9 +30,12 @@ export function toBlocks(text: string): Block[] {
     if (token.nesting === 1) containers.push(token.type);
     else if (token.nesting === -1) containers.pop();
     else if (token.type === 'inline' && !containers.includes('table_open')) {
-      const pieces = cut(token.content)
-        .map((piece) => words(inline.parseInline(piece, references)[0]?.children ?? []))
-        .filter((piece) => piece !== '');
+      const pieces: string[] = [];
+      for (const piece of cut(token.content)) {
+        await pace(piece.length);
+        const prose = words(inline.parseInline(piece, references)[0]?.children ?? []);
+        if (prose !== '') pieces.push(prose);
+      }
       const [first] = pieces;
       if (first === undefined) continue;
       const kind = kindOf(containers, first);

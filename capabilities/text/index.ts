@@ -17,10 +17,10 @@ const TOPICS = 5;
 
 /** Deterministic analysis of English text or Markdown: the same input gives the same bytes. */
 export const run = actions({
-  'text.analyze': { capability: 'text.analyze', handler: analyze },
-  'text.summarize': { capability: 'text.summarize', handler: summarize },
-  'text.keywords': { capability: 'text.keywords', handler: extractKeywords },
-  'text.stats': { capability: 'text.stats', handler: count },
+  'text.analyze': analyze,
+  'text.summarize': summarize,
+  'text.keywords': extractKeywords,
+  'text.stats': count,
 });
 
 async function analyze(intent: Intent, api: CapabilityApi): Promise<JsonObject> {

@@ -1,9 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import type nlp from 'compromise';
-import { type Block, PIECE_CHARS, toBlocks } from './blocks.ts';
-
-/** What tagging a piece costs beside its length, in characters: many short list items take long too. */
-const PIECE_OVERHEAD_CHARS = 100;
+import { type Block, toBlocks } from './blocks.ts';
+import { pacer } from './pacer.ts';
 
 export interface Word {
   text: string;
@@ -44,23 +41,18 @@ export interface Reading {
 export async function read(text: string, signal: AbortSignal): Promise<Reading> {
   // Loaded by the first text, since it costs a third of a second and 50 MB that many nodes never need.
   const { default: tagger } = await import('compromise');
-  const blocks = toBlocks(text);
+  const pace = pacer(signal);
+  const blocks = await toBlocks(text, pace);
   const reading: Reading = {
     title: blocks[0]?.kind === 'heading' ? (blocks[0].pieces[0] ?? null) : null,
     blocks,
     sentences: [],
     mentions: { people: [], places: [], organizations: [] },
   };
-  let sinceYield = 0;
   for (const block of blocks) {
     if (block.kind === 'heading') continue;
     for (const [position, piece] of block.pieces.entries()) {
-      sinceYield += piece.length + PIECE_OVERHEAD_CHARS;
-      if (sinceYield >= PIECE_CHARS) {
-        sinceYield = 0;
-        await setImmediate();
-        signal.throwIfAborted();
-      }
+      await pace(piece.length);
       readPiece(tagger(piece), block, position === 0, reading);
     }
   }

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
+import { actions } from '../actions.ts';
+import { fail } from '../fail.ts';
+import { integerOf, isJsonObject, requiredString, stringOf } from '../payload.ts';
+import { checkKey, metaKey, metaPrefix, toEntry, usageKey, valueKey } from './keys.ts';
+
+/** Bytes of the canonical value: what one capsule can carry, twice over for a result. */
+const MAX_VALUE_BYTES = 2_097_152;
+/** What one origin may keep on this node, unless the configuration says otherwise. */
+const DEFAULT_ORIGIN_BYTES = 67_108_864;
+const DEFAULT_ORIGIN_ITEMS = 10_000;
+const PAGE = { default: 50, min: 1, max: 200 };
+
+/** Documents by key or by content, each origin's apart from all others'. */
+export const run = actions({
+  'data.store': store,
+  'data.get': get,
+  'data.list': list,
+  'data.delete': remove,
+});
+
+async function store({ payload }: Intent, api: CapabilityApi): Promise<JsonObject> {
+  const { value, mediaType } = document(payload);
+  const canonical = canonicalize(value);
+  if (canonical === undefined) throw fail('invalid_payload', 'The value has no canonical JSON form.');
+  const bytes = Buffer.byteLength(canonical);
+  if (bytes > MAX_VALUE_BYTES) {
+    throw fail('too_large', `The value has ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`);
+  }
+  const sha256 = createHash('sha256').update(canonical).digest('hex');
+  const key = checkKey(stringOf(payload, 'key') ?? sha256);
+  const { origin } = api.identity;
+  await account(api, key, { bytes, items: 1 });
+  const entry = { bytes, sha256, mediaType, storedAt: api.now() };
+  await api.storage.put(metaKey(origin, key), entry);
+  await api.storage.put(valueKey(origin, key), value);
+  return { key, ...entry };
+}
+
+async function get({ payload }: Intent, api: CapabilityApi): Promise<JsonObject> {
+  const key = checkKey(requiredString(payload, 'key'));
+  const { origin } = api.identity;
+  const meta = await api.storage.get(metaKey(origin, key));
+  const value = await api.storage.get(valueKey(origin, key));
+  if (!isJsonObject(meta) || value === undefined) {
+    throw fail('not_found', `Nothing is stored here under "${key}" for you.`);
+  }
+  return { key, value, ...toEntry(meta) };
+}
+
+async function list({ payload }: Intent, api: CapabilityApi): Promise<JsonObject> {
+  const limit = integerOf(payload, 'limit', PAGE);
+  const scope = metaPrefix(api.identity.origin);
+  const after = stringOf(payload, 'after');
+  // One more than asked for tells whether there is another page.
+  const keys = await api.storage.list({
+    prefix: scope + (stringOf(payload, 'prefix') ?? ''),
+    ...(after === undefined ? {} : { after: scope + after }),
+    limit: limit + 1,
+  });
+  const items: JsonObject[] = [];
+  for (const stored of keys.slice(0, limit)) {
+    const meta = await api.storage.get(stored);
+    if (isJsonObject(meta)) items.push({ key: stored.slice(scope.length), ...toEntry(meta) });
+  }
+  const last = items.at(-1)?.key;
+  return { items, next: keys.length > limit && last !== undefined ? last : null };
+}
+
+async function remove({ payload }: Intent, api: CapabilityApi): Promise<JsonObject> {
+  const key = checkKey(requiredString(payload, 'key'));
+  const { origin } = api.identity;
+  const deleted = (await api.storage.get(metaKey(origin, key))) !== undefined;
+  if (deleted) {
+    await account(api, key, { bytes: 0, items: 0 });
+    await api.storage.delete(metaKey(origin, key));
+    await api.storage.delete(valueKey(origin, key));
+  }
+  return { key, deleted };
+}
+
+function document(payload: JsonObject): { value: JsonValue; mediaType: string } {
+  const content = stringOf(payload, 'content');
+  const mediaType = stringOf(payload, 'mediaType');
+  if (content !== undefined) {
+    if (payload.value !== undefined) throw fail('invalid_payload', 'Give "value" or "content", not both.');
+    return { value: content, mediaType: mediaType ?? 'text/plain' };
+  }
+  if (payload.value === undefined)
+    throw fail('invalid_payload', 'One of "value" and "content" must be given.');
+  return { value: payload.value, mediaType: mediaType ?? 'application/json' };
+}
+
+/** Books what the origin keeps once `key` holds `next`; the engine lets no other intent in between. */
+async function account(
+  api: CapabilityApi,
+  key: string,
+  next: { bytes: number; items: number },
+): Promise<void> {
+  const { origin } = api.identity;
+  const stored = await api.storage.get(usageKey(origin));
+  const usage = isJsonObject(stored) ? stored : {};
+  const previous = await api.storage.get(metaKey(origin, key));
+  const replaced = isJsonObject(previous)
+    ? { bytes: toEntry(previous).bytes, items: 1 }
+    : { bytes: 0, items: 0 };
+  const bytes = Number(usage.bytes ?? 0) + next.bytes - replaced.bytes;
+  const items = Number(usage.items ?? 0) + next.items - replaced.items;
+  const maxBytes = limitOf(api.config, 'maxBytesPerOrigin', DEFAULT_ORIGIN_BYTES);
+  const maxItems = limitOf(api.config, 'maxItemsPerOrigin', DEFAULT_ORIGIN_ITEMS);
+  if (next.items > 0 && (bytes > maxBytes || items > maxItems)) {
+    throw fail(
+      'too_large',
+      `You may keep ${maxItems} documents and ${maxBytes} bytes on this node, and this is more.`,
+    );
+  }
+  await api.storage.put(usageKey(origin), { bytes, items });
+}
+
+function limitOf(config: JsonObject, key: string, preset: number): number {
+  const value = config[key] ?? preset;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
+    throw fail('config_invalid', `"${key}" of the data capability must be a whole number above 0.`);
+  }
+  return value;
+}
