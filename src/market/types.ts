@@ -67,6 +67,8 @@ export interface Scheduler {
 
 /** Reports from the exchange: three cases with three treatments (design "Market and scheduler"). */
 export interface PeerHealth {
+  /** Work is being handed to it: while its circuit is half-open, this is the one trial. */
+  attempted(nodeId: string): void;
   /** It said no for now: left out until `retryAfterMs` has passed. Not a failure. */
   declinedBusy(nodeId: string, retryAfterMs: number): void;
   /** It took the work and failed or died: counts towards opening its circuit. */

@@ -1,0 +1,101 @@
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { Offer } from '../../protocols/messages/v1/schema.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { PeerHealthTracker } from '../../src/market/peer-health.ts';
+import { ProviderTable, type RemoteRing } from '../../src/market/provider-table.ts';
+import { createScheduler } from '../../src/market/scheduler.ts';
+import { capsuleNamed, nodeNamed, offer } from '../support/market.ts';
+
+/** How the providers of one capability differ. */
+const SHAPES = ['different', 'equal', 'unaffordable'] as const;
+export type Shape = (typeof SHAPES)[number];
+
+/** Microseconds, medians over the rounds. */
+export interface SchedulerFigures {
+  decisions: { shape: Shape; us100: number; us10000: number; growth: number }[];
+  /** One advertisement of 10,000 that says the same, and one whose latency changed. */
+  updateUnchangedUs: number;
+  updateChangedUs: number;
+}
+
+const CAPABILITY = 'text.analyze';
+const RINGS: readonly RemoteRing[] = ['ring1', 'ring2', 'global'];
+const AMOUNT = 10;
+const ROUNDS = 15;
+const DECISIONS_PER_ROUND = 400;
+const LARGE = 10_000;
+const SMALL = 100;
+
+/** Scheduling decisions among 100 and among 10,000 providers, interleaved, so that the machine's drift hits both. */
+export async function benchScheduler(): Promise<SchedulerFigures> {
+  const capsules = Array.from({ length: DECISIONS_PER_ROUND }, (_, i) =>
+    capsuleNamed(`${i}`, { amount: AMOUNT }),
+  );
+  const names = Array.from({ length: LARGE }, (_, i) => nodeNamed(`${i}`));
+  const decisions = SHAPES.map((shape) => {
+    const small = decider(shape, names.slice(0, SMALL), capsules);
+    const large = decider(shape, names, capsules);
+    const times = { small: [] as number[], large: [] as number[] };
+    for (let round = 0; round < ROUNDS; round++) {
+      times.small.push(small());
+      times.large.push(large());
+    }
+    const us100 = median(times.small);
+    const us10000 = median(times.large);
+    return { shape, us100, us10000, growth: us10000 / us100 };
+  });
+  return { decisions, ...benchUpdates(names) };
+}
+
+/** Fills a table and gives a function that takes one round's microseconds for each decision. */
+function decider(shape: Shape, names: readonly string[], capsules: readonly Capsule[]): () => number {
+  const table = new ProviderTable({ clock: systemClock });
+  names.forEach((nodeId, index) => {
+    const ring = shape === 'equal' ? 'ring1' : (RINGS[index % RINGS.length] ?? 'global');
+    table.apply({ nodeId, sequence: 1, capabilities: [offerOf(shape, index)] }, { ring, roundTripMs: 5 });
+  });
+  const health = new PeerHealthTracker({ clock: systemClock });
+  const nodeId = nodeNamed('self');
+  const scheduler = createScheduler({ table, health, nodeId, local: () => undefined });
+  return () => {
+    const start = performance.now();
+    let ranked = 0;
+    for (const capsule of capsules) ranked += scheduler.choose(capsule, { now: 0 }).ranking.length;
+    const elapsed = performance.now() - start;
+    if (ranked === 0) throw new Error(`Nobody was chosen in shape ${shape}`);
+    return (elapsed * 1000) / capsules.length;
+  };
+}
+
+/** The unaffordable ones are fast and what can be paid is slow: the best scores are the ones to leave out. */
+function offerOf(shape: Shape, index: number): Offer {
+  const spot = (index * 7_919) % LARGE;
+  if (shape === 'equal') return offer(CAPABILITY, 1, 0.5);
+  if (shape === 'different') return offer(CAPABILITY, (spot % 997) / 100, spot / 500);
+  return index % 10 === 0
+    ? offer(CAPABILITY, (spot % 1000) / 100, 100 + spot / 500)
+    : offer(CAPABILITY, 11 + spot / 1e4, 0);
+}
+
+function benchUpdates(names: readonly string[]): { updateUnchangedUs: number; updateChangedUs: number } {
+  const table = new ProviderTable({ clock: systemClock });
+  let sequence = 0;
+  const round = (latency: (index: number) => number): number => {
+    sequence++;
+    const start = performance.now();
+    names.forEach((nodeId, index) => {
+      const capabilities = [offer(CAPABILITY, 1, latency(index))];
+      table.apply({ nodeId, sequence, capabilities }, { ring: 'ring1', roundTripMs: 5 });
+    });
+    return ((performance.now() - start) * 1000) / names.length;
+  };
+  const rounds = Array.from({ length: 5 }, (_, i) => i + 1);
+  round((index) => index / 100);
+  const unchanged = rounds.map(() => round((index) => index / 100));
+  const changed = rounds.map((shift) => round((index) => ((index * 7_919 + shift * 13) % LARGE) / 100));
+  return { updateUnchangedUs: median(unchanged), updateChangedUs: median(changed) };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}

@@ -1,0 +1,119 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Ring } from '../../../protocols/common/v1/schema.ts';
+import { ProviderTable, type RemoteRing } from '../../../src/market/provider-table.ts';
+import { createScheduler, LOCAL } from '../../../src/market/scheduler.ts';
+import { DEFAULT_WEIGHTS, scoreOf, stepOf } from '../../../src/market/score.ts';
+import { capsuleNamed, nodeNamed, offer } from '../../support/market.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const CAPABILITY = 'text.analyze';
+const SELF = nodeNamed('self');
+const NAMES = Array.from({ length: 200 }, (_, index) => nodeNamed(`${index}`));
+
+interface Option {
+  nodeId: string;
+  ring: Ring;
+  price: number;
+  latencySeconds: number;
+}
+
+/** Few values, so that ties are common, beside many, so that they are not. */
+const price = fc.oneof(
+  fc.constantFrom(0, 1, 2),
+  fc.integer({ min: 0, max: 5_000 }).map((n) => n / 1000),
+);
+const latency = fc.oneof(fc.constantFrom(0, 1, 2), fc.double({ min: 0, max: 20, noNaN: true }));
+const provider = fc.record({
+  price,
+  latency,
+  ring: fc.constantFrom<RemoteRing>('ring1', 'ring2', 'global'),
+  roundTripMs: fc.constantFrom(0, 5, 80, 300),
+  excluded: fc.constantFrom(undefined, undefined, undefined, 'busy' as const, 'silent' as const),
+});
+const situation = fc.record({
+  providers: fc.array(provider, { maxLength: 200 }),
+  triedOneIn: fc.integer({ min: 2, max: 10 }),
+  local: fc.option(fc.record({ price, estimatedLatency: latency }), { nil: undefined }),
+  amount: fc.constantFrom(0, 0.5, 1, 3, 10),
+  preferredLocality: fc.constantFrom<Ring | undefined>(undefined, 'local', 'ring1', 'ring2', 'global'),
+  name: fc.string(),
+});
+
+const ORDERS: Record<Ring, readonly Ring[]> = {
+  local: ['local', 'ring1', 'ring2', 'global'],
+  ring1: ['ring1', 'local', 'ring2', 'global'],
+  ring2: ['ring2', 'ring1', 'local', 'global'],
+  global: ['global', 'ring2', 'ring1', 'local'],
+};
+
+describe('the choice', () => {
+  it('ranks exactly the best of the eligible, whatever is left out', () => {
+    fc.assert(
+      fc.property(situation, ({ providers, triedOneIn, local, amount, preferredLocality, name }) => {
+        const table = new ProviderTable({ clock: new VirtualClock() });
+        const nodes = providers.map((each, index) => ({ ...each, nodeId: NAMES[index] ?? '' }));
+        for (const { nodeId, price, latency, ring, roundTripMs } of nodes) {
+          const capabilities = [offer(CAPABILITY, price, latency)];
+          table.apply({ nodeId, sequence: 1, capabilities }, { ring, roundTripMs });
+        }
+        const tried = new Set(
+          nodes.filter((_, index) => index % triedOneIn === 0).map((node) => node.nodeId),
+        );
+        const reasons = new Map(nodes.map((node) => [node.nodeId, node.excluded]));
+        const scheduler = createScheduler({
+          table,
+          local: () => local,
+          health: { excluded: (nodeId) => reasons.get(nodeId), waitMs: () => 1 },
+          nodeId: SELF,
+        });
+        const executionPolicy = preferredLocality === undefined ? null : { preferredLocality };
+        const capsule = capsuleNamed(name, { amount, executionPolicy });
+
+        const decision = scheduler.choose(capsule, { tried, now: 7 });
+
+        const affordable: Option[] = nodes
+          .filter((node) => node.price <= amount)
+          .map(({ nodeId, ring, price, latency, roundTripMs }) => {
+            return { nodeId, ring, price, latencySeconds: latency + roundTripMs / 1000 };
+          });
+        const eligible = affordable.filter(
+          ({ nodeId }) => !tried.has(nodeId) && reasons.get(nodeId) === undefined,
+        );
+        if (local !== undefined && local.price <= amount) {
+          const here = {
+            nodeId: LOCAL,
+            ring: LOCAL,
+            price: local.price,
+            latencySeconds: local.estimatedLatency,
+          };
+          eligible.push({ ...here, ring: 'local' });
+        }
+        const rank = ({ ring, price, latencySeconds }: Option): [number, number, number] => [
+          preferredLocality === undefined ? 0 : ORDERS[preferredLocality].indexOf(ring),
+          stepOf(scoreOf(DEFAULT_WEIGHTS, price, latencySeconds, ring)),
+          ring === 'local' ? 0 : 1,
+        ];
+        const expected = eligible
+          .map(rank)
+          .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])
+          .slice(0, 16);
+
+        expect(decision.leastBad).toBe(eligible.length === 0 && affordable.length > 0);
+        if (decision.leastBad) {
+          const may = new Set(affordable.map((option) => option.nodeId));
+          expect(decision.ranking).toHaveLength(Math.min(16, affordable.length));
+          for (const { nodeId } of decision.ranking) expect(may).toContain(nodeId);
+        } else {
+          expect(decision.ranking.map(rank)).toEqual(expected);
+          const may = new Set(eligible.map((option) => option.nodeId));
+          for (const { nodeId } of decision.ranking) expect(may).toContain(nodeId);
+        }
+        expect(new Set(decision.ranking.map(({ nodeId }) => nodeId)).size).toBe(decision.ranking.length);
+        expect(decision.providersKnown).toBe(nodes.length);
+        expect(decision.excluded.length).toBeLessThanOrEqual(16);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
