@@ -1,20 +1,20 @@
 import { type ClassTree, compareClasses, type PriceClass } from './class-tree.ts';
 
 /** A subtree that waits to be opened, or, without `tree`, a single class. `best` is the best it can give. */
-interface Waiting<M> {
-  best: PriceClass<M>;
-  tree: ClassTree<M> | undefined;
+interface Waiting<C extends PriceClass> {
+  best: C;
+  tree: ClassTree<C> | undefined;
 }
 
 /**
  * Enumerates the classes of several trees that cost at most `maxPriceMicro`, best first, opening no more of the
  * trees than is asked for: O(log n) for each class given.
  */
-export class BestFirst<M> {
+export class BestFirst<C extends PriceClass> {
   /** A binary heap by `best`. */
-  readonly #heap: Waiting<M>[] = [];
+  readonly #heap: Waiting<C>[] = [];
 
-  constructor(trees: readonly (ClassTree<M> | undefined)[], maxPriceMicro: number) {
+  constructor(trees: readonly (ClassTree<C> | undefined)[], maxPriceMicro: number) {
     for (const tree of trees) {
       let at = tree;
       while (at !== undefined) {
@@ -29,11 +29,11 @@ export class BestFirst<M> {
     }
   }
 
-  peek(): PriceClass<M> | undefined {
+  peek(): C | undefined {
     return this.#heap[0]?.best;
   }
 
-  next(): PriceClass<M> | undefined {
+  next(): C | undefined {
     const top = this.#pop();
     if (top === undefined) return undefined;
     let at = top.tree;
@@ -49,7 +49,7 @@ export class BestFirst<M> {
     return top.best;
   }
 
-  #push(best: PriceClass<M>, tree: ClassTree<M> | undefined): void {
+  #push(best: C, tree: ClassTree<C> | undefined): void {
     const heap = this.#heap;
     const added = { best, tree };
     let index = heap.length;
@@ -63,7 +63,7 @@ export class BestFirst<M> {
     heap[index] = added;
   }
 
-  #pop(): Waiting<M> | undefined {
+  #pop(): Waiting<C> | undefined {
     const heap = this.#heap;
     const top = heap[0];
     const last = heap.pop();

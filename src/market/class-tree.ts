@@ -1,12 +1,7 @@
-/**
- * Providers of one ring with one price and one score step: equals in everything that a choice looks at.
- * `Members` is where they are found, so that who enumerates classes can reach them.
- */
-export interface PriceClass<Members = unknown> {
+/** A price and a score step: providers that share both are equals in everything that a choice looks at. */
+export interface PriceClass {
   readonly priceMicro: number;
   readonly step: number;
-  readonly members: Members;
-  size: number;
 }
 
 /**
@@ -14,34 +9,34 @@ export interface PriceClass<Members = unknown> {
  * those that an amount can pay is found in O(log n), however many cheaper-to-score ones it cannot pay.
  * Nodes are never changed: an update makes the path to the root anew.
  */
-export interface ClassTree<Members> {
-  readonly left: ClassTree<Members> | undefined;
-  readonly value: PriceClass<Members>;
-  readonly right: ClassTree<Members> | undefined;
+export interface ClassTree<C extends PriceClass> {
+  readonly left: ClassTree<C> | undefined;
+  readonly value: C;
+  readonly right: ClassTree<C> | undefined;
   readonly height: number;
   /** Least step in this subtree, then least price. */
-  readonly best: PriceClass<Members>;
+  readonly best: C;
 }
-type Maybe<M> = ClassTree<M> | undefined;
+type Maybe<C extends PriceClass> = ClassTree<C> | undefined;
 
 /** Negative when `a` is the better choice. */
 export function compareClasses(a: PriceClass, b: PriceClass): number {
   return a.step - b.step || a.priceMicro - b.priceMicro;
 }
 
-function node<M>(left: Maybe<M>, value: PriceClass<M>, right: Maybe<M>): ClassTree<M> {
+function node<C extends PriceClass>(left: Maybe<C>, value: C, right: Maybe<C>): ClassTree<C> {
   let best = value;
   if (left !== undefined && compareClasses(left.best, best) < 0) best = left.best;
   if (right !== undefined && compareClasses(right.best, best) < 0) best = right.best;
   return { left, value, right, height: 1 + Math.max(height(left), height(right)), best };
 }
 
-function height<M>(tree: Maybe<M>): number {
+function height<C extends PriceClass>(tree: Maybe<C>): number {
   return tree?.height ?? 0;
 }
 
 /** As `node`, for subtrees whose heights differ by at most two. */
-function balanced<M>(left: Maybe<M>, value: PriceClass<M>, right: Maybe<M>): ClassTree<M> {
+function balanced<C extends PriceClass>(left: Maybe<C>, value: C, right: Maybe<C>): ClassTree<C> {
   if (left !== undefined && left.height > height(right) + 1) {
     const inner = left.right;
     if (inner === undefined || height(left.left) >= inner.height) {
@@ -63,7 +58,11 @@ function order(priceMicro: number, step: number, other: PriceClass): number {
   return priceMicro - other.priceMicro || step - other.step;
 }
 
-export function findClass<M>(tree: Maybe<M>, priceMicro: number, step: number): PriceClass<M> | undefined {
+export function findClass<C extends PriceClass>(
+  tree: Maybe<C>,
+  priceMicro: number,
+  step: number,
+): C | undefined {
   let at = tree;
   while (at !== undefined) {
     const side = order(priceMicro, step, at.value);
@@ -74,14 +73,14 @@ export function findClass<M>(tree: Maybe<M>, priceMicro: number, step: number): 
 }
 
 /** `value` must not be in the tree. */
-export function insertClass<M>(tree: Maybe<M>, value: PriceClass<M>): ClassTree<M> {
+export function insertClass<C extends PriceClass>(tree: Maybe<C>, value: C): ClassTree<C> {
   if (tree === undefined) return node(undefined, value, undefined);
   return order(value.priceMicro, value.step, tree.value) < 0
     ? balanced(insertClass(tree.left, value), tree.value, tree.right)
     : balanced(tree.left, tree.value, insertClass(tree.right, value));
 }
 
-export function removeClass<M>(tree: Maybe<M>, value: PriceClass<M>): Maybe<M> {
+export function removeClass<C extends PriceClass>(tree: Maybe<C>, value: C): Maybe<C> {
   if (tree === undefined) return undefined;
   const side = order(value.priceMicro, value.step, tree.value);
   if (side < 0) return balanced(removeClass(tree.left, value), tree.value, tree.right);
@@ -91,17 +90,17 @@ export function removeClass<M>(tree: Maybe<M>, value: PriceClass<M>): Maybe<M> {
   return balanced(tree.left, successor, removeClass(tree.right, successor));
 }
 
-function first<M>(tree: ClassTree<M>): PriceClass<M> {
+function first<C extends PriceClass>(tree: ClassTree<C>): C {
   let at = tree;
   while (at.left !== undefined) at = at.left;
   return at.value;
 }
 
 /** Classes dearer than `priceMicro`, cheapest first, until `visit` gives false; false when it did. */
-export function visitDearer<M>(
-  tree: Maybe<M>,
+export function visitDearer<C extends PriceClass>(
+  tree: Maybe<C>,
   priceMicro: number,
-  visit: (value: PriceClass<M>) => boolean,
+  visit: (value: C) => boolean,
 ): boolean {
   if (tree === undefined) return true;
   if (tree.value.priceMicro <= priceMicro) return visitDearer(tree.right, priceMicro, visit);

@@ -181,7 +181,7 @@ export class ProviderTable {
       Number.POSITIVE_INFINITY,
     );
     for (let next = best.next(); next !== undefined && found.length < options.limit; next = best.next()) {
-      const entries = next.members.clockwise(next, 0, options.limit - found.length, () => true);
+      const entries = next.index.clockwise(next, 0, options.limit - found.length, () => true);
       for (const entry of entries) found.push(this.#provider(entry));
     }
     return found;

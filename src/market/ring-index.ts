@@ -4,6 +4,9 @@ import { type ClassTree, findClass, insertClass, type PriceClass, removeClass } 
 // A CommonJS package: Node.js gives its exports, loaders that know `__esModule` give the class itself.
 const BTree = 'default' in sortedBtree ? sortedBtree.default : sortedBtree;
 
+/** Points are unsigned 32-bit integers. */
+const CIRCLE = 2 ** 32;
+
 /** What places a provider among those of its ring. */
 export interface Place {
   readonly nodeId: string;
@@ -11,6 +14,15 @@ export interface Place {
   readonly point: number;
   readonly step: number;
   readonly priceMicro: number;
+}
+
+/** The providers of one ring with one price and one score step. */
+export interface EntryClass<E extends Place> extends PriceClass {
+  /** Where its members are. */
+  readonly index: RingIndex<E>;
+  size: number;
+  /** The only member since the first; undefined once there were more. */
+  sole: E | undefined;
 }
 
 function comparePlaces(a: Place, b: Place): number {
@@ -26,13 +38,13 @@ function comparePlaces(a: Place, b: Place): number {
  */
 export class RingIndex<E extends Place> {
   readonly #members = new BTree<Place, E>(undefined, comparePlaces);
-  #classes: ClassTree<RingIndex<E>> | undefined;
+  #classes: ClassTree<EntryClass<E>> | undefined;
 
   get size(): number {
     return this.#members.size;
   }
 
-  get classes(): ClassTree<RingIndex<E>> | undefined {
+  get classes(): ClassTree<EntryClass<E>> | undefined {
     return this.#classes;
   }
 
@@ -40,10 +52,13 @@ export class RingIndex<E extends Place> {
     this.#members.set(entry, entry);
     let found = findClass(this.#classes, entry.priceMicro, entry.step);
     if (found === undefined) {
-      found = { priceMicro: entry.priceMicro, step: entry.step, members: this, size: 0 };
+      const { priceMicro, step } = entry;
+      found = { priceMicro, step, index: this, size: 1, sole: entry };
       this.#classes = insertClass(this.#classes, found);
+    } else {
+      found.size++;
+      found.sole = undefined;
     }
-    found.size++;
   }
 
   remove(entry: E): void {
@@ -53,26 +68,30 @@ export class RingIndex<E extends Place> {
   }
 
   /** The members of a class that `accept` takes, clockwise from `point`, at most `limit`; each is asked about once. */
-  clockwise(of: PriceClass, point: number, limit: number, accept: (entry: E) => boolean): E[] {
+  clockwise(of: EntryClass<E>, point: number, limit: number, accept: (entry: E) => boolean): E[] {
+    if (of.sole !== undefined) return accept(of.sole) ? [of.sole] : [];
     const taken: E[] = [];
-    let asked = 0;
-    for (const entry of this.#from(of, point)) {
-      asked++;
-      if (accept(entry) && taken.push(entry) === limit) return taken;
-    }
-    if (asked === of.size) return taken;
-    for (const entry of this.#from(of, 0)) {
-      if (entry.point >= point) break;
-      if (accept(entry) && taken.push(entry) === limit) break;
-    }
+    const asked = this.#take(taken, of, point, CIRCLE, limit, accept);
+    if (taken.length < limit && asked < of.size) this.#take(taken, of, 0, point, limit, accept);
     return taken;
   }
 
-  *#from(of: PriceClass, point: number): Generator<E> {
-    const start: Place = { nodeId: '', point, step: of.step, priceMicro: of.priceMicro };
-    for (const entry of this.#members.values(start)) {
-      if (entry.step !== of.step || entry.priceMicro !== of.priceMicro) return;
-      yield entry;
+  /** Adds the members from one point to before another; gives how many it asked about. */
+  #take(
+    taken: E[],
+    of: PriceClass,
+    from: number,
+    to: number,
+    limit: number,
+    accept: (entry: E) => boolean,
+  ): number {
+    const { step, priceMicro } = of;
+    let asked = 0;
+    for (const [, entry] of this.#members.entries({ nodeId: '', point: from, step, priceMicro }, [])) {
+      if (entry.step !== step || entry.priceMicro !== priceMicro || entry.point >= to) break;
+      asked++;
+      if (accept(entry) && taken.push(entry) === limit) break;
     }
+    return asked;
   }
 }

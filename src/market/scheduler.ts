@@ -3,7 +3,7 @@ import type { Ring } from '../../protocols/common/v1/schema.ts';
 import { isWholeMicro, toMicro } from '../capsule/credits.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { BestFirst } from './best-first.ts';
-import { type PriceClass, visitDearer } from './class-tree.ts';
+import { visitDearer } from './class-tree.ts';
 import {
   type CapabilityRings,
   type Entry,
@@ -11,7 +11,7 @@ import {
   type RemoteRing,
   sizeOf,
 } from './provider-table.ts';
-import type { RingIndex } from './ring-index.ts';
+import type { EntryClass } from './ring-index.ts';
 import { scoreOf, stepOf } from './score.ts';
 import { type Draw, drawOf, spread } from './spread.ts';
 import type { Candidate, ChooseOptions, Decision, ExclusionReason, Scheduler } from './types.ts';
@@ -185,7 +185,7 @@ class Choice {
     }
   }
 
-  #best(rings: readonly Ring[], maxPriceMicro: number): BestFirst<RingIndex<Entry>> {
+  #best(rings: readonly Ring[], maxPriceMicro: number): BestFirst<EntryClass<Entry>> {
     const remote = REMOTE_RINGS.filter((ring) => rings.includes(ring));
     return new BestFirst(
       remote.map((ring) => this.#rings?.[ring].classes),
@@ -224,14 +224,10 @@ class Choice {
   }
 
   /** Names a class's members but one; false when there is no room for another. */
-  #excludeMembers(
-    of: PriceClass<RingIndex<Entry>>,
-    but: string | undefined,
-    reason: ExclusionReason,
-  ): boolean {
+  #excludeMembers(of: EntryClass<Entry>, but: string | undefined, reason: ExclusionReason): boolean {
     const room = MAX_EXCLUDED_NAMED - this.#excluded.length;
     if (room === 0) return false;
-    const named = of.members.clockwise(of, this.#draw.point, room, (entry) => entry.nodeId !== but);
+    const named = of.index.clockwise(of, this.#draw.point, room, (entry) => entry.nodeId !== but);
     for (const entry of named) this.#exclude(entry.nodeId, reason);
     return true;
   }

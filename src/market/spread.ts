@@ -1,6 +1,5 @@
-import type { PriceClass } from './class-tree.ts';
 import { mix32 } from './hash.ts';
-import type { Place, RingIndex } from './ring-index.ts';
+import type { EntryClass, Place } from './ring-index.ts';
 
 /**
  * Among equals, those that the rendezvous compares: the next ones clockwise from the capsule's point. Up to this
@@ -27,11 +26,11 @@ export function drawOf(capsuleId: string): Draw {
  * orders them alike, and one that leaves moves only its own capsules. At most `TIE_WINDOW` of those `accept` takes.
  */
 export function spread<E extends Place>(
-  classes: readonly PriceClass<RingIndex<E>>[],
+  classes: readonly EntryClass<E>[],
   draw: Draw,
   accept: (entry: E) => boolean,
 ): E[] {
-  let equals = classes.flatMap((each) => each.members.clockwise(each, draw.point, TIE_WINDOW, accept));
+  let equals = classes.flatMap((each) => each.index.clockwise(each, draw.point, TIE_WINDOW, accept));
   if (equals.length > TIE_WINDOW) {
     const way = (entry: E): number => (entry.point - draw.point) >>> 0;
     equals = equals.sort((a, b) => way(a) - way(b)).slice(0, TIE_WINDOW);
