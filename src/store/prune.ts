@@ -2,7 +2,7 @@ import { readCounts } from './capsule-counts.ts';
 import { endedPositions, idAt } from './capsule-index.ts';
 import { keyspace } from './keyspaces.ts';
 import { isTerminal, TERMINAL_STATUSES } from './lifecycle.ts';
-import type { CapsuleRecord, CapsuleStore, Database, PruneOptions } from './types.ts';
+import type { CapsuleRecord, CapsuleStatus, CapsuleStore, Database, PruneOptions } from './types.ts';
 
 /** Capsules removed in one transaction: others' commits wait no longer than for one such batch. */
 const REMOVED_PER_BATCH = 200;
@@ -18,20 +18,15 @@ export async function pruneCapsules(
   { maxAgeMs, maxCount = Number.POSITIVE_INFINITY, keepStatuses = [], now }: PruneOptions & { now: number },
 ): Promise<number> {
   const endedBefore = maxAgeMs === undefined ? Number.NEGATIVE_INFINITY : now - maxAgeMs;
-  const counts = readCounts(db);
-  let left = 0;
-  for (const status of TERMINAL_STATUSES) if (!keepStatuses.includes(status)) left += counts[status];
-
   let removed = 0;
   let due: string[] = [];
   for await (const place of endedPositions(db, keepStatuses)) {
     const record = store.record(idAt(place));
     if (record === undefined || !removable(db, record)) continue;
-    const surplus = left > maxCount;
+    const surplus = countEnded(db, keepStatuses) - due.length > maxCount;
     // Nothing that was received later can have ended earlier than that.
     if (!surplus && record.receivedAt >= endedBefore) break;
     if (!surplus && record.updatedAt >= endedBefore) continue;
-    left--;
     due.push(record.id);
     if (due.length === REMOVED_PER_BATCH) {
       removed += await removeAll(db, store, due);
@@ -57,6 +52,13 @@ async function removeAll(
   }
   await tx.commit();
   return removed;
+}
+
+function countEnded(db: Database, except: readonly CapsuleStatus[]): number {
+  const counts = readCounts(db);
+  let ended = 0;
+  for (const status of TERMINAL_STATUSES) if (!except.includes(status)) ended += counts[status];
+  return ended;
 }
 
 function removable(db: Database, record: CapsuleRecord): boolean {

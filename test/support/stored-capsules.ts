@@ -1,0 +1,51 @@
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { CapsuleRecord } from '../../src/store/types.ts';
+
+/** A capsule id that says its number: for stores, which trust what was verified above them. */
+export function capsuleId(number: number): string {
+  return number.toString(16).padStart(64, '0');
+}
+
+export function unsignedCapsule(id: string, fields: Partial<Capsule> = {}): Capsule {
+  return {
+    id,
+    version: 1,
+    timestamp: 1_700_000_000_000,
+    originIdentity: 'a'.repeat(64),
+    requestedCapability: 'text.stats',
+    payload: { text: 'hello' },
+    paymentRule: null,
+    privacyRule: 'public',
+    executionPolicy: null,
+    next: null,
+    chainDepth: null,
+    parentCapsule: null,
+    signature: '0'.repeat(128),
+    ...fields,
+  };
+}
+
+export function pendingRecord(id: string, fields: Partial<CapsuleRecord> = {}): CapsuleRecord {
+  const receivedAt = fields.receivedAt ?? 1_700_000_000_000;
+  return {
+    id,
+    status: 'pending',
+    originIdentity: 'a'.repeat(64),
+    requestedCapability: 'text.stats',
+    parentCapsule: null,
+    chainDepth: 0,
+    root: id,
+    receivedAt,
+    updatedAt: receivedAt,
+    coordinator: 'here',
+    replyTo: 'here',
+    executor: null,
+    epoch: 0,
+    attempts: 0,
+    held: false,
+    error: null,
+    receiptHash: null,
+    history: [],
+    ...fields,
+  };
+}
