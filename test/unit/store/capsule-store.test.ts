@@ -32,6 +32,33 @@ const failedResult: StoredResult = {
   steps: [],
 };
 
+function receiptWith(receiptHash: string): NonNullable<StoredResult['receipt']> {
+  const zeros = '0'.repeat(64);
+  return {
+    version: 1,
+    capsuleId: ID,
+    identity: 'b'.repeat(64),
+    capabilityId: 'text.stats',
+    codeHash: null,
+    action: 'stats',
+    inputHash: zeros,
+    resultHash: zeros,
+    status: 'completed',
+    error: null,
+    epoch: 1,
+    execution: null,
+    permissionsDeclared: [],
+    permissionsUsed: [],
+    startedAt: 1,
+    finishedAt: 2,
+    previousStateRoot: zeros,
+    nextStateRoot: zeros,
+    previousReceiptHash: zeros,
+    receiptHash,
+    signature: '0'.repeat(128),
+  };
+}
+
 describe('DatabaseCapsuleStore', () => {
   let disk: CountingDisk;
   let db: BufferedDatabase;
@@ -175,6 +202,10 @@ describe('DatabaseCapsuleStore', () => {
     await within((tx) => store.putResult(tx, ID, failedResult));
     await within((tx) => store.putResult(tx, ID, { ...failedResult, settlement }));
     expect(store.result(ID)?.settlement).toEqual(settlement);
+    const other = { ...failedResult, receipt: receiptWith(capsuleId(5)) };
+    expect(() => store.putResult(db.transaction(), ID, other)).toThrow(
+      expect.objectContaining({ code: 'conflict' }),
+    );
   });
 
   it('removes an ended capsule with all that belongs to it, and nothing before', async () => {
