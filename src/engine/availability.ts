@@ -1,0 +1,170 @@
+import type { Logger } from 'pino';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { raceAbort } from '../lib/abort.ts';
+import type { Clock } from '../lib/clock.ts';
+import { MeshError } from '../lib/errors.ts';
+import { canonicalJson, deepFreeze } from '../lib/json.ts';
+import type { Startable } from '../lib/lifecycle.ts';
+import type { Availability, CapabilityModule } from './capability.ts';
+import { describeFailure } from './failure.ts';
+import type { EngineModule } from './module.ts';
+import { PermissionUse } from './permission-use.ts';
+import type { PermissionBook } from './permissions.ts';
+import type { Registry } from './registry.ts';
+import { type ModelsPort, scopedModels } from './scoped-models.ts';
+
+/** Canonical bytes of what an advertisement says about one capability. */
+const MAX_DETAIL_BYTES = 4_096;
+
+export interface AvailabilityComponents {
+  registry: Pick<Registry, 'modules' | 'moduleOf'>;
+  permissions: PermissionBook;
+  models: ModelsPort | undefined;
+  clock: Clock;
+  log: Logger;
+}
+
+export interface AvailabilityInit {
+  probeIntervalMs: number;
+  /** A probe that takes longer counts as failed. */
+  probeTimeoutMs: number;
+  onChange: () => void;
+}
+
+/** What a probe said of one capability. */
+export interface Offered {
+  estimatedLatency?: number;
+  detail?: JsonObject;
+}
+
+const OFFERED: Offered = Object.freeze({});
+
+/** Asks the modules that depend on something outside what of theirs can be offered now (capability.ts `probe`). */
+export class AvailabilityMonitor implements Startable {
+  readonly #components: AvailabilityComponents;
+  readonly #init: AvailabilityInit;
+  /** Per probed module, what is on offer by capability id. */
+  readonly #offered = new Map<EngineModule, ReadonlyMap<string, Offered>>();
+  #controller: AbortController | undefined;
+  #round: Promise<void> = Promise.resolve();
+  #cancelTimer = (): void => {};
+
+  constructor(components: AvailabilityComponents, init: AvailabilityInit) {
+    this.#components = components;
+    this.#init = init;
+  }
+
+  /** Resolves after the first round, so that a node does not begin by offering what it does not have. */
+  async start(): Promise<void> {
+    if (this.#controller !== undefined) return;
+    this.#controller = new AbortController();
+    await this.refresh();
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelTimer();
+    this.#controller?.abort(new MeshError('cancelled', 'The node is stopping.'));
+    this.#controller = undefined;
+    await this.#round;
+  }
+
+  /** Undefined where the capability is not on offer now. */
+  offered(capabilityId: string): Offered | undefined {
+    const module = this.#components.registry.moduleOf(capabilityId);
+    if (module === undefined || module.state !== 'ready') return undefined;
+    return module.code?.probe === undefined ? OFFERED : this.#offered.get(module)?.get(capabilityId);
+  }
+
+  /** Throws `capability_unavailable` where it is not on offer now. */
+  assertOffered(capabilityId: string): void {
+    if (this.offered(capabilityId) !== undefined) return;
+    const reason = this.#components.registry.moduleOf(capabilityId)?.reason;
+    const message = `${capabilityId} cannot be offered now.${reason ? ` ${reason}` : ''}`;
+    throw new MeshError('capability_unavailable', message);
+  }
+
+  /** Probes everything once and tells of a change. */
+  async refresh(): Promise<void> {
+    const { signal } = this.#controller ?? {};
+    if (signal === undefined) return;
+    const probes = [...this.#components.registry.modules()].map((module) => this.#probe(module, signal));
+    const changes = await Promise.all(probes);
+    if (!signal.aborted && changes.includes(true)) this.#init.onChange();
+  }
+
+  #schedule(): void {
+    this.#cancelTimer = this.#components.clock.after(this.#init.probeIntervalMs, () => {
+      this.#round = this.refresh().then(() => {
+        if (this.#controller !== undefined) this.#schedule();
+      });
+    });
+  }
+
+  /** True when anything but latency changed. */
+  async #probe(module: EngineModule, signal: AbortSignal): Promise<boolean> {
+    const { code } = module;
+    if (code?.probe === undefined || module.state === 'safe_mode') return false;
+    const before = fingerprint(module, this.#offered.get(module));
+    try {
+      const answer = await this.#ask(module, code.probe.bind(code), signal);
+      if (signal.aborted) return false;
+      this.#offered.set(module, readAnswer(module, answer));
+      const offers = this.#offered.get(module)?.size ?? 0;
+      module.state = offers > 0 ? 'ready' : 'unavailable';
+      module.reason = offers > 0 ? null : 'What it depends on is not there.';
+    } catch (error) {
+      if (signal.aborted) return false;
+      this.#offered.delete(module);
+      module.state = 'unavailable';
+      module.reason = describeFailure(error).message;
+    }
+    const changed = fingerprint(module, this.#offered.get(module)) !== before;
+    if (changed) {
+      const { state, reason, manifest } = module;
+      this.#components.log.info({ module: manifest.id, state, reason }, 'What a module offers has changed');
+    }
+    return changed;
+  }
+
+  async #ask(
+    module: EngineModule,
+    probe: NonNullable<CapabilityModule['probe']>,
+    stop: AbortSignal,
+  ): Promise<Availability> {
+    const { clock, models, permissions } = this.#components;
+    const controller = new AbortController();
+    const timeout = new MeshError('timeout', 'It did not say in time what it can offer.');
+    const cancel = clock.after(this.#init.probeTimeoutMs, () => controller.abort(timeout));
+    const signal = AbortSignal.any([stop, controller.signal]);
+    const use = new PermissionUse(module, permissions);
+    try {
+      const api = { models: scopedModels(models, signal, use), config: module.config, signal };
+      return await raceAbort(probe(api), signal);
+    } finally {
+      cancel();
+      use.end();
+    }
+  }
+}
+
+/** Ids that the manifest does not have are left out. Throws where the details are no small JSON. */
+function readAnswer(module: EngineModule, { capabilities }: Availability): Map<string, Offered> {
+  const offered = new Map<string, Offered>();
+  for (const { id, estimatedLatency, detail } of capabilities) {
+    if (!module.capabilities.has(id)) continue;
+    if (detail !== undefined && Buffer.byteLength(canonicalJson(detail)) > MAX_DETAIL_BYTES) {
+      throw new MeshError('too_large', `The details of ${id} have more than ${MAX_DETAIL_BYTES} bytes.`);
+    }
+    const latency = Number.isFinite(estimatedLatency)
+      ? { estimatedLatency: Math.max(0, estimatedLatency ?? 0) }
+      : {};
+    offered.set(id, { ...latency, ...(detail !== undefined && { detail: deepFreeze(detail) }) });
+  }
+  return offered;
+}
+
+function fingerprint(module: EngineModule, offered: ReadonlyMap<string, Offered> | undefined): string {
+  const offers = [...(offered ?? [])].map(([id, { detail }]) => [id, detail ?? null] as const);
+  return canonicalJson([module.state, offers.sort(([a], [b]) => (a < b ? -1 : 1))]);
+}

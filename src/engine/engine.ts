@@ -1,0 +1,221 @@
+import type { Logger } from 'pino';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Crypto, Signer } from '../lib/crypto.ts';
+import { MeshError } from '../lib/errors.ts';
+import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
+import { WorkQueue } from '../lib/queue.ts';
+import type { Database } from '../store/types.ts';
+import { AvailabilityMonitor } from './availability.ts';
+import { IntentHandler } from './handle-intent.ts';
+import { LatencyTracker } from './latency.ts';
+import type { EngineCapability, ModuleSource } from './module.ts';
+import { ModuleStorage } from './module-storage.ts';
+import { PermissionBook } from './permissions.ts';
+import { ReceiptChain } from './receipt-chain.ts';
+import { ReceiptBook } from './receipt-log.ts';
+import { Registry } from './registry.ts';
+import { laneOf, Router } from './router.ts';
+import type { ModelsPort } from './scoped-models.ts';
+import { StorageLocks } from './storage-lock.ts';
+import type { Engine, HandleOptions, InstalledModule, IntentRequest, LocalOffer, Outcome } from './types.ts';
+
+export interface EngineComponents {
+  db: Database;
+  crypto: Crypto;
+  signer: Signer;
+  clock: Clock;
+  log: Logger;
+  /** For `network`; the platform's own unless told. */
+  fetch?: typeof globalThis.fetch;
+  /** For `models`; absent on a node without a model server. */
+  models?: ModelsPort;
+  faults?: FaultPoints;
+}
+
+/** Durations in milliseconds. */
+export interface EngineInit {
+  modules: readonly ModuleSource[];
+  /** Sections of the configuration, by module id. */
+  config?: ReadonlyMap<string, JsonObject>;
+  /** Whether a declared permission is granted where the operator has not decided; none is unless told. */
+  grantedByDefault?: (module: string, permission: string) => boolean;
+  /** Intents that run at once, over all capabilities. */
+  concurrency?: number;
+  /** Intents that may wait, over all capabilities and for one. */
+  maxWaiting?: number;
+  maxWaitingPerCapability?: number;
+  defaultTimeoutMs?: number;
+  maxTimeoutMs?: number;
+  probeIntervalMs?: number;
+  probeTimeoutMs?: number;
+  /** How long `stop` lets running intents finish before it interrupts them. */
+  drainMs?: number;
+}
+
+export const DEFAULT_ENGINE_INIT = {
+  concurrency: 64,
+  maxWaiting: 1_024,
+  maxWaitingPerCapability: 512,
+  defaultTimeoutMs: 120_000,
+  maxTimeoutMs: 3_600_000,
+  probeIntervalMs: 10_000,
+  probeTimeoutMs: 5_000,
+  drainMs: 5_000,
+} as const;
+
+/** Everything a node can run, and the only way to run it (node "One way for a capsule"). */
+export class MeshEngine implements Engine {
+  readonly receipts: ReceiptBook;
+  readonly permissions: PermissionBook;
+  readonly #clock: Clock;
+  readonly #drainMs: number;
+  readonly #registry: Registry;
+  readonly #queue: WorkQueue;
+  readonly #latency: LatencyTracker;
+  readonly #availability: AvailabilityMonitor;
+  readonly #chain: ReceiptChain;
+  readonly #handler: IntentHandler;
+  readonly #offersListeners = new Set<() => void>();
+  /** Intents on their way, by the promise of their outcome. */
+  readonly #pending = new Set<Promise<Outcome>>();
+  #started = false;
+  #stopping = false;
+
+  constructor(components: EngineComponents, init: EngineInit) {
+    const { db, crypto, signer, clock, log, models } = components;
+    const limits = { ...DEFAULT_ENGINE_INIT, ...init };
+    this.#clock = clock;
+    this.#drainMs = limits.drainMs;
+    const registry = new Registry({ db, crypto }, { ...init, sources: init.modules });
+    const grantedByDefault = init.grantedByDefault ?? (() => false);
+    const permissions = new PermissionBook({ db, registry }, { grantedByDefault });
+    const storage = new ModuleStorage({ db, crypto });
+    const chain = new ReceiptChain({ db, crypto, signer });
+    const availability = new AvailabilityMonitor(
+      { registry, permissions, models, clock, log },
+      { ...limits, onChange: () => this.#tellOffers() },
+    );
+    const queue = new WorkQueue({ ...limits, maxWaitingPerLane: limits.maxWaitingPerCapability });
+    const latency = new LatencyTracker({ db });
+    const fetch = components.fetch ?? globalThis.fetch;
+    const identity = signer.identity;
+    const locks = new StorageLocks();
+    const scope = { clock, log, storage, locks, permissions, fetch, models, identity };
+    const router = new Router({ registry });
+    const faults = components.faults ?? noFaultPoints;
+    this.#handler = new IntentHandler(
+      { db, crypto, clock, log, faults, router, availability, queue, latency, chain, scope },
+      limits,
+    );
+    this.#registry = registry;
+    this.#queue = queue;
+    this.#latency = latency;
+    this.#availability = availability;
+    this.#chain = chain;
+    this.permissions = permissions;
+    this.receipts = new ReceiptBook({ chain, storage, crypto, identity });
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) return;
+    await this.#registry.load();
+    await this.#installed();
+    await this.#availability.start();
+    this.#started = true;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#started || this.#stopping) return;
+    this.#stopping = true;
+    await this.#availability.stop();
+    await this.#drain();
+    await this.#latency.save();
+  }
+
+  async handleIntent(request: IntentRequest, options?: HandleOptions): Promise<Outcome> {
+    if (!this.#started) throw new MeshError('internal', 'The engine has not been started.');
+    const outcome = this.#handler.handle(request, options);
+    this.#pending.add(outcome);
+    const forget = (): void => void this.#pending.delete(outcome);
+    outcome.then(forget, forget);
+    return outcome;
+  }
+
+  offer(capabilityId: string): LocalOffer | undefined {
+    const module = this.#registry.moduleOf(capabilityId);
+    const capability = module?.capabilities.get(capabilityId);
+    const offered = this.#availability.offered(capabilityId);
+    if (module === undefined || capability === undefined || offered === undefined) return undefined;
+    const average =
+      this.#latency.average(capabilityId) ?? offered.estimatedLatency ?? capability.spec.estimatedLatency;
+    const ahead = this.#queue.sizeOf(capabilityId) / capability.spec.maxConcurrent;
+    return {
+      capability: capability.spec,
+      module: module.manifest.id,
+      price: capability.spec.price,
+      estimatedLatency: average + ahead * average,
+      ...(offered.detail !== undefined && { detail: offered.detail }),
+    };
+  }
+
+  offers(): LocalOffer[] {
+    return this.#capabilities().flatMap(({ spec }) => this.offer(spec.id) ?? []);
+  }
+
+  modules(): InstalledModule[] {
+    return [...this.#registry.modules()].map(({ manifest, codeHash, state, reason }) => ({
+      manifest,
+      codeHash,
+      state,
+      reason,
+    }));
+  }
+
+  load(): number {
+    return this.#queue.load;
+  }
+
+  hasRoom(capabilityId: string): boolean {
+    const capability = this.#registry.moduleOf(capabilityId)?.capabilities.get(capabilityId);
+    return capability !== undefined && this.#queue.hasRoom(laneOf(capability));
+  }
+
+  onOffersChanged(listener: () => void): () => void {
+    this.#offersListeners.add(listener);
+    return () => void this.#offersListeners.delete(listener);
+  }
+
+  async trust(module: string): Promise<void> {
+    await this.#registry.trust(module);
+    await this.#installed();
+    await this.#availability.refresh();
+    this.#tellOffers();
+  }
+
+  #capabilities(): EngineCapability[] {
+    return [...this.#registry.modules()].flatMap((module) => [...module.capabilities.values()]);
+  }
+
+  async #installed(): Promise<void> {
+    const installed = [...this.#registry.modules()].map(({ manifest: { id, version }, codeHash }) => ({
+      id,
+      version,
+      codeHash,
+    }));
+    await this.#chain.install(installed);
+  }
+
+  /** Lets what runs finish for a while, then interrupts it; in the end every outcome is durable. */
+  async #drain(): Promise<void> {
+    const interruption = new MeshError('interrupted', 'The node stopped before the work was done.');
+    this.#handler.refuseWith(interruption);
+    const cancel = this.#clock.after(this.#drainMs, () => this.#handler.abortAll(interruption));
+    await Promise.allSettled(this.#pending);
+    cancel();
+  }
+
+  readonly #tellOffers = (): void => {
+    for (const listener of this.#offersListeners) listener();
+  };
+}

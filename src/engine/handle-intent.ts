@@ -1,0 +1,235 @@
+import type { Logger } from 'pino';
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
+import type { JsonValue } from '../../protocols/common/v1/schema.ts';
+import { RECEIPT_VERSION } from '../../protocols/receipt/v1/schema.ts';
+import { abortError, follow, raceAbort, throwIfAborted } from '../lib/abort.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Crypto } from '../lib/crypto.ts';
+import { MeshError } from '../lib/errors.ts';
+import type { FaultPoints } from '../lib/fault-points.ts';
+import type { WorkQueue } from '../lib/queue.ts';
+import type { Database } from '../store/types.ts';
+import type { AvailabilityMonitor } from './availability.ts';
+import type { CapabilityModule, Intent } from './capability.ts';
+import { describeFailure } from './failure.ts';
+import { type ReadIntent, readIntent } from './intent.ts';
+import type { LatencyTracker } from './latency.ts';
+import type { ReceiptChain } from './receipt-chain.ts';
+import { checkResult, type SoundResult } from './result.ts';
+import type { Route, Router } from './router.ts';
+import { IntentScope, type ScopeComponents } from './scoped-api.ts';
+import type { ReceiptFacts } from './state-root.ts';
+import type { HandleOptions, IntentRequest, Outcome } from './types.ts';
+
+export interface IntentHandlerComponents {
+  db: Database;
+  crypto: Crypto;
+  clock: Clock;
+  log: Logger;
+  faults: FaultPoints;
+  router: Router;
+  availability: AvailabilityMonitor;
+  queue: WorkQueue;
+  latency: LatencyTracker;
+  chain: ReceiptChain;
+  scope: ScopeComponents;
+}
+
+export interface IntentHandlerInit {
+  /** Milliseconds that code may run where its caller says nothing, and at most. */
+  defaultTimeoutMs: number;
+  maxTimeoutMs: number;
+}
+
+/** One intent on its way; what is known of it when it fails goes into the receipt. */
+interface Run {
+  readonly read: ReadIntent;
+  readonly options: HandleOptions;
+  readonly origin: string;
+  readonly controller: AbortController;
+  startedAt: number | undefined;
+  route: Route | undefined;
+  scope: IntentScope | undefined;
+}
+
+type End = { result: SoundResult } | { error: ErrorBody };
+
+/** The spine of execution (node "One way for a capsule"). Whatever happens, it ends in a signed receipt. */
+export class IntentHandler {
+  readonly #components: IntentHandlerComponents;
+  readonly #init: IntentHandlerInit;
+  readonly #running = new Set<Run>();
+  readonly #ended = new MeshError('cancelled', 'The intent has ended.');
+  #refusal: MeshError | undefined;
+
+  constructor(components: IntentHandlerComponents, init: IntentHandlerInit) {
+    this.#components = components;
+    this.#init = init;
+  }
+
+  async handle(request: IntentRequest, options: HandleOptions = {}): Promise<Outcome> {
+    const read = readIntent(request, this.#components.crypto);
+    const controller = new AbortController();
+    const { origin } = request;
+    const run: Run = {
+      read,
+      options,
+      origin,
+      controller,
+      startedAt: undefined,
+      route: undefined,
+      scope: undefined,
+    };
+    const release = follow(controller, options.signal);
+    this.#running.add(run);
+    try {
+      const end = await this.#attempt(run).then(
+        (result): End => ({ result }),
+        (error: unknown): End => ({ error: this.#failure(run, error) }),
+      );
+      return await this.#conclude(run, end);
+    } finally {
+      release();
+      this.#running.delete(run);
+      // Stops what the code left behind, such as a request that nobody waits for.
+      controller.abort(this.#ended);
+    }
+  }
+
+  /** From here on new intents fail with `reason`. */
+  refuseWith(reason: MeshError): void {
+    this.#refusal = reason;
+  }
+
+  /** Ends everything that runs with `reason`; the outcomes arrive as ever. */
+  abortAll(reason: MeshError): void {
+    for (const { controller } of this.#running) controller.abort(reason);
+  }
+
+  /** Validate, resolve, integrity, scoped API, run: each step refuses by throwing. */
+  async #attempt(run: Run): Promise<SoundResult> {
+    const { router, availability, queue, scope, crypto, faults } = this.#components;
+    const { signal } = run.controller;
+    const { intent } = run.read;
+    if (intent instanceof MeshError) throw intent;
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const route = router.resolve(intent.capability, intent.action);
+    run.route = route;
+    const code = runnableCode(route);
+    availability.assertOffered(route.requested.spec.id);
+    availability.assertOffered(route.target.spec.id);
+    const mismatch = route.target.checkInput(intent.payload);
+    if (mismatch !== null) throw new MeshError('invalid_payload', `The payload does not fit: ${mismatch}.`);
+    const { onProgress } = run.options;
+    run.scope = new IntentScope(scope, { ...route, signal, origin: run.origin, raw: intent.raw, onProgress });
+    faults.hit('intent.accepted');
+    const value = await queue.run(route.lane, () => this.#execute(run, route, code, intent), { signal });
+    faults.hit('intent.executed');
+    return checkResult(value, route.target, crypto);
+  }
+
+  /** Runs the code until it ends, or its time is over, or somebody cancels; it may go on unheard after that. */
+  async #execute(run: Run, route: Route, code: CapabilityModule, intent: Intent): Promise<JsonValue> {
+    const { clock } = this.#components;
+    const { controller, options, scope } = run;
+    const { defaultTimeoutMs, maxTimeoutMs } = this.#init;
+    throwIfAborted(controller.signal);
+    if (scope === undefined) throw new TypeError('An intent runs within its scope.');
+    const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs);
+    let tookTooLong = false;
+    const stopTimer = clock.after(timeoutMs, () => {
+      tookTooLong = true;
+      controller.abort(new MeshError('timeout', `The work was not done within ${timeoutMs} ms.`));
+    });
+    const began = clock.monotonic();
+    run.startedAt = clock.now();
+    try {
+      const running = (async () => code.run(intent, scope.api))();
+      const value = await raceAbort(running, controller.signal);
+      this.#measure(route, began);
+      return value;
+    } catch (error) {
+      // A refusal is quick and a cancellation says nothing; not being done in time does.
+      if (tookTooLong) this.#measure(route, began);
+      throw error;
+    } finally {
+      stopTimer();
+    }
+  }
+
+  #measure(route: Route, began: number): void {
+    const { clock, latency } = this.#components;
+    latency.record(route.target.spec.id, (clock.monotonic() - began) / 1000);
+  }
+
+  /** Receipt, state root and whatever the caller adds, in one batch; resolves when that is durable. */
+  async #conclude(run: Run, end: End): Promise<Outcome> {
+    const { db, chain, faults } = this.#components;
+    const { scope, options } = run;
+    try {
+      const tx = db.transaction();
+      const storage = 'result' in end ? (scope?.applyWrites(tx) ?? null) : null;
+      const receipt = chain.append(tx, this.#facts(run, end), storage);
+      const outcome: Outcome =
+        'result' in end
+          ? { status: 'completed', result: end.result.value, receipt }
+          : { status: 'failed', error: end.error, receipt };
+      options.commit?.(outcome, tx);
+      faults.hit('intent.concluded');
+      const durable = tx.commit();
+      // Committed writes are visible at once: the next intent may have the storage while these are synced.
+      scope?.close();
+      await durable;
+      faults.hit('intent.durable');
+      return outcome;
+    } finally {
+      scope?.close();
+    }
+  }
+
+  #facts(run: Run, end: End): ReceiptFacts {
+    const { clock, scope } = this.#components;
+    const { read, options, route } = run;
+    const finishedAt = clock.now();
+    return {
+      version: RECEIPT_VERSION,
+      capsuleId: options.capsuleId ?? null,
+      identity: scope.identity,
+      capabilityId: read.capabilityId,
+      codeHash: route?.module.codeHash ?? null,
+      action: read.action,
+      inputHash: read.inputHash,
+      resultHash: 'result' in end ? end.result.hash : null,
+      status: 'result' in end ? 'completed' : 'failed',
+      error: 'error' in end ? { code: end.error.code, message: end.error.message } : null,
+      epoch: options.epoch ?? null,
+      execution: run.scope?.execution ?? null,
+      permissionsDeclared: route?.module.manifest.permissions ?? [],
+      permissionsUsed: run.scope?.permissions.recorded() ?? [],
+      // The wall clock may have been set back in between.
+      startedAt: Math.min(run.startedAt ?? finishedAt, finishedAt),
+      finishedAt,
+    };
+  }
+
+  #failure(run: Run, thrown: unknown): ErrorBody {
+    const { signal } = run.controller;
+    // Aborted code fails in ways of its own; what ended it is the reason.
+    const error = describeFailure(signal.aborted ? abortError(signal) : thrown);
+    const { capabilityId } = run.read;
+    const fields = { capabilityId, capsuleId: run.options.capsuleId, code: error.code };
+    if (error.code === 'internal')
+      this.#components.log.warn({ ...fields, err: thrown }, 'A capability failed');
+    else this.#components.log.debug(fields, 'An intent failed');
+    return error;
+  }
+}
+
+/** A mismatch of the code hash puts a module in safe mode: nothing of it runs. */
+function runnableCode({ module }: Route): CapabilityModule {
+  if (module.code !== undefined && module.state !== 'safe_mode') return module.code;
+  throw new MeshError(
+    'integrity_lock',
+    module.reason ?? `The code of the module ${module.manifest.id} is not trusted.`,
+  );
+}

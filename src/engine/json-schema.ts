@@ -1,0 +1,21 @@
+import { Compile, Meta } from 'typebox/schema';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+
+/** Gives what is wrong with a value, in a few words with its place, or null. */
+export type JsonSchemaCheck = (value: unknown) => string | null;
+
+/**
+ * Compiles a manifest's JSON Schema once. Throws an `Error` with a sentence for one that is no schema (draft 7
+ * and the parts of 2020-12 that it shares), so that a typing slip is found at load and not as a refused payload.
+ */
+export function compileJsonSchema(schema: JsonObject): JsonSchemaCheck {
+  const meta = Compile(Meta['http://json-schema.org/draft-07/schema#']);
+  if (!meta.Check(schema)) throw new Error(`not a JSON Schema: ${firstProblem(meta.Errors(schema)[1])}`);
+  const validator = Compile(schema);
+  return (value) => (validator.Check(value) ? null : firstProblem(validator.Errors(value)[1]));
+}
+
+function firstProblem(errors: readonly { instancePath: string; message: string }[]): string {
+  const [first] = errors;
+  return first === undefined ? 'does not match' : `${first.instancePath || 'the value'} ${first.message}`;
+}

@@ -1,0 +1,158 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts';
+import { verifyReceipt } from '../capsule/receipt.ts';
+import type { Crypto } from '../lib/crypto.ts';
+import type { ModuleStorage } from './module-storage.ts';
+import type { ChainHead, ReceiptChain, ReceiptEntry } from './receipt-chain.ts';
+import { capabilitiesDigest, factsOf, type NodeState, receiptsDigest, stateRoot } from './state-root.ts';
+import type { ReceiptLog, ReceiptsVerification } from './types.ts';
+
+/** Problems told at most; a damaged chain has as many as receipts. */
+const MAX_PROBLEMS = 100;
+/** Receipts checked without letting the node do something else; some 10 ms. */
+const RECEIPTS_PER_TURN = 64;
+
+export interface ReceiptBookComponents {
+  chain: ReceiptChain;
+  storage: ModuleStorage;
+  crypto: Crypto;
+  identity: string;
+}
+
+/** What was verified so far, and the place in the chain that the next receipt must continue. */
+interface Walk {
+  sequence: number;
+  receiptHash: string;
+  state: NodeState;
+  /** Storage digests since the head that the walk began with. */
+  storages: Set<string>;
+  problems: ReceiptsVerification['problems'];
+  count: number;
+}
+
+/** Reading and verifying the chain; the reading side is what surfaces get. */
+export class ReceiptBook implements ReceiptLog {
+  readonly #components: ReceiptBookComponents;
+  readonly list: ReceiptLog['list'];
+  readonly get: ReceiptLog['get'];
+  readonly ofCapsule: ReceiptLog['ofCapsule'];
+
+  constructor(components: ReceiptBookComponents) {
+    this.#components = components;
+    const { chain } = components;
+    this.list = (options) => chain.list(options);
+    this.get = (hash) => chain.get(hash);
+    this.ofCapsule = (capsuleId, reader) => chain.ofCapsule(capsuleId, reader);
+  }
+
+  /**
+   * Walks the whole chain and all storage, while the node goes on. An edit breaks a hash or a signature, a deletion a
+   * sequence, a reordering a link, a truncation the head, and a changed value of storage the state root. What it cannot
+   * see is a data directory put back as a whole to an earlier state; receipts held by other nodes show that.
+   */
+  async verify(): Promise<ReceiptsVerification> {
+    const { chain, storage } = this.#components;
+    const head = chain.head();
+    const audited = await storage.audit();
+    const walk: Walk = {
+      sequence: 0,
+      receiptHash: GENESIS_HASH,
+      state: chain.genesis,
+      storages: new Set([head.state.storage]),
+      problems: [],
+      count: 0,
+    };
+    for await (const [sequence, entry] of chain.scan({})) {
+      if (++walk.count % RECEIPTS_PER_TURN === 0) await turn();
+      if (!isEntry(entry)) {
+        tell(walk, sequence, null, 'it is not a receipt');
+        continue;
+      }
+      this.#step(walk, sequence, entry);
+      if (sequence === head.sequence) this.#checkHead(walk, head, entry.receipt);
+      if (sequence >= head.sequence) walk.storages.add(entry.state.storage);
+    }
+    if (walk.sequence < head.sequence) {
+      tell(walk, head.sequence, head.receiptHash, missing(walk.sequence + 1, head.sequence));
+    } else if (walk.sequence > chain.head().sequence) {
+      tell(walk, walk.sequence, walk.receiptHash, 'the head of the chain does not reach this receipt');
+    }
+    for (const problem of audited.problems) tell(walk, walk.sequence, null, problem);
+    if (!walk.storages.has(audited.digest)) {
+      tell(
+        walk,
+        walk.sequence,
+        null,
+        'the storage of the capabilities is not what the state root commits to',
+      );
+    }
+    return { ok: walk.problems.length === 0, receipts: walk.count, problems: walk.problems };
+  }
+
+  #step(walk: Walk, sequence: number, entry: ReceiptEntry): void {
+    const { crypto, identity } = this.#components;
+    const { receipt, state } = entry;
+    const gap = sequence !== walk.sequence + 1;
+    if (gap) tell(walk, sequence, null, missing(walk.sequence + 1, sequence - 1));
+    const problems: (string | false)[] = [];
+    const verified = verifyReceipt(crypto, receipt);
+    if (!verified.ok) problems.push(verified.error.message);
+    else {
+      const digest = receiptsDigest(crypto, walk.state.receipts, factsOf(receipt));
+      const before = stateRoot(crypto, identity, { ...walk.state, capabilities: state.capabilities });
+      problems.push(
+        receipt.identity !== identity && 'it is signed by another identity than this node',
+        !gap &&
+          receipt.previousReceiptHash !== walk.receiptHash &&
+          'it does not follow the receipt before it',
+        !gap && receipt.previousStateRoot !== before && 'its previous state root is not the state before it',
+        !gap && state.receipts !== digest && 'its state leaves out or adds receipts',
+        receipt.nextStateRoot !== stateRoot(crypto, identity, state) &&
+          'its next state root is not its state',
+        !this.#isInstalled(state.capabilities) &&
+          'the list of the code that was installed is missing or changed',
+        !this.#isIndexed(sequence, receipt) && 'it cannot be found by its hash or its capsule',
+      );
+    }
+    for (const problem of problems) if (problem) tell(walk, sequence, receipt.receiptHash, problem);
+    walk.sequence = sequence;
+    walk.receiptHash = receipt.receiptHash;
+    walk.state = state;
+  }
+
+  #checkHead(walk: Walk, head: ChainHead, receipt: Receipt): void {
+    const { crypto, identity } = this.#components;
+    const same =
+      head.receiptHash === receipt.receiptHash &&
+      head.root === receipt.nextStateRoot &&
+      head.root === stateRoot(crypto, identity, head.state);
+    if (!same) tell(walk, head.sequence, head.receiptHash, 'the head of the chain is not its last receipt');
+  }
+
+  #isInstalled(digest: string): boolean {
+    const installed = this.#components.chain.installation(digest);
+    return installed !== undefined && capabilitiesDigest(this.#components.crypto, installed) === digest;
+  }
+
+  #isIndexed(sequence: number, receipt: Receipt): boolean {
+    const { chain } = this.#components;
+    if (chain.sequenceOf(receipt.receiptHash) !== sequence) return false;
+    // A capsule that ran again is found by its newest receipt.
+    return receipt.capsuleId === null || (chain.sequenceOfCapsule(receipt.capsuleId) ?? 0) >= sequence;
+  }
+}
+
+/** What lies in the database is what is being doubted. */
+function isEntry(value: Partial<ReceiptEntry> | null): boolean {
+  return (
+    typeof value?.receipt?.receiptHash === 'string' && typeof value.state === 'object' && value.state !== null
+  );
+}
+
+function tell(walk: Walk, sequence: number, receiptHash: string | null, problem: string): void {
+  if (walk.problems.length < MAX_PROBLEMS) walk.problems.push({ sequence, receiptHash, problem });
+}
+
+function missing(from: number, to: number): string {
+  return from === to ? `receipt ${from} is missing` : `receipts ${from} to ${to} are missing`;
+}

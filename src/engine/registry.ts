@@ -1,0 +1,119 @@
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import type { Crypto } from '../lib/crypto.ts';
+import { MeshError } from '../lib/errors.ts';
+import { deepFreeze } from '../lib/json.ts';
+import { keyspace } from '../store/keyspaces.ts';
+import type { Database } from '../store/types.ts';
+import type { CapabilityModule } from './capability.ts';
+import { hashFolder, importFolder, readManifest } from './code-folder.ts';
+import { buildModule, type EngineModule, type ModuleSource } from './module.ts';
+
+/** Code hashes accepted so far, by `<module>@<version>`. */
+const codeHashes = keyspace<string>('codeHashes');
+
+export interface RegistryComponents {
+  db: Database;
+  crypto: Crypto;
+}
+
+export interface RegistryInit {
+  sources: readonly ModuleSource[];
+  /** Sections of the configuration, by module id. */
+  config?: ReadonlyMap<string, JsonObject>;
+}
+
+/** The modules of this node. Names come from capsules, so they are looked up in Maps only. */
+export class Registry {
+  readonly #components: RegistryComponents;
+  readonly #init: RegistryInit;
+  readonly #modules = new Map<string, EngineModule>();
+  readonly #byCapability = new Map<string, EngineModule>();
+
+  constructor(components: RegistryComponents, init: RegistryInit) {
+    this.#components = components;
+    this.#init = init;
+  }
+
+  /** Loads every source. Throws `config_invalid` for the first that is unusable. */
+  async load(): Promise<void> {
+    this.#modules.clear();
+    this.#byCapability.clear();
+    for (const source of this.#init.sources) this.#add(await this.#read(source));
+    for (const module of this.#modules.values()) await this.#admit(module);
+  }
+
+  modules(): IterableIterator<EngineModule> {
+    return this.#modules.values();
+  }
+
+  module(id: string): EngineModule | undefined {
+    return this.#modules.get(id);
+  }
+
+  /** The module that has this capability. */
+  moduleOf(capabilityId: string): EngineModule | undefined {
+    return this.#byCapability.get(capabilityId);
+  }
+
+  /** Accepts the code as it is now and imports it. Throws `not_found`. */
+  async trust(id: string): Promise<void> {
+    const module = this.#modules.get(id);
+    if (module === undefined) throw new MeshError('not_found', `There is no module ${id}.`);
+    await this.#record(module);
+    await this.#admit(module);
+  }
+
+  async #read(source: ModuleSource): Promise<EngineModule> {
+    if ('module' in source) {
+      const { manifest, codeHash, module } = source;
+      const load = async (): Promise<CapabilityModule> => module;
+      return buildModule(manifest, 'this process', (id) => ({ codeHash, config: this.#config(id), load }));
+    }
+    const { folder } = source;
+    const manifest = await readManifest(folder);
+    const codeHash = await hashFolder(folder, this.#components.crypto);
+    const load = (): Promise<CapabilityModule> => importFolder(folder);
+    return buildModule(manifest, folder, (id) => ({ codeHash, config: this.#config(id), load }));
+  }
+
+  #config(id: string): JsonObject {
+    return deepFreeze(this.#init.config?.get(id) ?? {});
+  }
+
+  #add(module: EngineModule): void {
+    const { id } = module.manifest;
+    if (this.#modules.has(id)) throw new MeshError('config_invalid', `Two modules have the name ${id}.`);
+    this.#modules.set(id, module);
+    for (const capability of module.capabilities.keys()) {
+      const other = this.#byCapability.get(capability)?.manifest.id;
+      if (other !== undefined) {
+        throw new MeshError('config_invalid', `Both ${other} and ${id} offer ${capability}.`);
+      }
+      this.#byCapability.set(capability, module);
+    }
+  }
+
+  /** The first hash of a version is taken on trust; another one for the same version is not run. */
+  async #admit(module: EngineModule): Promise<void> {
+    const recorded = this.#components.db.get(codeHashes, recordKey(module));
+    if (recorded === undefined) await this.#record(module);
+    else if (recorded !== module.codeHash) {
+      module.state = 'safe_mode';
+      module.reason = `The code of ${recordKey(module)} is not what it was when it was first loaded.`;
+      return;
+    }
+    module.code ??= await module.load();
+    module.state = 'ready';
+    module.reason = null;
+  }
+
+  async #record(module: EngineModule): Promise<void> {
+    const tx = this.#components.db.transaction();
+    tx.put(codeHashes, recordKey(module), module.codeHash);
+    await tx.commit();
+  }
+}
+
+function recordKey({ manifest }: EngineModule): string {
+  return `${manifest.id}@${manifest.version}`;
+}

@@ -1,0 +1,33 @@
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import type { Crypto } from '../lib/crypto.ts';
+import { MeshError } from '../lib/errors.ts';
+import { canonicalJson, deepFreeze, describeProblem, jsonProblem } from '../lib/json.ts';
+import type { EngineCapability } from './module.ts';
+
+/** Canonical bytes of a result; more has to travel as a blob. */
+const MAX_RESULT_BYTES = 1_048_576;
+/** A result travels inside a message and may become part of a payload: both must stay within `jsonDepth`. */
+const MAX_RESULT_DEPTH = LIMITS.jsonDepth - 16;
+
+export interface SoundResult {
+  /** Frozen I-JSON. */
+  value: unknown;
+  /** SHA-256 of its canonical form. */
+  hash: string;
+}
+
+/** Throws `internal` for what is no JSON or not what the manifest promises, `too_large` above 1 MiB. */
+export function checkResult(value: unknown, capability: EngineCapability, crypto: Crypto): SoundResult {
+  const problem = jsonProblem(value, MAX_RESULT_DEPTH);
+  if (problem !== null)
+    throw new MeshError('internal', describeProblem('The result of the capability', problem));
+  const mismatch = capability.checkOutput(value);
+  if (mismatch !== null) {
+    throw new MeshError('internal', `The result is not what ${capability.spec.id} promises: ${mismatch}.`);
+  }
+  const canonical = canonicalJson(value);
+  if (Buffer.byteLength(canonical) > MAX_RESULT_BYTES) {
+    throw new MeshError('too_large', `The result has more than ${MAX_RESULT_BYTES} bytes.`);
+  }
+  return { value: deepFreeze(value), hash: crypto.sha256Hex(canonical) };
+}

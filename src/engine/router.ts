@@ -1,0 +1,57 @@
+import { MeshError } from '../lib/errors.ts';
+import type { Lane } from '../lib/queue.ts';
+import type { EngineCapability, EngineModule } from './module.ts';
+import type { Registry } from './registry.ts';
+
+export interface Route {
+  readonly module: EngineModule;
+  /** What was asked for and is paid. */
+  readonly requested: EngineCapability;
+  /** What runs: the requested one, or the one of the same module that the action names. */
+  readonly target: EngineCapability;
+  readonly lane: Lane;
+}
+
+/** Finds what a capability and an action mean on this node (node "One way for a capsule"). */
+export class Router {
+  readonly #registry: Pick<Registry, 'moduleOf'>;
+
+  constructor(components: { registry: Pick<Registry, 'moduleOf'> }) {
+    this.#registry = components.registry;
+  }
+
+  /** The module may be in any state. Throws `capability_unavailable`. */
+  resolve(capabilityId: string, action: string): Route {
+    const module = this.#registry.moduleOf(capabilityId);
+    const requested = module?.capabilities.get(capabilityId);
+    if (module === undefined || requested === undefined) {
+      throw new MeshError(
+        'capability_unavailable',
+        `This node does not have the capability ${capabilityId}.`,
+      );
+    }
+    const target = this.#target(module, requested, action);
+    if (target === undefined) {
+      throw new MeshError(
+        'capability_unavailable',
+        `The action ${action} is not one that ${capabilityId} includes.`,
+      );
+    }
+    return { module, requested, target, lane: laneOf(target) };
+  }
+
+  /** Another capability only where it costs no more: asking for the cheap one must not run the dear one. */
+  #target(module: EngineModule, requested: EngineCapability, action: string): EngineCapability | undefined {
+    if (action === requested.spec.id || action === requested.spec.intent) return requested;
+    for (const capability of module.capabilities.values()) {
+      const { id, intent, price } = capability.spec;
+      if ((action === id || action === intent) && price <= requested.spec.price) return capability;
+    }
+    return undefined;
+  }
+}
+
+/** Work waits in line with its own capability's. */
+export function laneOf({ spec }: EngineCapability): Lane {
+  return { key: spec.id, concurrency: spec.maxConcurrent };
+}

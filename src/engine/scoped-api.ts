@@ -1,0 +1,200 @@
+import type { Logger } from 'pino';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
+import { checkOf } from '../capsule/validator.ts';
+import type { Clock } from '../lib/clock.ts';
+import { MeshError } from '../lib/errors.ts';
+import { canonicalJson, deepFreeze } from '../lib/json.ts';
+import type { Transaction } from '../store/types.ts';
+import type { CapabilityApi, ModelsApi, NetworkApi, StorageApi } from './capability.ts';
+import type { EngineModule } from './module.ts';
+import type { ModuleStorage } from './module-storage.ts';
+import { PermissionUse } from './permission-use.ts';
+import type { PermissionBook } from './permissions.ts';
+import { type ModelsPort, scopedModels } from './scoped-models.ts';
+import { scopedNetwork } from './scoped-network.ts';
+import { ScopedStorage } from './scoped-storage.ts';
+import type { StorageLocks } from './storage-lock.ts';
+
+/** Characters of one streamed piece, and of a stage: what one `capsule_progress` carries (protocols/messages). */
+const MAX_DELTA_CHARS = 65_536;
+const MAX_STAGE_CHARS = 128;
+const MAX_LOG_CHARS = 1_000;
+/** Canonical bytes of what a receipt holds about a model's work. */
+const MAX_EXECUTION_BYTES = 16_384;
+
+/** What all intents share. */
+export interface ScopeComponents {
+  clock: Clock;
+  log: Logger;
+  storage: ModuleStorage;
+  locks: StorageLocks;
+  permissions: PermissionBook;
+  fetch: typeof globalThis.fetch;
+  /** Absent on a node without a model server. */
+  models: ModelsPort | undefined;
+  /** 64-hex identity of this node. */
+  identity: string;
+}
+
+export interface ScopeInit {
+  module: EngineModule;
+  signal: AbortSignal;
+  /** 64-hex identity on whose behalf the intent runs. */
+  origin: string;
+  raw: string;
+  onProgress: ((update: { delta?: string; stage?: string }) => void) | undefined;
+}
+
+/** The API of one intent, and what remains of it: permissions used, staged writes, what a model ran. */
+export class IntentScope {
+  readonly permissions: PermissionUse;
+  readonly api: CapabilityApi;
+  execution: ModelExecution | null = null;
+  #storage: ScopedStorage | undefined;
+
+  constructor(components: ScopeComponents, init: ScopeInit) {
+    this.permissions = new PermissionUse(init.module, components.permissions);
+    this.api = new ScopedApi(components, init, {
+      permissions: this.permissions,
+      storage: () => {
+        this.#storage ??= new ScopedStorage({
+          ...components,
+          permissions: this.permissions,
+          signal: init.signal,
+        });
+        return this.#storage.api;
+      },
+      recordExecution: (execution) => {
+        this.execution = execution;
+      },
+    });
+  }
+
+  /** Stages what the intent wrote; null where it wrote nothing. */
+  applyWrites(tx: Transaction): string | null {
+    return this.#storage?.apply(tx) ?? null;
+  }
+
+  /** From here on the API throws. Lets the next intent into the storage. */
+  close(): void {
+    this.permissions.end();
+    this.#storage?.close();
+  }
+}
+
+interface ScopeParts {
+  permissions: PermissionUse;
+  storage: () => StorageApi;
+  recordExecution: (execution: ModelExecution) => void;
+}
+
+/** A namespace that the manifest does not declare throws as soon as it is touched (capability.ts `CapabilityApi`). */
+class ScopedApi implements CapabilityApi {
+  static {
+    Object.freeze(ScopedApi.prototype);
+  }
+
+  readonly signal: AbortSignal;
+  readonly config: JsonObject;
+  readonly #components: ScopeComponents;
+  readonly #init: ScopeInit;
+  readonly #parts: ScopeParts;
+  #network: NetworkApi | undefined;
+  #models: ModelsApi | undefined;
+
+  constructor(components: ScopeComponents, init: ScopeInit, parts: ScopeParts) {
+    this.signal = init.signal;
+    this.config = init.module.config;
+    this.#components = components;
+    this.#init = init;
+    this.#parts = parts;
+    Object.freeze(this);
+  }
+
+  now(): number {
+    return this.#components.clock.now();
+  }
+
+  get storage(): StorageApi {
+    this.#assertDeclared('storage');
+    return this.#parts.storage();
+  }
+
+  get network(): NetworkApi {
+    const { permissions } = this.#parts;
+    const declared = [...this.#init.module.declared].some((permission) => permission.startsWith('network:'));
+    if (!declared) throw permissions.refuse('network', this.#undeclared('network'));
+    this.#network ??= scopedNetwork({
+      fetch: this.#components.fetch,
+      permissions,
+      signal: this.signal,
+      config: this.config,
+    });
+    return this.#network;
+  }
+
+  get models(): ModelsApi {
+    this.#assertDeclared('models');
+    this.#models ??= scopedModels(this.#components.models, this.signal, this.#parts.permissions);
+    return this.#models;
+  }
+
+  get progress(): CapabilityApi['progress'] {
+    this.#assertDeclared('progress');
+    const { permissions } = this.#parts;
+    const { onProgress } = this.#init;
+    return ({ delta = '', stage }) => {
+      permissions.use('progress');
+      if (onProgress === undefined) return;
+      if (stage !== undefined) onProgress({ stage: stage.slice(0, MAX_STAGE_CHARS).toWellFormed() });
+      for (let at = 0; at < delta.length; at += MAX_DELTA_CHARS) {
+        onProgress({ delta: delta.slice(at, at + MAX_DELTA_CHARS).toWellFormed() });
+      }
+    };
+  }
+
+  get log(): CapabilityApi['log'] {
+    this.#assertDeclared('log');
+    const { log } = this.#components;
+    const { module, raw } = this.#init;
+    const { permissions } = this.#parts;
+    return (message, context) => {
+      permissions.use('log');
+      const fields = { module: module.manifest.id, raw, ...(context && { context }) };
+      log.info(fields, String(message).slice(0, MAX_LOG_CHARS));
+    };
+  }
+
+  get identity(): CapabilityApi['identity'] {
+    this.#assertDeclared('identity');
+    this.#parts.permissions.use('identity');
+    return Object.freeze({ node: this.#components.identity, origin: this.#init.origin });
+  }
+
+  recordExecution(execution: ModelExecution): void {
+    this.#parts.permissions.use('models');
+    this.#parts.recordExecution(checkExecution(execution));
+  }
+
+  #assertDeclared(permission: string): void {
+    const { permissions } = this.#parts;
+    permissions.assertRunning();
+    if (!permissions.declares(permission)) throw permissions.refuse(permission, this.#undeclared(permission));
+  }
+
+  #undeclared(permission: string): string {
+    return `The module ${this.#init.module.manifest.id} does not declare the permission ${permission}.`;
+  }
+}
+
+const executionCheck = checkOf(ModelExecution);
+
+/** Detached from the capability, and certain to fit into a receipt. Throws `internal`. */
+function checkExecution(execution: ModelExecution): ModelExecution {
+  const canonical = executionCheck.accepts(execution) ? canonicalJson(execution) : '';
+  if (canonical === '' || Buffer.byteLength(canonical) > MAX_EXECUTION_BYTES) {
+    throw new MeshError('internal', 'The capability recorded an execution that does not fit into a receipt.');
+  }
+  return deepFreeze(JSON.parse(canonical));
+}
