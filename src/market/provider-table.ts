@@ -3,8 +3,9 @@ import type { Offer } from '../../protocols/messages/v1/schema.ts';
 import { isWholeMicro, toMicro } from '../capsule/credits.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BestFirst } from './best-first.ts';
+import { type CapabilityRings, type Entry, type Standing, sizeOf, UNKNOWN_STANDING } from './entry.ts';
 import { hash32 } from './hash.ts';
-import { type Place, RingIndex } from './ring-index.ts';
+import { RingIndex } from './ring-index.ts';
 import { DEFAULT_WEIGHTS, scoreOf, stepOf, type Weights } from './score.ts';
 import type { Provider } from './types.ts';
 
@@ -21,35 +22,8 @@ export const MAX_SEQUENCES = 60_000;
 /** An offer's free-form detail beyond this many characters of JSON is dropped. */
 export const MAX_DETAIL_CHARS = 2_048;
 
-export type RemoteRing = Provider['ring'];
-
-/** Where a peer stands by this node's own measurement. */
-export interface Standing {
-  ring: RemoteRing;
-  roundTripMs: number;
-}
-
-/** Assumed of a node that was never met: heard of through others, so as far as the farthest. */
-export const UNKNOWN_STANDING: Standing = { ring: 'global', roundTripMs: 200 };
-
-/** One node's offer of one capability. Its place is fixed: an index holds it; a new place is a new entry. */
-export interface Entry extends Place {
-  readonly capabilityId: string;
-  readonly ring: RemoteRing;
-  readonly price: number;
-  /** Seconds, as advertised. */
-  estimatedLatency: number;
-  roundTripMs: number;
-  /** Seconds with the round trip. */
-  latencySeconds: number;
-  score: number;
-  detail: Record<string, unknown> | undefined;
-}
-
 /** Why an advertisement did or did not change the table. */
 export type Applied = 'applied' | 'replay' | 'full';
-
-export type CapabilityRings = Readonly<Record<RemoteRing, RingIndex<Entry>>>;
 
 interface KnownNode {
   readonly nodeId: string;
@@ -65,10 +39,16 @@ export interface ProviderTableComponents {
   clock: Clock;
 }
 
+export interface ProviderTableInit {
+  weights?: Weights;
+  ttlMs?: number;
+}
+
 /** Who offers what (node "Market and scheduler"). Updates and choices cost O(log n). */
 export class ProviderTable {
   readonly weights: Weights;
   readonly #clock: Clock;
+  readonly #ttlMs: number;
   /** Longest unheard first, since whoever is heard moves to the end: expiry looks at the front only. */
   readonly #nodes = new Map<string, KnownNode>();
   readonly #capabilities = new Map<string, CapabilityRings>();
@@ -78,9 +58,10 @@ export class ProviderTable {
   #nextExpiry = Number.POSITIVE_INFINITY;
   #size = 0;
 
-  constructor(components: ProviderTableComponents, init: { weights?: Weights } = {}) {
+  constructor(components: ProviderTableComponents, init: ProviderTableInit = {}) {
     this.#clock = components.clock;
     this.weights = init.weights ?? DEFAULT_WEIGHTS;
+    this.#ttlMs = init.ttlMs ?? ENTRY_TTL_MS;
   }
 
   /** Offers of all nodes. */
@@ -211,7 +192,7 @@ export class ProviderTable {
     node.heardAt = heardAt;
     this.#nodes.delete(nodeId);
     this.#nodes.set(nodeId, node);
-    this.#nextExpiry = Math.min(this.#nextExpiry, heardAt + ENTRY_TTL_MS);
+    this.#nextExpiry = Math.min(this.#nextExpiry, heardAt + this.#ttlMs);
     return node;
   }
 
@@ -270,8 +251,8 @@ export class ProviderTable {
     if (now < this.#nextExpiry) return;
     this.#nextExpiry = Number.POSITIVE_INFINITY;
     for (const node of this.#nodes.values()) {
-      if (node.heardAt + ENTRY_TTL_MS > now) {
-        this.#nextExpiry = node.heardAt + ENTRY_TTL_MS;
+      if (node.heardAt + this.#ttlMs > now) {
+        this.#nextExpiry = node.heardAt + this.#ttlMs;
         break;
       }
       this.remove(node.nodeId);
@@ -285,10 +266,6 @@ export class ProviderTable {
     const provider = { nodeId, capabilityId, price, estimatedLatency, ring, roundTripMs, ageMs };
     return detail === undefined ? provider : { ...provider, detail };
   }
-}
-
-export function sizeOf(rings: CapabilityRings): number {
-  return rings.ring1.size + rings.ring2.size + rings.global.size;
 }
 
 function bounded(detail: Record<string, unknown> | undefined): Record<string, unknown> | undefined {

@@ -4,13 +4,8 @@ import { isWholeMicro, toMicro } from '../capsule/credits.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { BestFirst } from './best-first.ts';
 import { visitDearer } from './class-tree.ts';
-import {
-  type CapabilityRings,
-  type Entry,
-  type ProviderTable,
-  type RemoteRing,
-  sizeOf,
-} from './provider-table.ts';
+import { type CapabilityRings, type Entry, type RemoteRing, sizeOf } from './entry.ts';
+import type { ProviderTable } from './provider-table.ts';
 import type { EntryClass } from './ring-index.ts';
 import { scoreOf, stepOf } from './score.ts';
 import { type Draw, drawOf, spread } from './spread.ts';

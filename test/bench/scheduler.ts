@@ -1,8 +1,9 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import type { Offer } from '../../protocols/messages/v1/schema.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import type { RemoteRing } from '../../src/market/entry.ts';
 import { PeerHealthTracker } from '../../src/market/peer-health.ts';
-import { ProviderTable, type RemoteRing } from '../../src/market/provider-table.ts';
+import { ProviderTable } from '../../src/market/provider-table.ts';
 import { createScheduler } from '../../src/market/scheduler.ts';
 import { capsuleNamed, nodeNamed, offer } from '../support/market.ts';
 

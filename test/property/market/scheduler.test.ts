@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Ring } from '../../../protocols/common/v1/schema.ts';
-import { ProviderTable, type RemoteRing } from '../../../src/market/provider-table.ts';
+import type { RemoteRing } from '../../../src/market/entry.ts';
+import { ProviderTable } from '../../../src/market/provider-table.ts';
 import { createScheduler, LOCAL } from '../../../src/market/scheduler.ts';
 import { DEFAULT_WEIGHTS, scoreOf, stepOf } from '../../../src/market/score.ts';
 import { capsuleNamed, nodeNamed, offer } from '../../support/market.ts';

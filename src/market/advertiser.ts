@@ -1,0 +1,247 @@
+import type { Logger } from 'pino';
+import { LIMITS, MARKET_TOPIC } from '../../protocols/common/v1/limits.ts';
+import type {
+  Bid,
+  CapabilityAdvertisement,
+  ExchangeMessage,
+  ExchangeMessageOf,
+  GossipMessage,
+  Offer,
+} from '../../protocols/messages/v1/schema.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Startable } from '../lib/lifecycle.ts';
+import type { GossipVerdict, Network, PeerInfo } from '../network/types.ts';
+import type { Standing } from './entry.ts';
+import { MAX_DETAIL_CHARS, type ProviderTable } from './provider-table.ts';
+
+export const ADVERTISE_INTERVAL_MS = 60_000;
+/** Shortest time between two advertisements: a burst of changes is one message. */
+export const MIN_GAP_MS = 250;
+/** By how much of itself an interval may be shorter, so that nodes started together drift apart. */
+const JITTER = 0.1;
+/** How long a stop waits for its goodbye to leave. */
+const GOODBYE_MS = 1_000;
+/** Bytes of offers up to which details are sent along: a message must stay under gossip's 64 KiB. */
+const OFFER_BYTES = 49_152;
+/** Schema maximum of an estimate in seconds. */
+const MAX_LATENCY_S = 86_400;
+/** Assumed in milliseconds before the first ping: the longest that the ring allows, and beyond for `global`. */
+const ASSUMED_ROUND_TRIP_MS: Readonly<Record<PeerInfo['ring'], number>> = {
+  ring1: 10,
+  ring2: 80,
+  global: 200,
+};
+
+/** What this node sells; the engine is one. */
+export interface OffersSource {
+  offers(): readonly {
+    capability: { id: string };
+    price: number;
+    estimatedLatency: number;
+    detail?: Record<string, unknown>;
+  }[];
+  /** Called after anything but a latency changed. Returns the removal. */
+  onOffersChanged(listener: () => void): () => void;
+}
+
+export interface AdvertiserComponents {
+  network: Pick<
+    Network,
+    'nodeId' | 'peers' | 'peer' | 'send' | 'subscribe' | 'unsubscribe' | 'publish' | 'on' | 'off'
+  >;
+  offers: OffersSource;
+  table: Pick<ProviderTable, 'apply' | 'noteOffer' | 'updatePeer' | 'lastSequence'>;
+  clock: Clock;
+  /** From 0 to below 1. */
+  random: () => number;
+  log: Logger;
+}
+
+export interface AdvertiserInit {
+  intervalMs?: number;
+  /** Above every sequence this node ever used; the wall clock is, while it does not go back between two starts. */
+  firstSequence?: number;
+}
+
+/** Says what this node offers, and hears what others do (protocol "Messages"). Start it after the network. */
+export class Advertiser implements Startable {
+  readonly #parts: AdvertiserComponents;
+  readonly #intervalMs: number;
+  /** Of the last advertisement that was published. */
+  #sequence: number;
+  #running = false;
+  #publishedAt = Number.NEGATIVE_INFINITY;
+  #timer: { at: number; cancel: () => void } | undefined;
+  #stopListening: () => void = () => {};
+  #queries = 0;
+
+  constructor(components: AdvertiserComponents, init: AdvertiserInit = {}) {
+    this.#parts = components;
+    this.#intervalMs = init.intervalMs ?? ADVERTISE_INTERVAL_MS;
+    this.#sequence = init.firstSequence ?? components.clock.now();
+  }
+
+  async start(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    const { network, offers } = this.#parts;
+    network.subscribe(MARKET_TOPIC, this.#validate, this.#receive);
+    network.on('peer:connect', this.#onConnect);
+    network.on('peer:measured', this.#onMeasured);
+    this.#stopListening = offers.onOffersChanged(this.#onOffersChanged);
+    for (const peer of network.peers()) this.#onConnect(peer.nodeId);
+    await this.#advertise();
+  }
+
+  /** Says goodbye, and gives that a second to leave. */
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    const { network, clock } = this.#parts;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#stopListening();
+    network.off('peer:connect', this.#onConnect);
+    network.off('peer:measured', this.#onMeasured);
+    const { promise: overdue, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.after(GOODBYE_MS, resolve);
+    await Promise.race([this.#publish([]), overdue]);
+    cancel();
+    network.unsubscribe(MARKET_TOPIC);
+  }
+
+  /** Answers with what is offered now, under the sequence last published: gossip must not look like a replay of it. */
+  handleQuery(from: string, { exchangeId }: ExchangeMessageOf<'capability_query'>): void {
+    if (this.#running) this.#send(from, { ...this.#message(this.#offers()), exchangeId });
+  }
+
+  /** A direct answer. One that speaks for another node is dropped. */
+  handleAdvertisement(from: string, message: ExchangeMessageOf<'capability_advertisement'>): void {
+    if (from === message.nodeId) this.#apply(message);
+  }
+
+  /** A bid makes its sender a provider until its next advertisement says otherwise. */
+  noteBid(nodeId: string, capabilityId: string, bid: Bid): void {
+    if (nodeId === this.#parts.network.nodeId) return;
+    this.#parts.table.noteOffer(nodeId, { capabilityId, ...bid }, this.#standing(nodeId));
+  }
+
+  readonly #validate = (from: string, message: GossipMessage): GossipVerdict => {
+    // [REJECT] The market topic carries advertisements only.
+    if (message.type !== 'capability_advertisement') return 'reject';
+    // [REJECT] A node speaks for itself; the network has authenticated the sender.
+    if (message.nodeId !== from) return 'reject';
+    // [IGNORE] One's own, back from a peer.
+    if (from === this.#parts.network.nodeId) return 'ignore';
+    // [IGNORE] Older than what is known: a late or replayed message, which its sender may not have sent again. The
+    // same sequence passes, since a direct answer may have brought it here before gossip did.
+    const last = this.#parts.table.lastSequence(from);
+    return last !== undefined && message.sequence < last ? 'ignore' : 'accept';
+  };
+
+  readonly #receive = (_from: string, message: GossipMessage): void => {
+    if (message.type === 'capability_advertisement') this.#apply(message);
+  };
+
+  readonly #onConnect = (nodeId: string): void => {
+    this.#queries++;
+    this.#send(nodeId, { type: 'capability_query', exchangeId: `market-${this.#queries}` });
+  };
+
+  readonly #onMeasured = (peer: PeerInfo): void => {
+    this.#parts.table.updatePeer(peer.nodeId, standingOf(peer));
+  };
+
+  readonly #onOffersChanged = (): void => {
+    this.#advertiseIn(this.#publishedAt + MIN_GAP_MS - this.#parts.clock.monotonic());
+  };
+
+  /** Advertises after `ms`, or sooner if it was going to. */
+  #advertiseIn(ms: number): void {
+    const { clock } = this.#parts;
+    const at = clock.monotonic() + Math.max(0, ms);
+    if (!this.#running || (this.#timer !== undefined && this.#timer.at <= at)) return;
+    this.#timer?.cancel();
+    this.#timer = { at, cancel: clock.after(ms, () => void this.#advertise()) };
+  }
+
+  async #advertise(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#advertiseIn(this.#intervalMs * (1 - JITTER * this.#parts.random()));
+    await this.#publish(this.#offers());
+  }
+
+  async #publish(capabilities: Offer[]): Promise<void> {
+    const { network, clock, log } = this.#parts;
+    this.#sequence++;
+    this.#publishedAt = clock.monotonic();
+    try {
+      await network.publish(MARKET_TOPIC, this.#message(capabilities));
+    } catch (error) {
+      log.debug({ err: error, offers: capabilities.length }, 'An advertisement could not be published');
+    }
+  }
+
+  #message(capabilities: Offer[]): CapabilityAdvertisement {
+    const { network, clock } = this.#parts;
+    return {
+      type: 'capability_advertisement',
+      nodeId: network.nodeId,
+      encryptionKey: null,
+      capabilities,
+      sequence: this.#sequence,
+      timestamp: clock.now(),
+    };
+  }
+
+  /** This node's offers in wire form. Details go along while there is room. */
+  #offers(): Offer[] {
+    let bytes = 0;
+    const offers = this.#parts.offers.offers().slice(0, LIMITS.capabilitiesPerAdvertisement);
+    return offers.map(({ capability, price, estimatedLatency, detail }) => {
+      const seconds = Math.min(estimatedLatency, MAX_LATENCY_S);
+      const plain: Offer = {
+        capabilityId: capability.id,
+        price,
+        estimatedLatency: seconds,
+        locality: 'local',
+      };
+      bytes += Buffer.byteLength(JSON.stringify(plain));
+      if (detail === undefined) return plain;
+      const text = JSON.stringify(detail);
+      const fits = text.length <= MAX_DETAIL_CHARS && bytes + Buffer.byteLength(text) <= OFFER_BYTES;
+      if (!fits) return plain;
+      bytes += Buffer.byteLength(text);
+      return { ...plain, detail };
+    });
+  }
+
+  #apply(message: CapabilityAdvertisement): void {
+    if (message.nodeId === this.#parts.network.nodeId) return;
+    const outcome = this.#parts.table.apply(message, this.#standing(message.nodeId));
+    const { nodeId, sequence, capabilities } = message;
+    this.#parts.log.trace(
+      { nodeId, sequence, offers: capabilities.length, outcome },
+      'Heard an advertisement',
+    );
+  }
+
+  #standing(nodeId: string): Standing | undefined {
+    const peer = this.#parts.network.peer(nodeId);
+    return peer === undefined ? undefined : standingOf(peer);
+  }
+
+  #send(to: string, message: ExchangeMessage): void {
+    this.#parts.network.send(to, message).catch((error: unknown) => {
+      this.#parts.log.debug(
+        { err: error, nodeId: to, type: message.type },
+        'A market message could not be sent',
+      );
+    });
+  }
+}
+
+function standingOf({ ring, roundTripMs }: PeerInfo): Standing {
+  return { ring, roundTripMs: roundTripMs ?? ASSUMED_ROUND_TRIP_MS[ring] };
+}
