@@ -1,20 +1,18 @@
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
-import {
-  type ExchangeMessage,
-  ExchangeMessages,
-  type GossipMessage,
-} from '../../protocols/messages/v1/schema.ts';
-import { parseExchangeMessage, parseGossip } from '../capsule/messages.ts';
+import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import { MESSAGE_JSON_DEPTH, parseExchangeMessage, parseGossip } from '../capsule/messages.ts';
 import { MeshError } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
 
 /**
- * What a frame turned out to be. `unknown` is well-formed and of a type this node does not have: it is declined by
- * name and costs nothing. `garbage` costs the sender its connection.
+ * What a frame turned out to be. `refused` is a proper message that this node does not take: of a type it does not
+ * know, or with a document inside that is not acceptable; it is declined by its code and costs nothing. `garbage`
+ * costs the sender its connection.
  */
 export type Decoded =
   | { kind: 'message'; message: ExchangeMessage }
-  | { kind: 'unknown'; decline: ExchangeMessage }
+  | { kind: 'refused'; decline: ExchangeMessage }
   | { kind: 'garbage'; reason: string };
 
 export type DecodedGossip =
@@ -22,9 +20,7 @@ export type DecodedGossip =
   | { kind: 'unknown' }
   | { kind: 'garbage'; reason: string };
 
-const GOSSIP_TYPES: ReadonlySet<string> = new Set(['capability_advertisement', 'capsule_announce']);
-
-/** Stands in for the id of an unknown message that has none; an exchange id is never empty. */
+/** Stands in for the id of a refused message that has none; an exchange id is never empty. */
 const NO_EXCHANGE = 'unknown';
 
 /** UTF-8 JSON of a message. Throws `too_large` above `maxBytes`. */
@@ -40,48 +36,41 @@ export function encodeMessage(message: ExchangeMessage | GossipMessage, maxBytes
 }
 
 export function decodeFrame(bytes: Uint8Array, maxBytes: number): Decoded {
-  const object = decodeObject(bytes, maxBytes);
-  if (typeof object === 'string') return { kind: 'garbage', reason: object };
-  const { type, exchangeId } = object;
-  if (typeof type !== 'string') return { kind: 'garbage', reason: 'A message has no type.' };
-  if (!Object.hasOwn(ExchangeMessages, type)) return { kind: 'unknown', decline: decline(type, exchangeId) };
-  const parsed = parseExchangeMessage(object);
-  return 'error' in parsed
+  const json = readJson(bytes, maxBytes);
+  if ('error' in json) return { kind: 'garbage', reason: json.error };
+  const parsed = parseExchangeMessage(json.value);
+  if (parsed.ok) return { kind: 'message', message: parsed.message };
+  return parsed.error.code === 'invalid_request'
     ? { kind: 'garbage', reason: parsed.error.message }
-    : { kind: 'message', message: parsed.message };
+    : { kind: 'refused', decline: decline(parsed.error, parsed.exchangeId) };
 }
 
 export function decodeGossip(bytes: Uint8Array, maxBytes: number): DecodedGossip {
-  const object = decodeObject(bytes, maxBytes);
-  if (typeof object === 'string') return { kind: 'garbage', reason: object };
-  const { type } = object;
-  if (typeof type !== 'string') return { kind: 'garbage', reason: 'A message has no type.' };
-  if (!GOSSIP_TYPES.has(type)) return { kind: 'unknown' };
-  const parsed = parseGossip(object);
-  return 'error' in parsed
-    ? { kind: 'garbage', reason: parsed.error.message }
-    : { kind: 'message', message: parsed.message };
+  const json = readJson(bytes, maxBytes);
+  if ('error' in json) return { kind: 'garbage', reason: json.error };
+  const parsed = parseGossip(json.value);
+  if (parsed.ok) return { kind: 'message', message: parsed.message };
+  return parsed.error.code === 'unsupported_message'
+    ? { kind: 'unknown' }
+    : { kind: 'garbage', reason: parsed.error.message };
 }
 
-/** The JSON object in `bytes`, or why there is none. */
-function decodeObject(bytes: Uint8Array, maxBytes: number): Record<string, unknown> | string {
+function readJson(bytes: Uint8Array, maxBytes: number): { value: unknown } | { error: string } {
   try {
-    const value = parseJson(bytes, { maxBytes, maxDepth: LIMITS.jsonDepth });
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-    return 'A message is not a JSON object.';
+    return { value: parseJson(bytes, { maxBytes, maxDepth: MESSAGE_JSON_DEPTH }) };
   } catch (error) {
-    return error instanceof MeshError ? error.message : 'A message is not readable.';
+    return { error: error instanceof MeshError ? error.message : 'A message is not readable.' };
   }
 }
 
-function decline(type: string, exchangeId: unknown): ExchangeMessage {
-  const named = typeof exchangeId === 'string' && exchangeId.length > 0 && exchangeId.length <= 64;
+function decline({ code, message, detail }: ErrorBody, exchangeId: string | null): ExchangeMessage {
   return {
     type: 'capsule_decline',
-    exchangeId: named ? exchangeId : NO_EXCHANGE,
+    exchangeId: exchangeId || NO_EXCHANGE,
     capsuleId: null,
-    code: 'unsupported_message',
-    message: `This node does not know messages of type ${JSON.stringify(type.slice(0, 64))}.`,
+    code,
+    message: message.slice(0, LIMITS.errorMessageChars),
+    ...(detail === undefined ? {} : { detail }),
     load: 0,
   };
 }

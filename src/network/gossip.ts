@@ -1,0 +1,144 @@
+import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub';
+import type { PeerId } from '@libp2p/interface';
+import { LRUCache } from 'lru-cache';
+import type { Logger } from 'pino';
+import type { GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import type { Clock } from '../lib/clock.ts';
+import { MeshError } from '../lib/errors.ts';
+import { decodeGossip, encodeMessage } from './codec.ts';
+import type { NetworkLimits } from './limits.ts';
+import type { Penalties } from './penalties.ts';
+import { TokenBucket } from './token-bucket.ts';
+import type { GossipVerdict } from './types.ts';
+
+export interface GossipComponents {
+  log: Logger;
+  clock: Clock;
+  penalties: Penalties;
+  /** Closes every connection to the peer and refuses it for a while. */
+  cutOff: (nodeId: string, reason: string) => void;
+}
+
+interface Subscription {
+  validate: (from: string, message: GossipMessage) => GossipVerdict;
+  handle: (from: string, message: GossipMessage) => void;
+}
+
+/** Authors whose rate is watched; the least recent is forgotten, and starts again with a full bucket. */
+const AUTHORS_MAX = 4_096;
+
+const RESULTS: Record<GossipVerdict, TopicValidatorResult> = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject,
+};
+
+/** Topics (protocol "Messages"): every message is checked before it is handled or forwarded. */
+export class Gossip {
+  readonly #components: GossipComponents;
+  readonly #nodeId: string;
+  readonly #limits: NetworkLimits;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #rates = new LRUCache<string, TokenBucket>({ max: AUTHORS_MAX });
+  #pubsub: GossipSub | null = null;
+
+  constructor(components: GossipComponents, init: { nodeId: string; limits: NetworkLimits }) {
+    this.#components = components;
+    this.#nodeId = init.nodeId;
+    this.#limits = init.limits;
+  }
+
+  /** Joins the topics subscribed to so far. */
+  attach(pubsub: GossipSub): void {
+    this.#pubsub = pubsub;
+    for (const topic of this.#subscriptions.keys()) this.#join(pubsub, topic);
+  }
+
+  detach(): void {
+    this.#pubsub = null;
+  }
+
+  subscribe(topic: string, validate: Subscription['validate'], handle: Subscription['handle']): void {
+    this.#subscriptions.set(topic, { validate, handle });
+    if (this.#pubsub !== null) this.#join(this.#pubsub, topic);
+  }
+
+  unsubscribe(topic: string): void {
+    if (!this.#subscriptions.delete(topic)) return;
+    this.#pubsub?.unsubscribe(topic);
+    this.#pubsub?.topicValidators.delete(topic);
+  }
+
+  async publish(topic: string, message: GossipMessage): Promise<void> {
+    const bytes = encodeMessage(message, this.#limits.gossipBytes);
+    if (this.#pubsub === null) throw new MeshError('unreachable', 'The network is not running.');
+    await this.#pubsub.publish(topic, bytes);
+  }
+
+  subscribers(topic: string): number {
+    return this.#pubsub?.getSubscribers(topic).length ?? 0;
+  }
+
+  #join(pubsub: GossipSub, topic: string): void {
+    pubsub.topicValidators.set(topic, (source, message) => this.#judge(topic, source, message));
+    pubsub.subscribe(topic);
+  }
+
+  /** [IGNORE] unsigned, unsubscribed, above the author's rate, unknown type; [REJECT] garbage, another's name. */
+  #judge(topic: string, source: PeerId, message: Message): TopicValidatorResult {
+    const subscription = this.#subscriptions.get(topic);
+    if (message.type !== 'signed' || subscription === undefined) return RESULTS.ignore;
+    const author = message.from.toString();
+    if (author === this.#nodeId || !this.#withinRate(author)) return RESULTS.ignore;
+    const decoded = decodeGossip(message.data, this.#limits.gossipBytes);
+    if (decoded.kind === 'unknown') return RESULTS.ignore;
+    if (decoded.kind === 'garbage') return this.#reject(source, author, decoded.reason);
+    if (decoded.message.nodeId !== author) {
+      return this.#reject(source, author, 'A gossip message names another node than its author.');
+    }
+    return this.#ask(subscription, source, author, decoded.message);
+  }
+
+  #ask(subscription: Subscription, source: PeerId, author: string, message: GossipMessage) {
+    try {
+      const verdict = subscription.validate(author, message);
+      if (verdict === 'reject') this.#components.penalties.add(source.toString());
+      if (verdict === 'accept') queueMicrotask(() => this.#handle(subscription, author, message));
+      return RESULTS[verdict];
+    } catch (error) {
+      this.#components.log.error({ err: error, peer: author, type: message.type }, 'Judging gossip failed');
+      return RESULTS.ignore;
+    }
+  }
+
+  #handle(subscription: Subscription, author: string, message: GossipMessage): void {
+    try {
+      subscription.handle(author, message);
+    } catch (error) {
+      this.#components.log.error({ err: error, peer: author, type: message.type }, 'Handling gossip failed');
+    }
+  }
+
+  /** Who forwards garbage loses score; who made it, and sends it itself, its connection. */
+  #reject(source: PeerId, author: string, reason: string): TopicValidatorResult {
+    const peer = source.toString();
+    this.#components.penalties.add(peer);
+    if (peer === author) this.#components.cutOff(peer, reason);
+    return RESULTS.reject;
+  }
+
+  #withinRate(author: string): boolean {
+    const { gossipPerSecond, rateBurstSeconds } = this.#limits;
+    let rate = this.#rates.get(author);
+    if (rate === undefined) {
+      rate = new TokenBucket(this.#components, {
+        perSecond: gossipPerSecond,
+        burst: gossipPerSecond * rateBurstSeconds,
+      });
+      this.#rates.set(author, rate);
+    }
+    if (rate.waitMs() > 0) return false;
+    rate.take(1);
+    return true;
+  }
+}

@@ -1,0 +1,308 @@
+import { privateKeyFromRaw } from '@libp2p/crypto/keys';
+import type { Connection, PeerInfo as DiscoveredPeer, PeerId, PrivateKey, Stream } from '@libp2p/interface';
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
+import { multiaddr } from '@multiformats/multiaddr';
+import type { Logger } from 'pino';
+import { EXCHANGE_PROTOCOL } from '../../protocols/common/v1/limits.ts';
+import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import { abortError, throwIfAborted } from '../lib/abort.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Crypto } from '../lib/crypto.ts';
+import { MeshError } from '../lib/errors.ts';
+import { BootstrapDialer } from './bootstrap-dialer.ts';
+import { NetworkEmitter } from './events.ts';
+import { ExchangeStreams } from './exchange-stream.ts';
+import { Gossip } from './gossip.ts';
+import { createMeshLibp2p, type MeshLibp2p } from './libp2p-node.ts';
+import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
+import { PeerGate } from './peer-gate.ts';
+import { PeerTable } from './peer-table.ts';
+import { Penalties } from './penalties.ts';
+import { startError } from './start-error.ts';
+import type { GossipVerdict, Network, NetworkEvents, PeerInfo } from './types.ts';
+
+export interface Libp2pNetworkComponents {
+  log: Logger;
+  clock: Clock;
+  crypto: Pick<Crypto, 'publicKey'>;
+}
+
+export interface Libp2pNetworkInit {
+  /** 32-byte Ed25519 seed of the node; its public key is the node id. */
+  seed: Uint8Array;
+  /** Multiaddrs; port 0 picks a free one. */
+  listen: readonly string[];
+  /** Multiaddrs to announce instead, such as a public name; empty: those listened on. */
+  announce?: readonly string[];
+  /** Multiaddrs dialled at start, and again whenever the connection is lost. */
+  bootstrap?: readonly string[];
+  /** Finds nodes on the local network. */
+  mdns?: boolean;
+  /** Node ids; when not empty, nobody else may connect. */
+  allow?: readonly string[];
+  deny?: readonly string[];
+  limits?: Partial<NetworkLimits>;
+}
+
+/** Both ends may open a stream at the same time, and a connection may be replaced by another. */
+const EXCHANGE_STREAMS_PER_CONNECTION = 4;
+/** Of two nodes that find each other, the one with the larger id waits this long for the other to dial. */
+const DISCOVERY_PATIENCE_MS = 2_000;
+
+export function createLibp2pNetwork(components: Libp2pNetworkComponents, init: Libp2pNetworkInit): Network {
+  return new Libp2pNetwork(components, init);
+}
+
+class Libp2pNetwork implements Network {
+  readonly nodeId: string;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #init: Libp2pNetworkInit;
+  readonly #limits: NetworkLimits;
+  readonly #privateKey: PrivateKey;
+  readonly #events: NetworkEmitter;
+  readonly #penalties: Penalties;
+  readonly #gate: PeerGate;
+  readonly #peers: PeerTable;
+  readonly #exchange: ExchangeStreams;
+  readonly #gossip: Gossip;
+  readonly #bootstrap: BootstrapDialer;
+  readonly #patience = new Map<string, () => void>();
+  #libp2p: MeshLibp2p | null = null;
+
+  constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
+    const limits = { ...DEFAULT_NETWORK_LIMITS, ...init.limits };
+    const cutOff = this.#cutOff;
+    this.#log = log;
+    this.#clock = clock;
+    this.#init = init;
+    this.#limits = limits;
+    this.#privateKey = privateKeyFromRaw(Buffer.concat([init.seed, crypto.publicKey(init.seed)]));
+    this.nodeId = peerIdFromPrivateKey(this.#privateKey).toString();
+    this.#events = new NetworkEmitter(log);
+    this.#penalties = new Penalties({ clock });
+    this.#gate = new PeerGate(
+      { clock },
+      { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
+    );
+    this.#peers = new PeerTable(
+      {
+        log,
+        clock,
+        events: this.#events,
+        connections: (nodeId) => this.#connections(nodeId),
+        ping: (nodeId, signal) => this.#running().services.ping.ping(peerIdFromString(nodeId), { signal }),
+        drop: (nodeId) => this.#drop(nodeId, 'The peer does not answer pings'),
+      },
+      limits,
+    );
+    this.#exchange = new ExchangeStreams(
+      { log, clock, open: (nodeId) => this.#open(nodeId), cutOff },
+      limits,
+    );
+    this.#gossip = new Gossip(
+      { log, clock, penalties: this.#penalties, cutOff },
+      { nodeId: this.nodeId, limits },
+    );
+    this.#bootstrap = new BootstrapDialer(
+      {
+        log,
+        clock,
+        dial: (address) => this.dial(address),
+        isConnected: (nodeId) => this.isConnected(nodeId),
+      },
+      { addresses: init.bootstrap ?? [] },
+    );
+  }
+
+  async start(): Promise<void> {
+    if (this.#libp2p !== null) return;
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop().catch((stopError: unknown) =>
+        this.#log.debug({ err: stopError }, 'Undoing the start of the network failed'),
+      );
+      throw startError(error, this.#init.listen);
+    }
+  }
+
+  /** Hands over what waits, closes, and never takes longer than `stopTimeoutMs`. */
+  async stop(): Promise<void> {
+    const libp2p = this.#libp2p;
+    if (libp2p === null) return;
+    this.#libp2p = null;
+    this.#bootstrap.stop();
+    for (const cancel of this.#patience.values()) cancel();
+    this.#patience.clear();
+    this.#exchange.stop();
+    this.#gossip.detach();
+    libp2p.removeEventListener('peer:connect', this.#onConnect);
+    libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
+    this.#peers.clear();
+    await this.#bounded(libp2p);
+  }
+
+  addresses(): string[] {
+    return this.#libp2p?.getMultiaddrs().map((address) => address.toString()) ?? [];
+  }
+
+  peers(): PeerInfo[] {
+    return this.#peers.peers();
+  }
+
+  peer(nodeId: string): PeerInfo | undefined {
+    return this.#peers.peer(nodeId);
+  }
+
+  isConnected(nodeId: string): boolean {
+    return this.#peers.has(nodeId);
+  }
+
+  async dial(address: string, options: { signal?: AbortSignal } = {}): Promise<string> {
+    throwIfAborted(options.signal);
+    try {
+      const { remotePeer } = await this.#running().dial(multiaddr(address), options);
+      return remotePeer.toString();
+    } catch (error) {
+      if (options.signal?.aborted) throw abortError(options.signal);
+      throw new MeshError('unreachable', `Nobody answers at ${address}.`, undefined, { cause: error });
+    }
+  }
+
+  send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#exchange.send(to, message, options.signal);
+  }
+
+  onMessage(handler: (from: string, message: ExchangeMessage) => void): void {
+    this.#exchange.onMessage(handler);
+  }
+
+  subscribe(
+    topic: string,
+    validate: (from: string, message: GossipMessage) => GossipVerdict,
+    handle: (from: string, message: GossipMessage) => void,
+  ): void {
+    this.#gossip.subscribe(topic, validate, handle);
+  }
+
+  unsubscribe(topic: string): void {
+    this.#gossip.unsubscribe(topic);
+  }
+
+  publish(topic: string, message: GossipMessage): Promise<void> {
+    return this.#gossip.publish(topic, message);
+  }
+
+  subscribers(topic: string): number {
+    return this.#gossip.subscribers(topic);
+  }
+
+  on<E extends keyof NetworkEvents>(event: E, listener: (...args: NetworkEvents[E]) => void): void {
+    this.#events.on(event, listener);
+  }
+
+  off<E extends keyof NetworkEvents>(event: E, listener: (...args: NetworkEvents[E]) => void): void {
+    this.#events.off(event, listener);
+  }
+
+  readonly #onConnect = (event: CustomEvent<PeerId>): void => this.#peers.connected(event.detail.toString());
+
+  readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
+    const nodeId = event.detail.toString();
+    this.#peers.disconnected(nodeId);
+    this.#bootstrap.disconnected(nodeId);
+  };
+
+  readonly #onStream = (stream: Stream, connection: Connection): void =>
+    this.#exchange.accept(connection.remotePeer.toString(), stream);
+
+  /** libp2p finds and does not dial. One of the two waits, so that there is one connection and not two. */
+  readonly #onDiscovered = ({ id }: DiscoveredPeer): void => {
+    const nodeId = id.toString();
+    if (
+      this.#patience.has(nodeId) ||
+      this.isConnected(nodeId) ||
+      this.#peers.size >= this.#limits.maxConnections
+    )
+      return;
+    const patienceMs = this.nodeId < nodeId ? 0 : DISCOVERY_PATIENCE_MS;
+    const dial = (): void => {
+      this.#patience.delete(nodeId);
+      if (this.isConnected(nodeId)) return;
+      this.#libp2p
+        ?.dial(id)
+        .catch((error: unknown) =>
+          this.#log.debug({ err: error, peer: nodeId }, 'A node found on the local network does not answer'),
+        );
+    };
+    this.#patience.set(nodeId, this.#clock.after(patienceMs, dial));
+  };
+
+  async #start(): Promise<void> {
+    const libp2p = await createMeshLibp2p({
+      privateKey: this.#privateKey,
+      listen: this.#init.listen,
+      announce: this.#init.announce ?? [],
+      limits: this.#limits,
+      gater: this.#gate.gater,
+      penalty: (nodeId) => this.#penalties.of(nodeId),
+      onDiscovered: this.#init.mdns === true ? this.#onDiscovered : null,
+    });
+    this.#libp2p = libp2p;
+    libp2p.addEventListener('peer:connect', this.#onConnect);
+    libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
+    await libp2p.handle(EXCHANGE_PROTOCOL, this.#onStream, {
+      maxInboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
+      maxOutboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
+    });
+    await libp2p.start();
+    this.#gossip.attach(libp2p.services.pubsub);
+    this.#bootstrap.start();
+  }
+
+  #running(): MeshLibp2p {
+    if (this.#libp2p === null) throw new MeshError('unreachable', 'The network is not running.');
+    return this.#libp2p;
+  }
+
+  #connections(nodeId: string): Connection[] {
+    return (
+      this.#libp2p?.getConnections(peerIdFromString(nodeId)).filter(({ status }) => status === 'open') ?? []
+    );
+  }
+
+  async #open(nodeId: string): Promise<Stream> {
+    try {
+      const peer = peerIdFromString(nodeId);
+      const signal = AbortSignal.timeout(this.#limits.dialTimeoutMs);
+      const connection = this.#connections(nodeId)[0] ?? (await this.#running().dial(peer, { signal }));
+      return await connection.newStream(EXCHANGE_PROTOCOL, { signal });
+    } catch (error) {
+      throw new MeshError('unreachable', `The node ${nodeId} cannot be reached.`, undefined, {
+        cause: error,
+      });
+    }
+  }
+
+  readonly #cutOff = (nodeId: string, reason: string): void => {
+    this.#log.warn({ peer: nodeId, reason }, 'Cut off a peer that sent garbage');
+    this.#gate.refuse(nodeId);
+    this.#drop(nodeId, reason);
+  };
+
+  #drop(nodeId: string, reason: string): void {
+    for (const connection of this.#connections(nodeId)) connection.abort(new Error(reason));
+  }
+
+  #bounded(libp2p: MeshLibp2p): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.after(this.#limits.stopTimeoutMs, () => {
+        this.#log.warn('The network did not close in time; its connections are cut');
+        for (const connection of libp2p.getConnections()) connection.abort(new Error('The node is stopping'));
+        resolve();
+      });
+      Promise.resolve(libp2p.stop()).then(resolve, reject).finally(cancel);
+    });
+  }
+}

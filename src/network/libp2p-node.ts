@@ -1,0 +1,94 @@
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { type GossipSub, gossipsub, StrictSign } from '@libp2p/gossipsub';
+import { type Identify, identify } from '@libp2p/identify';
+import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } from '@libp2p/interface';
+import { mdns } from '@libp2p/mdns';
+import { type Ping, ping } from '@libp2p/ping';
+import { tcp } from '@libp2p/tcp';
+import { webSockets } from '@libp2p/websockets';
+import { createLibp2p, type Libp2p } from 'libp2p';
+import type { NetworkLimits } from './limits.ts';
+
+export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
+export type MeshLibp2p = Libp2p<MeshServices>;
+
+export interface Libp2pNodeInit {
+  privateKey: PrivateKey;
+  listen: readonly string[];
+  /** Addresses to announce instead of those listened on; empty: those. */
+  announce: readonly string[];
+  limits: NetworkLimits;
+  gater: ConnectionGater;
+  /** Misbehaviour of a peer, from 0; subtracts from its gossip score. */
+  penalty: (nodeId: string) => number;
+  /** Called for what mDNS finds, again and again; null leaves mDNS off. */
+  onDiscovered: ((peer: PeerInfo) => void) | null;
+}
+
+/** Found by nodes of this mesh only, not by every libp2p program on the network. */
+const MDNS_SERVICE = '_capsule-mesh._udp.local';
+/** A receive window larger than this fills no link faster, and is memory a peer can hold. */
+const STREAM_WINDOW_BYTES = 4_194_304;
+/** A silent connection lives while pings pass, which is twice within this time. */
+const SOCKET_INACTIVITY_MS = 300_000;
+/** 8 rejected messages bring a peer below the graylist threshold of -80. */
+const PENALTY_WEIGHT = 10;
+/** Nodes that one household or test machine runs behind one address are welcome. */
+const NO_COLOCATION_PENALTY = 0;
+
+/** libp2p with everything the mesh uses, not started. */
+export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
+  const { limits, onDiscovered } = init;
+  return createLibp2p<MeshServices>({
+    start: false,
+    privateKey: init.privateKey,
+    nodeInfo: { userAgent: 'capsule-mesh/1' },
+    addresses: { listen: [...init.listen], announce: [...init.announce] },
+    transports: [
+      tcp({
+        inboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
+        outboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
+      }),
+      webSockets(),
+    ],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
+    // Every configured address or none: a node that listens on half of them is a mystery to its operator.
+    transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
+    connectionManager: {
+      maxConnections: limits.maxConnections,
+      maxIncomingPendingConnections: limits.inboundConnectionsPerSecond,
+      inboundConnectionThreshold: limits.inboundConnectionsPerSecond,
+      dialTimeout: limits.dialTimeoutMs,
+    },
+    // The peer table pings, and drops what does not answer.
+    connectionMonitor: { enabled: false },
+    connectionGater: init.gater,
+    peerDiscovery:
+      onDiscovered === null
+        ? []
+        : [
+            (components) => {
+              const discovery = mdns({ serviceTag: MDNS_SERVICE })(components);
+              discovery.addEventListener('peer', (event) => onDiscovered(event.detail));
+              return discovery;
+            },
+          ],
+    services: {
+      identify: identify(),
+      ping: ping(),
+      pubsub: gossipsub({
+        globalSignaturePolicy: StrictSign,
+        // Small meshes: a message reaches every subscriber at once, before a heartbeat has grafted anyone.
+        floodPublish: true,
+        allowPublishToZeroTopicPeers: true,
+        scoreParams: {
+          IPColocationFactorWeight: NO_COLOCATION_PENALTY,
+          appSpecificWeight: PENALTY_WEIGHT,
+          appSpecificScore: (nodeId) => -init.penalty(nodeId),
+        },
+      }),
+    },
+  });
+}

@@ -1,0 +1,133 @@
+import type { Connection } from '@libp2p/interface';
+import { isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils';
+import type { Logger } from 'pino';
+import type { Clock } from '../lib/clock.ts';
+import type { NetworkEmitter } from './events.ts';
+import type { NetworkLimits } from './limits.ts';
+import { ringOf } from './ring.ts';
+import type { PeerInfo } from './types.ts';
+
+export interface PeerTableComponents {
+  log: Logger;
+  clock: Clock;
+  events: NetworkEmitter;
+  /** Open connections to the peer. */
+  connections: (nodeId: string) => Connection[];
+  /** One round trip in milliseconds; rejects when it fails or `signal` aborts. */
+  ping: (nodeId: string, signal: AbortSignal) => Promise<number>;
+  /** Closes every connection to a peer that answers no more. */
+  drop: (nodeId: string) => void;
+}
+
+interface Entry {
+  connectedAt: number;
+  roundTripMs: number | null;
+  failedPings: number;
+  cancelPing: () => void;
+}
+
+/** Weight of the newest ping in the moving average. */
+const NEWEST_WEIGHT = 0.3;
+/** Pings in a row without an answer before a connection counts as dead. */
+const MAX_FAILED_PINGS = 2;
+
+/** Who is connected, and how near: pinged at once and then at an interval. Bounded by the connections. */
+export class PeerTable {
+  readonly #components: PeerTableComponents;
+  readonly #limits: Pick<NetworkLimits, 'pingIntervalMs' | 'pingTimeoutMs'>;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(
+    components: PeerTableComponents,
+    limits: Pick<NetworkLimits, 'pingIntervalMs' | 'pingTimeoutMs'>,
+  ) {
+    this.#components = components;
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  peers(): PeerInfo[] {
+    return [...this.#entries.keys()].map((nodeId) => this.peer(nodeId)).filter((peer) => peer !== undefined);
+  }
+
+  peer(nodeId: string): PeerInfo | undefined {
+    const entry = this.#entries.get(nodeId);
+    if (entry === undefined) return undefined;
+    const connections = this.#components.connections(nodeId);
+    const { roundTripMs, connectedAt } = entry;
+    return {
+      nodeId,
+      addresses: connections.map(({ remoteAddr }) => remoteAddr.toString()),
+      direction: connections[0]?.direction ?? 'outbound',
+      roundTripMs,
+      ring: ringOf(roundTripMs, connections.some(isNear)),
+      connectedAt,
+    };
+  }
+
+  has(nodeId: string): boolean {
+    return this.#entries.has(nodeId);
+  }
+
+  connected(nodeId: string): void {
+    if (this.#entries.has(nodeId)) return;
+    const entry: Entry = {
+      connectedAt: this.#components.clock.now(),
+      roundTripMs: null,
+      failedPings: 0,
+      cancelPing: () => {},
+    };
+    this.#entries.set(nodeId, entry);
+    this.#components.events.emit('peer:connect', nodeId);
+    void this.#measure(nodeId, entry);
+  }
+
+  disconnected(nodeId: string): void {
+    const entry = this.#entries.get(nodeId);
+    if (entry === undefined) return;
+    this.#entries.delete(nodeId);
+    entry.cancelPing();
+    this.#components.events.emit('peer:disconnect', nodeId);
+  }
+
+  clear(): void {
+    for (const nodeId of [...this.#entries.keys()]) this.disconnected(nodeId);
+  }
+
+  async #measure(nodeId: string, entry: Entry): Promise<void> {
+    const { clock, ping, drop, events, log } = this.#components;
+    const timeout = new AbortController();
+    const release = clock.after(this.#limits.pingTimeoutMs, () => timeout.abort());
+    entry.cancelPing = () => {
+      release();
+      timeout.abort();
+    };
+    try {
+      const measured = await ping(nodeId, timeout.signal);
+      const before = entry.roundTripMs ?? measured;
+      entry.roundTripMs = before + (measured - before) * NEWEST_WEIGHT;
+      entry.failedPings = 0;
+    } catch (error) {
+      entry.failedPings++;
+      log.debug({ err: error, peer: nodeId, failedPings: entry.failedPings }, 'A ping failed');
+    } finally {
+      release();
+    }
+    if (this.#entries.get(nodeId) !== entry) return;
+    if (entry.failedPings >= MAX_FAILED_PINGS) {
+      drop(nodeId);
+      return;
+    }
+    entry.cancelPing = clock.after(this.#limits.pingIntervalMs, () => void this.#measure(nodeId, entry));
+    const peer = this.peer(nodeId);
+    if (peer !== undefined && entry.failedPings === 0) events.emit('peer:measured', peer);
+  }
+}
+
+/** The same machine, or a private network. */
+function isNear({ remoteAddr }: Connection): boolean {
+  return isLoopback(remoteAddr) || isPrivate(remoteAddr) || isLinkLocal(remoteAddr);
+}

@@ -1,0 +1,32 @@
+import { MeshError } from '../lib/errors.ts';
+
+/** libp2p reports every address that failed on a line of its own: `  <multiaddr>: <error and stack>`. */
+const FAILED_ADDRESS = /^\s*(\/\S+): (.*)$/gm;
+
+/** Why the network did not start, with the address at fault: `address_in_use` or `config_invalid`. */
+export function startError(error: unknown, listen: readonly string[]): MeshError {
+  const text = error instanceof Error ? error.message : String(error);
+  const failures = [...text.matchAll(FAILED_ADDRESS)].map(([, address = '', reason = '']) => ({
+    address,
+    reason,
+  }));
+  const taken = failures.find(({ reason }) => reason.includes('EADDRINUSE'));
+  if (taken !== undefined) {
+    return new MeshError(
+      'address_in_use',
+      `The address ${taken.address} is in use by another program.`,
+      { address: taken.address },
+      { cause: error },
+    );
+  }
+  const [failed] = failures;
+  if (failed === undefined) {
+    return new MeshError('internal', 'The network could not start.', { listen }, { cause: error });
+  }
+  return new MeshError(
+    'config_invalid',
+    `The node cannot listen on ${failed.address}: ${failed.reason}.`,
+    { address: failed.address },
+    { cause: error },
+  );
+}

@@ -1,0 +1,41 @@
+import type { Clock } from '../lib/clock.ts';
+
+export interface TokenBucketInit {
+  perSecond: number;
+  /** Most that can be saved up. */
+  burst: number;
+}
+
+/** A rate as a token bucket that may go into debt: what has arrived is taken, and the debt says how long to wait. */
+export class TokenBucket {
+  readonly #clock: Clock;
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #updatedAt: number;
+
+  constructor(components: { clock: Clock }, init: TokenBucketInit) {
+    this.#clock = components.clock;
+    this.#perMs = init.perSecond / 1000;
+    this.#burst = init.burst;
+    this.#tokens = init.burst;
+    this.#updatedAt = components.clock.monotonic();
+  }
+
+  take(amount: number): void {
+    this.#refill();
+    this.#tokens -= amount;
+  }
+
+  /** Milliseconds until the debt is paid; 0 without debt. */
+  waitMs(): number {
+    this.#refill();
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs);
+  }
+
+  #refill(): void {
+    const now = this.#clock.monotonic();
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#updatedAt) * this.#perMs);
+    this.#updatedAt = now;
+  }
+}
