@@ -5,8 +5,7 @@ const SPECIAL = /[\\`*_[\]<>~|&#$@]/g;
 export function inline(text: string): string {
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters have no place in a report
-      .replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, ' ')
+      .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
       .trim()
       .replace(SPECIAL, '\\$&')
       // Bare addresses would become links.

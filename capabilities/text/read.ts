@@ -63,6 +63,8 @@ function readPiece(doc: ReturnType<typeof nlp>, block: Block, first: boolean, re
   doc.compute('root');
   for (const [position, terms] of doc.document.entries()) {
     const text = terms.map((term) => term.pre + term.text + term.post).join('');
+    // A lone emoji or rule is no sentence.
+    if (!/[\p{L}\p{N}]/u.test(text)) continue;
     reading.sentences.push({
       text: text.trim(),
       index: reading.sentences.length,

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { run } from '../../../capabilities/data/index.ts';
+import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
+import { intentOf, type MemoryApiOptions, memoryApi } from '../../support/capability-api.ts';
+import { outputCheck } from '../../support/capability-manifest.ts';
+
+const ALICE = 'a'.repeat(64);
+const BOB = 'b'.repeat(64);
+
+function node(options: MemoryApiOptions = {}) {
+  const storage = new Map<string, JsonValue>();
+  return (capability: string, payload: JsonObject, origin = ALICE) =>
+    run(intentOf(capability, payload), memoryApi({ ...options, storage, origin }).api) as Promise<JsonObject>;
+}
+
+describe('data.store', () => {
+  it('keeps a value under the SHA-256 of its canonical form and gives it back', async () => {
+    const ask = node({ now: 42 });
+    const sha256 = createHash('sha256').update('{"a":[1,2],"b":"x"}').digest('hex');
+    const stored = await ask('data.store', { value: { b: 'x', a: [1, 2] } });
+    expect(stored).toEqual({ key: sha256, bytes: 19, sha256, mediaType: 'application/json', storedAt: 42 });
+    const read = await ask('data.get', { key: sha256 });
+    expect(read).toEqual({ ...stored, value: { b: 'x', a: [1, 2] } });
+    expect((await outputCheck('data', 'data.store'))(stored)).toBeNull();
+    expect((await outputCheck('data', 'data.get'))(read)).toBeNull();
+  });
+
+  it('keeps a text under a name, and the latest under that name', async () => {
+    const ask = node();
+    await ask('data.store', { key: 'reports/today', content: 'old' });
+    await ask('data.store', { key: 'reports/today', content: '<p>new</p>', mediaType: 'text/html' });
+    expect(await ask('data.get', { key: 'reports/today' })).toMatchObject({
+      value: '<p>new</p>',
+      mediaType: 'text/html',
+    });
+    expect(await ask('data.list', {})).toMatchObject({ items: [{ key: 'reports/today' }] });
+  });
+
+  it('keeps null, which is a value', async () => {
+    const ask = node();
+    await ask('data.store', { key: 'k', value: null });
+    expect(await ask('data.get', { key: 'k' })).toMatchObject({ value: null });
+  });
+
+  it.each([
+    ['no value', {}],
+    ['two values', { value: 1, content: 'x' }],
+    ['an empty key', { key: '', value: 1 }],
+    ['a key that climbs', { key: '../other', value: 1 }],
+    ['a key with a space', { key: 'a b', value: 1 }],
+    ['a key that is too long', { key: 'k'.repeat(257), value: 1 }],
+  ])('refuses %s', async (_, payload) => {
+    await expect(node()('data.store', payload)).rejects.toMatchObject({ code: 'invalid_payload' });
+  });
+
+  it('refuses a value over its limit', async () => {
+    await expect(node()('data.store', { content: 'x'.repeat(2_097_152) })).rejects.toMatchObject({
+      code: 'too_large',
+    });
+  });
+
+  it('holds each origin to its share, which replacing and deleting give back', async () => {
+    const ask = node({ config: { maxItemsPerOrigin: 2, maxBytesPerOrigin: 100 } });
+    await ask('data.store', { key: 'a', content: 'x'.repeat(60) });
+    await expect(ask('data.store', { key: 'b', content: 'x'.repeat(60) })).rejects.toMatchObject({
+      code: 'too_large',
+    });
+    await ask('data.store', { key: 'a', content: 'x'.repeat(20) });
+    await ask('data.store', { key: 'b', content: 'x'.repeat(60) });
+    await expect(ask('data.store', { key: 'c', content: '' })).rejects.toMatchObject({ code: 'too_large' });
+    await ask('data.store', { key: 'c', content: 'x'.repeat(60) }, BOB);
+    expect(await ask('data.delete', { key: 'a' })).toEqual({ key: 'a', deleted: true });
+    expect(await ask('data.delete', { key: 'a' })).toEqual({ key: 'a', deleted: false });
+    await ask('data.store', { key: 'c', content: 'x' });
+  });
+
+  it('says what is wrong with a limit in the configuration', async () => {
+    const ask = node({ config: { maxItemsPerOrigin: 'many' } });
+    await expect(ask('data.store', { value: 1 })).rejects.toMatchObject({ code: 'config_invalid' });
+  });
+});
+
+describe('data.get', () => {
+  it('has nothing under an unknown or deleted key', async () => {
+    const ask = node();
+    await ask('data.store', { key: 'k', value: 1 });
+    await ask('data.delete', { key: 'k' });
+    await expect(ask('data.get', { key: 'k' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(ask('data.get', { key: 'constructor' })).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it("does not reach another origin's documents", async () => {
+    const ask = node();
+    await ask('data.store', { key: 'secret', value: 1 }, ALICE);
+    await expect(ask('data.get', { key: 'secret' }, BOB)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await ask('data.list', {}, BOB)).toEqual({ items: [], next: null });
+    expect(await ask('data.delete', { key: 'secret' }, BOB)).toEqual({ key: 'secret', deleted: false });
+    expect(await ask('data.get', { key: 'secret' }, ALICE)).toMatchObject({ value: 1 });
+  });
+});
+
+describe('data.list', () => {
+  it('pages through all keys in order, once each', async () => {
+    const ask = node();
+    for (const key of ['b/2', 'a/1', 'b/1', 'c', 'b/3']) await ask('data.store', { key, value: key });
+    const first = await ask('data.list', { limit: 2 });
+    expect(first).toMatchObject({ items: [{ key: 'a/1' }, { key: 'b/1' }], next: 'b/1' });
+    const second = await ask('data.list', { limit: 2, after: 'b/1' });
+    expect(second).toMatchObject({ items: [{ key: 'b/2' }, { key: 'b/3' }], next: 'b/3' });
+    expect(await ask('data.list', { limit: 2, after: 'b/3' })).toMatchObject({
+      items: [{ key: 'c' }],
+      next: null,
+    });
+    expect(await ask('data.list', { prefix: 'b/' })).toMatchObject({
+      items: [{ key: 'b/1' }, { key: 'b/2' }, { key: 'b/3' }],
+      next: null,
+    });
+    expect((await outputCheck('data', 'data.list'))(first)).toBeNull();
+  });
+
+  it.each([0, 201, 1.5])('refuses a page of %s', async (limit) => {
+    await expect(node()('data.list', { limit })).rejects.toMatchObject({ code: 'invalid_payload' });
+  });
+});
