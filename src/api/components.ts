@@ -1,0 +1,82 @@
+import type { Logger } from 'pino';
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Ledger } from '../ledger/types.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Crypto } from '../lib/crypto.ts';
+import type { Decision, Provider } from '../market/types.ts';
+import type { Network } from '../network/types.ts';
+import type { CapsuleStatus, CapsuleStore } from '../store/types.ts';
+import type { CapsuleDraft, CapsuleView, MeshEvent, Workflow } from './schemas/capsules.ts';
+import type { Reconciliation } from './schemas/credits.ts';
+import type { NodeStatus } from './schemas/node.ts';
+
+export interface WorkflowNode {
+  id: string;
+  requestedCapability: string;
+  status: CapsuleStatus;
+  executor: string | null;
+  error: ErrorBody | null;
+  receiptHash: string | null;
+  children: WorkflowNode[];
+}
+
+/** What HTTP asks of the exchange, which lives beside it and not below. */
+export interface Capsules {
+  /** Resolves when the capsule is durable. The same capsule twice gives the same id. Throws `MeshError`. */
+  submit(capsule: unknown, options?: { executor?: string }): Promise<{ id: string }>;
+  view(id: string): Promise<CapsuleView | undefined>;
+  /** Throws `not_found`, and `conflict` when it has ended. */
+  cancel(id: string): Promise<void>;
+  explain(id: string): Decision[];
+  workflow(id: string): Promise<Workflow | undefined>;
+  workflows(options: {
+    limit?: number;
+    cursor?: string;
+  }): Promise<{ items: Workflow[]; cursor: string | null }>;
+  /** Remembered events after `since`, at once and in order, then every new one. Returns the removal. */
+  follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
+}
+
+export interface ApiComponents {
+  capsules: Capsules;
+  store: Pick<CapsuleStore, 'list'>;
+  /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */
+  signDraft(draft: CapsuleDraft): Capsule;
+  engine: Pick<Engine, 'offers' | 'modules' | 'trust' | 'receipts' | 'permissions'>;
+  ledger: Pick<Ledger, 'balance' | 'balances' | 'history' | 'verify'> & {
+    /** False when `grant:<id>` is booked already. */
+    grant(account: string, microAmount: number, id: string): Promise<boolean>;
+  };
+  /** Compares this book with that node's. Rejects with `unreachable` or `timeout`. */
+  reconcile(nodeId: string): Promise<Reconciliation>;
+  market: {
+    /** Known providers of one capability or of all, best first within each. */
+    providers(options: { capability?: string; limit: number }): Provider[];
+  };
+  network: Pick<Network, 'nodeId' | 'peers'>;
+  node: {
+    status(): NodeStatus | Promise<NodeStatus>;
+    /** Whether it takes work: everything started, nothing stopping. */
+    ready(): boolean;
+  };
+  crypto: Pick<Crypto, 'randomBytes' | 'sha256'>;
+  clock: Clock;
+  log: Logger;
+}
+
+export interface ApiInit {
+  /** Address and port to bind; port 0 takes a free one. */
+  host: string;
+  port: number;
+  /** Further `name` or `name:port` under which it may be called. */
+  hosts: readonly string[];
+  /** The bearer token; null, on loopback only, asks for none. */
+  token: string | null;
+  /** This node's 64-hex key. */
+  identity: string;
+  /** Credits an identity may owe this node. */
+  creditLimit: number;
+  version: string;
+}

@@ -1,0 +1,82 @@
+import { Type } from 'typebox';
+import { MeshError } from '../../lib/errors.ts';
+import { Capabilities, Module, Permission } from '../schemas/node.ts';
+import { described, list, refusals } from '../schemas/shared.ts';
+import type { RouteContext, Server } from '../server.ts';
+
+const name = Type.String({ minLength: 1, maxLength: 64, description: 'A module, such as `notify`.' });
+const one = Type.Object({
+  capability: name,
+  permission: Type.String({ minLength: 1, maxLength: 256, description: 'Such as `network:config`.' }),
+});
+
+export function capabilityRoutes(app: Server, { components: { engine } }: RouteContext): void {
+  const { permissions } = engine;
+
+  app.get(
+    '/api/capabilities',
+    {
+      schema: {
+        operationId: 'listCapabilities',
+        summary: 'What is installed here, and what of it is on offer.',
+        response: { 200: described('All modules and offers.', Capabilities), ...refusals },
+      },
+    },
+    async () => ({ modules: engine.modules(), offers: engine.offers() }),
+  );
+
+  app.post(
+    '/api/capabilities/:name/trust',
+    {
+      schema: {
+        operationId: 'trustCapability',
+        summary: 'Accepts the changed code of a module in safe mode.',
+        params: Type.Object({ name }),
+        response: { 200: described('The module as it is now.', Module), ...refusals },
+      },
+    },
+    async ({ params }) => {
+      await engine.trust(params.name);
+      const module = engine.modules().find(({ manifest }) => manifest.id === params.name);
+      if (module === undefined) throw new MeshError('not_found', `There is no module ${params.name}.`);
+      return module;
+    },
+  );
+
+  app.get(
+    '/api/permissions',
+    {
+      schema: {
+        operationId: 'listPermissions',
+        summary: 'What each module declares and was granted.',
+        response: { 200: described('All of them.', list(Permission)), ...refusals },
+      },
+    },
+    async () => ({ items: permissions.list() }),
+  );
+
+  for (const method of ['PUT', 'DELETE'] as const) {
+    const grant = method === 'PUT';
+    app.route({
+      method,
+      url: '/api/permissions/:capability/:permission',
+      schema: {
+        operationId: grant ? 'grantPermission' : 'revokePermission',
+        summary: grant ? 'Grants what the module declares.' : 'Takes it back.',
+        params: one,
+        response: { 200: described('As it is now.', Permission), ...refusals },
+      },
+      handler: async (request) => {
+        const { capability, permission } = request.params;
+        await (grant
+          ? permissions.grant(capability, permission)
+          : permissions.revoke(capability, permission));
+        const found = permissions
+          .list()
+          .find((each) => each.module === capability && each.permission === permission);
+        if (found === undefined) throw new MeshError('not_found', `${capability} declares no ${permission}.`);
+        return found;
+      },
+    });
+  }
+}

@@ -1,0 +1,103 @@
+import type { FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import { Hex32 } from '../../../protocols/common/v1/schema.ts';
+import { EventStream, resumePoint } from '../event-stream.ts';
+import { type CapsuleView, MeshEventRef } from '../schemas/capsules.ts';
+import { refusals } from '../schemas/shared.ts';
+import type { RouteContext, Server } from '../server.ts';
+import { hasEnded } from '../wait.ts';
+import { unknownCapsule } from './capsules.ts';
+
+const headers = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({ maxLength: 64, description: 'Resumes after this event, while the node remembers it.' }),
+  ),
+});
+const events = {
+  200: {
+    description: 'Server-sent events; `data` is one JSON document.',
+    content: { 'text/event-stream': { schema: MeshEventRef } },
+  },
+  ...refusals,
+};
+
+export function eventRoutes(app: Server, context: RouteContext): void {
+  const { capsules } = context.components;
+
+  app.get(
+    '/api/events',
+    {
+      schema: {
+        operationId: 'followNode',
+        summary: 'Everything that happens, as it happens.',
+        headers,
+        response: events,
+      },
+    },
+    async (request, reply) => {
+      const since = resumePoint(request.headers['last-event-id'], context.instance);
+      const stream = open(context);
+      const stop = capsules.follow((event) => stream.send(event), { ...(since !== undefined && { since }) });
+      stream.once('close', stop);
+      return answer(reply, stream);
+    },
+  );
+
+  app.get(
+    '/api/capsules/:id/events',
+    {
+      schema: {
+        operationId: 'followCapsule',
+        summary:
+          'What happens to one capsule, from its beginning as far as the node remembers; ends with `done`.',
+        params: Type.Object({ id: Hex32 }),
+        headers,
+        response: events,
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const since = resumePoint(request.headers['last-event-id'], context.instance) ?? 0;
+      const view = (await capsules.view(id)) ?? unknownCapsule(id);
+      const stream = open(context);
+      const stop = capsules.follow(
+        (event) => {
+          stream.send(event);
+          if (event.type === 'done') stream.finish();
+        },
+        { since, capsuleId: id },
+      );
+      stream.once('close', stop);
+      if (!stream.ended && hasEnded(view)) sendOutcome(stream, view, context.components.clock.now());
+      return answer(reply, stream);
+    },
+  );
+}
+
+/** For a capsule that ended too long ago for its events to be remembered. */
+function sendOutcome(stream: EventStream, { id, status, executor, error }: CapsuleView, at: number): void {
+  const moment = { sequence: 0, at, capsuleId: id };
+  const options = { resumable: false };
+  stream.send({ ...moment, type: 'status', status, executor }, options);
+  const outcome = status === 'completed' ? 'completed' : 'failed';
+  stream.send({ ...moment, type: 'done', status: outcome, error }, options);
+  stream.finish();
+}
+
+function open({ components, followers, instance }: RouteContext): EventStream {
+  const stream = new EventStream(components, { instance });
+  try {
+    stream.once(
+      'close',
+      followers.add(() => stream.finish()),
+    );
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  }
+  return stream;
+}
+
+function answer(reply: FastifyReply, stream: EventStream): FastifyReply {
+  return reply.type('text/event-stream').header('x-accel-buffering', 'no').send(stream);
+}

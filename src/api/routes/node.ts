@@ -1,0 +1,118 @@
+import { Type } from 'typebox';
+import { MeshError } from '../../lib/errors.ts';
+import { NodeStatus, Peer, Provider } from '../schemas/node.ts';
+import { described, list, refusals } from '../schemas/shared.ts';
+import type { RouteContext, Server } from '../server.ts';
+
+const Health = Type.Object({ status: Type.Literal('ok') });
+/** Providers in one answer: more than a person reads. */
+const MAX_PROVIDERS = 1000;
+
+export function nodeRoutes(app: Server, { components }: RouteContext): void {
+  const { node, network, engine, market } = components;
+
+  app.get(
+    '/healthz',
+    {
+      config: { open: true },
+      schema: {
+        operationId: 'health',
+        summary: 'Whether the process answers.',
+        security: [],
+        response: { 200: described('It does.', Health), ...refusals },
+      },
+    },
+    async () => ({ status: 'ok' as const }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      config: { open: true },
+      schema: {
+        operationId: 'ready',
+        summary: 'Whether the node takes work.',
+        security: [],
+        response: { 200: described('It does.', Health), ...refusals },
+      },
+    },
+    async () => {
+      if (!node.ready()) throw new MeshError('busy', 'The node is starting or stopping.');
+      return { status: 'ok' as const };
+    },
+  );
+
+  app.get(
+    '/api/node',
+    {
+      schema: {
+        operationId: 'getNode',
+        summary: 'This node.',
+        response: { 200: described('Its status.', NodeStatus), ...refusals },
+      },
+    },
+    async () => node.status(),
+  );
+
+  app.get(
+    '/api/peers',
+    {
+      schema: {
+        operationId: 'listPeers',
+        summary: 'The nodes it is connected to.',
+        response: { 200: described('All of them.', list(Peer)), ...refusals },
+      },
+    },
+    async () => ({ items: network.peers() }),
+  );
+
+  app.get(
+    '/api/market',
+    {
+      schema: {
+        operationId: 'listProviders',
+        summary: 'Who offers what, this node (ring `local`) included.',
+        querystring: Type.Object(
+          {
+            capability: Type.Optional(Type.String({ maxLength: 128 })),
+            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PROVIDERS })),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: described('Capability by capability, best first.', list(Provider)), ...refusals },
+      },
+    },
+    async ({ query: { capability, limit = MAX_PROVIDERS } }) => {
+      const own = engine
+        .offers()
+        .filter((offer) => capability === undefined || offer.capability.id === capability)
+        .map((offer) => ({
+          nodeId: network.nodeId,
+          capabilityId: offer.capability.id,
+          price: offer.price,
+          estimatedLatency: offer.estimatedLatency,
+          ring: 'local' as const,
+          roundTripMs: 0,
+          ageMs: 0,
+          ...(offer.detail !== undefined && { detail: offer.detail }),
+        }));
+      const others = market.providers({ limit, ...(capability !== undefined && { capability }) });
+      return { items: [...own, ...others].slice(0, limit) };
+    },
+  );
+
+  app.get(
+    '/openapi.json',
+    {
+      schema: {
+        operationId: 'getOpenApi',
+        summary: 'This description.',
+        response: {
+          200: described('OpenAPI 3.1.', Type.Object({}, { additionalProperties: true })),
+          ...refusals,
+        },
+      },
+    },
+    async (_request, reply) => reply.type('application/json').send(app.swagger()),
+  );
+}

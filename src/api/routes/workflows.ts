@@ -1,0 +1,39 @@
+import { Type } from 'typebox';
+import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
+import { MeshError } from '../../lib/errors.ts';
+import { Workflow } from '../schemas/capsules.ts';
+import { described, page, paging, refusals } from '../schemas/shared.ts';
+import type { RouteContext, Server } from '../server.ts';
+
+export function workflowRoutes(app: Server, { components: { capsules } }: RouteContext): void {
+  app.get(
+    '/api/workflows',
+    {
+      schema: {
+        operationId: 'listWorkflows',
+        summary: 'Chains of capsules as trees, newest first.',
+        querystring: Type.Object(paging, closed),
+        response: { 200: described('One page.', page(Workflow)), ...refusals },
+      },
+    },
+    async ({ query }) => capsules.workflows(query),
+  );
+
+  app.get(
+    '/api/workflows/:id',
+    {
+      schema: {
+        operationId: 'getWorkflow',
+        summary: 'The workflow that a capsule belongs to.',
+        params: Type.Object({ id: Hex32 }),
+        response: { 200: described('The whole tree.', Workflow), ...refusals },
+      },
+    },
+    async ({ params: { id } }) => {
+      const workflow = await capsules.workflow(id);
+      if (workflow === undefined)
+        throw new MeshError('not_found', `The node has no workflow of capsule ${id}.`);
+      return workflow;
+    },
+  );
+}

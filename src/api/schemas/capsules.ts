@@ -1,0 +1,156 @@
+import { type Static, type TSchema, Type } from 'typebox';
+import {
+  CAPSULE_VERSION,
+  ExecutionPolicy,
+  NextStep,
+  PaymentRule,
+  PrivacyRule,
+} from '../../../protocols/capsule/v1/schema.ts';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
+import {
+  CapabilityName,
+  closed,
+  Hex32,
+  Identity,
+  JsonObject,
+  nullable,
+  Ring,
+  TimestampMs,
+} from '../../../protocols/common/v1/schema.ts';
+import { CAPSULE_STATUSES } from '../../store/types.ts';
+import type { WorkflowNode as WorkflowNodeType } from '../components.ts';
+import { CapsuleRef, ErrorRef, NextStepRef, named, ReceiptRef } from './shared.ts';
+
+export const CapsuleStatus = Type.Enum([...CAPSULE_STATUSES]);
+
+const draft = <T extends TSchema>(nextStep: T) =>
+  Type.Object(
+    {
+      version: Type.Optional(Type.Literal(CAPSULE_VERSION)),
+      timestamp: Type.Optional(TimestampMs),
+      originIdentity: Type.Optional(Identity),
+      requestedCapability: CapabilityName,
+      payload: JsonObject,
+      paymentRule: Type.Optional(nullable(PaymentRule)),
+      privacyRule: Type.Optional(PrivacyRule),
+      executionPolicy: Type.Optional(nullable(ExecutionPolicy)),
+      next: Type.Optional(nullable(Type.Array(nextStep, { maxItems: LIMITS.nextSteps }))),
+      chainDepth: Type.Optional(nullable(Type.Literal(0))),
+      parentCapsule: Type.Optional(Type.Null()),
+    },
+    {
+      ...closed,
+      description: 'A capsule without id and signature: the node completes it and signs it as itself.',
+    },
+  );
+/** What validates a draft. */
+export const CapsuleDraft = draft(NextStep);
+export type CapsuleDraft = Static<typeof CapsuleDraft>;
+/** The same with named parts, for the API's description. */
+export const PublishedCapsuleDraft = draft(NextStepRef);
+
+const HistoryEntry = Type.Object({
+  at: TimestampMs,
+  status: CapsuleStatus,
+  note: Type.Optional(Type.String()),
+});
+
+export const CapsuleRecord = Type.Object({
+  id: Hex32,
+  status: CapsuleStatus,
+  originIdentity: Identity,
+  requestedCapability: Type.String(),
+  parentCapsule: nullable(Hex32),
+  chainDepth: Type.Integer(),
+  root: Hex32,
+  receivedAt: TimestampMs,
+  updatedAt: TimestampMs,
+  coordinator: Type.String(),
+  replyTo: Type.String(),
+  executor: nullable(Type.String()),
+  epoch: Type.Integer(),
+  attempts: Type.Integer(),
+  held: Type.Boolean(),
+  error: nullable(ErrorRef),
+  receiptHash: nullable(Hex32),
+  history: Type.Array(HistoryEntry),
+});
+
+export const CapsuleView = Type.Object({
+  id: Hex32,
+  status: CapsuleStatus,
+  executor: nullable(Type.String()),
+  result: Type.Unknown(),
+  error: nullable(ErrorRef),
+  receipt: nullable(ReceiptRef),
+  children: Type.Array(Hex32),
+  record: CapsuleRecord,
+  capsule: CapsuleRef,
+});
+export type CapsuleView = Static<typeof CapsuleView>;
+export const CapsuleViewRef = named<CapsuleView>('CapsuleView');
+
+const candidate = Type.Object({
+  nodeId: Type.String({ description: '`local` stands for this node.' }),
+  score: Type.Number(),
+  price: Type.Number(),
+  latencySeconds: Type.Number(),
+  ring: Ring,
+  reason: Type.String(),
+});
+
+export const Decision = Type.Object({
+  at: TimestampMs,
+  capsuleId: Hex32,
+  capabilityId: Type.String(),
+  ranking: Type.Array(candidate, { description: 'Best first.' }),
+  excluded: Type.Array(Type.Object({ nodeId: Type.String(), reason: Type.String() })),
+  providersKnown: Type.Integer(),
+  weights: Type.Object({ price: Type.Number(), latency: Type.Number(), distance: Type.Number() }),
+  leastBad: Type.Boolean(),
+});
+
+const moment = { sequence: Type.Integer(), at: TimestampMs, capsuleId: Hex32 };
+/** The `data` of a server-sent event; `event` repeats its `type`. */
+export const MeshEvent = Type.Union([
+  Type.Object({
+    ...moment,
+    type: Type.Literal('status'),
+    status: CapsuleStatus,
+    executor: nullable(Type.String()),
+    note: Type.Optional(Type.String()),
+  }),
+  Type.Object({
+    ...moment,
+    type: Type.Literal('progress'),
+    delta: Type.Optional(Type.String()),
+    stage: Type.Optional(Type.String()),
+  }),
+  Type.Object({
+    ...moment,
+    type: Type.Literal('done'),
+    status: Type.Enum(['completed', 'failed']),
+    error: nullable(ErrorRef),
+  }),
+]);
+export type MeshEvent = Static<typeof MeshEvent>;
+export const MeshEventRef = named<MeshEvent>('MeshEvent');
+
+export const WorkflowNode = Type.Object({
+  id: Hex32,
+  requestedCapability: Type.String(),
+  status: CapsuleStatus,
+  executor: nullable(Type.String()),
+  error: nullable(ErrorRef),
+  receiptHash: nullable(Hex32),
+  children: Type.Array(named<WorkflowNodeType>('WorkflowNode')),
+});
+
+export const Workflow = Type.Object({
+  root: Hex32,
+  status: CapsuleStatus,
+  receivedAt: TimestampMs,
+  steps: Type.Integer(),
+  tree: named<WorkflowNodeType>('WorkflowNode'),
+});
+export type Workflow = Static<typeof Workflow>;

@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import cookie from '@fastify/cookie';
+import swagger from '@fastify/swagger';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import type { Access } from './access.ts';
+import type { ApiComponents, ApiInit } from './components.ts';
+import { errorHandler, notFoundHandler, refuseConnection } from './errors.ts';
+import { Followers } from './event-stream.ts';
+import { namedSchemas, openApi } from './openapi.ts';
+import { capabilityRoutes } from './routes/capabilities.ts';
+import { capsuleRoutes } from './routes/capsules.ts';
+import { creditRoutes } from './routes/credits.ts';
+import { eventRoutes } from './routes/events.ts';
+import { landingRoutes } from './routes/landing.ts';
+import { nodeRoutes } from './routes/node.ts';
+import { receiptRoutes } from './routes/receipts.ts';
+import { workflowRoutes } from './routes/workflows.ts';
+import { checkSameOrigin } from './same-origin.ts';
+import { compileValidator, parseBody } from './validation.ts';
+
+/** A capsule of 1 MiB in canonical form may be written with white space and escapes. */
+const BODY_BYTES = 2 * 1024 * 1024;
+/** Open connections; a person's browser takes six, a program one. */
+const MAX_CONNECTIONS = 512;
+/** How long a client may take to send a request. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longest path parameter: a permission names a host. */
+const PARAMETER_CHARS = 300;
+
+const SECURITY_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers without token or session. */
+    open?: boolean;
+  }
+}
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** What the routes share. */
+export interface RouteContext {
+  components: ApiComponents;
+  init: ApiInit;
+  access: Access;
+  followers: Followers;
+  /** Tells this life of the node from others in event ids. */
+  instance: string;
+}
+
+/** The HTTP side, not listening yet. Every request passes, in this order: host and origin, token, schema, route. */
+export async function buildServer(components: ApiComponents, init: ApiInit, access: Access): Promise<Server> {
+  const { log, clock } = components;
+  const app: Server = fastify({
+    bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => errorHandler(log)(error, request, reply),
+    // While stopping, requests that came in are answered as usual; their connections close afterwards.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: PARAMETER_CHARS },
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.setValidatorCompiler(compileValidator);
+  app.setSerializerCompiler(() => JSON.stringify);
+  app.setErrorHandler(errorHandler(log));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: Buffer) => (body.length === 0 ? undefined : parseBody(body, BODY_BYTES)),
+  );
+
+  await app.register(cookie);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    checkSameOrigin(request, init.hosts);
+    if (request.routeOptions.config.open !== true) access.check(request);
+  });
+  app.setNotFoundHandler(notFoundHandler);
+
+  for (const [name, schema] of Object.entries(namedSchemas())) app.addSchema({ ...schema, $id: name });
+  await app.register(swagger, openApi(init.version));
+  const followers = new Followers();
+  app.addHook('preClose', async () => followers.releaseAll());
+  const instance = Math.floor(clock.now()).toString(36);
+  const context: RouteContext = { components, init, access, followers, instance };
+  // Registered after the description's own plugin, which learns of routes as they come.
+  await app.register(async (routes: Server) => {
+    for (const add of ROUTES) add(routes, context);
+  });
+  return app;
+}
+
+const ROUTES = [
+  nodeRoutes,
+  capsuleRoutes,
+  eventRoutes,
+  workflowRoutes,
+  capabilityRoutes,
+  creditRoutes,
+  receiptRoutes,
+  landingRoutes,
+] as const;

@@ -1,0 +1,299 @@
+import { pino } from 'pino';
+import type { ApiComponents, ApiInit } from '../../src/api/components.ts';
+import { draftSigner } from '../../src/api/draft.ts';
+import type { CapsuleView, MeshEvent } from '../../src/api/schemas/capsules.ts';
+import { checkCapsule } from '../../src/capsule/check-capsule.ts';
+import { nodeIdOf } from '../../src/capsule/identity.ts';
+import { createNodeCrypto } from '../../src/lib/crypto-node.ts';
+import { MeshError } from '../../src/lib/errors.ts';
+import { toHex } from '../../src/lib/hex.ts';
+import type { CapsuleRecord } from '../../src/store/types.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+export const TOKEN = 'ab'.repeat(32);
+const crypto = createNodeCrypto();
+const seed = new Uint8Array(32).fill(7);
+export const IDENTITY = toHex(crypto.publicKey(seed));
+export const NODE_ID = nodeIdOf(IDENTITY);
+const signer = { identity: IDENTITY, sign: (message: Uint8Array) => crypto.sign(message, seed) };
+
+/** What the API asks of a node, in memory: capsules are really checked and signed, and end when a test says so. */
+export function memoryNode(clock: VirtualClock) {
+  const views = new Map<string, CapsuleView>();
+  const remembered: MeshEvent[] = [];
+  const followers = new Set<(event: MeshEvent) => void>();
+  const logged: string[] = [];
+  const submitted: { executor?: string }[] = [];
+  const grants = new Map<string, number>();
+  const permission = { module: 'notify', permission: 'network:config', declared: true, granted: false };
+  let ready = true;
+
+  type Body = MeshEvent extends infer E ? (E extends MeshEvent ? Omit<E, 'sequence' | 'at'> : never) : never;
+  function emit(body: Body): void {
+    const event: MeshEvent = { sequence: remembered.length + 1, at: clock.now(), ...body };
+    remembered.push(event);
+    for (const follower of [...followers]) follower(event);
+  }
+
+  /** Ends the capsule, as an execution would. */
+  function end(id: string, result: unknown): void {
+    const view = views.get(id);
+    if (view === undefined) throw new Error(`no capsule ${id}`);
+    views.set(id, { ...view, status: 'completed', result, record: { ...view.record, status: 'completed' } });
+    emit({ type: 'done', capsuleId: id, status: 'completed', error: null });
+  }
+
+  const components: ApiComponents = {
+    capsules: {
+      async submit(value, options = {}) {
+        submitted.push(options);
+        const checked = checkCapsule(crypto, value, { now: clock.now() });
+        if (!checked.ok) throw new MeshError(checked.error.code, checked.error.message, checked.error.detail);
+        const { capsule } = checked;
+        if (!views.has(capsule.id)) {
+          views.set(capsule.id, {
+            id: capsule.id,
+            status: 'pending',
+            executor: null,
+            result: null,
+            error: null,
+            receipt: null,
+            children: [],
+            record: recordOf(capsule.id, capsule.requestedCapability, clock.now()),
+            capsule,
+          });
+          emit({ type: 'status', capsuleId: capsule.id, status: 'pending', executor: null });
+        }
+        return { id: capsule.id };
+      },
+      view: async (id) => views.get(id),
+      async cancel(id) {
+        const view = views.get(id);
+        if (view === undefined) throw new MeshError('not_found', 'There is no such capsule.');
+        if (view.status === 'completed')
+          throw new MeshError('conflict', 'The capsule has ended as completed.');
+        emit({
+          type: 'done',
+          capsuleId: id,
+          status: 'failed',
+          error: { code: 'cancelled', message: 'Cancelled.' },
+        });
+      },
+      explain: (capsuleId) => [
+        {
+          at: clock.now(),
+          capsuleId,
+          capabilityId: 'text.stats',
+          ranking: [
+            { nodeId: 'local', score: 0, price: 0, latencySeconds: 0, ring: 'local', reason: 'Here.' },
+          ],
+          excluded: [{ nodeId: NODE_ID, reason: 'busy' }],
+          providersKnown: 1,
+          weights: { price: 1, latency: 0.5, distance: 0.3 },
+          leastBad: false,
+        },
+      ],
+      async workflow(id) {
+        const view = views.get(id);
+        if (view === undefined) return undefined;
+        const { status, executor, error, record } = view;
+        const { requestedCapability, receivedAt } = record;
+        const tree = { id, requestedCapability, status, executor, error, receiptHash: null, children: [] };
+        return { root: id, status, receivedAt, steps: 1, tree };
+      },
+      async workflows() {
+        const items = await Promise.all([...views.keys()].map((id) => components.capsules.workflow(id)));
+        return { items: items.filter((each) => each !== undefined), cursor: null };
+      },
+      follow(listener, { since, capsuleId } = {}) {
+        const follower = (event: MeshEvent): void => {
+          if (capsuleId === undefined || event.capsuleId === capsuleId) listener(event);
+        };
+        if (since !== undefined) remembered.filter((event) => event.sequence > since).forEach(follower);
+        followers.add(follower);
+        return () => void followers.delete(follower);
+      },
+    },
+    store: {
+      async list({ status, requestedCapability, limit = 50, cursor = '0' }) {
+        const all = [...views.values()]
+          .map(({ record }) => record)
+          .filter((record) => status === undefined || record.status === status)
+          .filter(
+            (record) =>
+              requestedCapability === undefined || record.requestedCapability === requestedCapability,
+          );
+        const from = Number(cursor);
+        const items = all.slice(from, from + limit);
+        return { items, cursor: from + limit < all.length ? String(from + limit) : null };
+      },
+    },
+    signDraft: draftSigner({ signer, crypto, clock }),
+    engine: {
+      offers: () => [
+        {
+          capability: manifest.capabilities[0] ?? never(),
+          module: 'notify',
+          price: 1,
+          estimatedLatency: 0.5,
+        },
+      ],
+      modules: () => [{ manifest, codeHash: '0'.repeat(64), state: 'ready', reason: null }],
+      async trust(name) {
+        if (name !== 'notify') throw new MeshError('not_found', `There is no module ${name}.`);
+      },
+      receipts: {
+        list: async () => ({ items: [], cursor: null }),
+        get: () => undefined,
+        ofCapsule: () => undefined,
+        verify: async () => ({ ok: true, receipts: 0, problems: [] }),
+      },
+      permissions: {
+        list: () => [{ ...permission }],
+        granted: () => permission.granted,
+        async grant(name, what) {
+          if (name !== permission.module || what !== permission.permission) {
+            throw new MeshError('not_found', `${name} declares no ${what}.`);
+          }
+          permission.granted = true;
+        },
+        async revoke() {
+          permission.granted = false;
+        },
+      },
+    },
+    ledger: {
+      balance: (account) => grants.get(account) ?? 0,
+      balances: async () => [...grants].map(([account, microBalance]) => ({ account, microBalance })),
+      history: async () => ({
+        items: [
+          {
+            sequence: 1,
+            reference: 'grant:one',
+            debit: 'operator',
+            credit: IDENTITY,
+            microAmount: 1_500_000,
+            receiptHash: null,
+            at: clock.now(),
+            previousHash: '0'.repeat(64),
+            entryHash: '1'.repeat(64),
+          },
+        ],
+        cursor: null,
+      }),
+      verify: async () => ({ ok: true, entries: 1, problems: [] }),
+      async grant(account, microAmount, id) {
+        if (id === 'used') return false;
+        grants.set(account, (grants.get(account) ?? 0) + microAmount);
+        return true;
+      },
+    },
+    reconcile: async (nodeId) => ({ nodeId, agree: true, entriesHere: 0, entriesThere: 0, differences: [] }),
+    market: {
+      providers: ({ capability = 'text.stats' }) => [
+        {
+          nodeId: NODE_ID,
+          capabilityId: capability,
+          price: 2,
+          estimatedLatency: 1,
+          ring: 'ring1',
+          roundTripMs: 3,
+          ageMs: 4,
+        },
+      ],
+    },
+    network: { nodeId: NODE_ID, peers: () => [] },
+    node: {
+      status: () => ({
+        nodeId: NODE_ID,
+        identity: IDENTITY,
+        version: '0.0.0',
+        labels: { room: '<script>alert(1)</script>' },
+        startedAt: clock.now(),
+        uptimeMs: 0,
+        addresses: ['/ip4/127.0.0.1/tcp/1'],
+        peers: 0,
+        capabilities: ['<script>alert(1)</script>'],
+        capsules: { pending: views.size },
+        load: 0,
+        memoryBytes: 1,
+        dataDirectory: '/data',
+      }),
+      ready: () => ready,
+    },
+    crypto,
+    clock,
+    log: pino({ level: 'trace' }, { write: (line) => void logged.push(line) }),
+  };
+  const init: ApiInit = {
+    host: '127.0.0.1',
+    port: 0,
+    hosts: [],
+    token: TOKEN,
+    identity: IDENTITY,
+    creditLimit: 1000,
+    version: '0.0.0',
+  };
+  return {
+    components,
+    init,
+    emit,
+    end,
+    logged,
+    submitted,
+    followers,
+    /** An unsigned capsule as a caller would send it. */
+    draft: (text = 'hello') => ({ requestedCapability: 'text.stats', payload: { text } }),
+    setReady: (value: boolean) => {
+      ready = value;
+    },
+  };
+}
+
+function never(): never {
+  throw new Error('unreachable');
+}
+
+const manifest = {
+  id: 'notify',
+  version: '1.0.0',
+  description: 'Tells someone.',
+  intents: ['notify'],
+  permissions: ['network:config'],
+  capabilities: [
+    {
+      id: 'notify.log',
+      intent: 'notify',
+      input: { type: 'object' },
+      output: { type: 'object' },
+      price: 1,
+      estimatedLatency: 0.1,
+      idempotent: true,
+      streaming: false,
+      maxConcurrent: 1,
+    },
+  ],
+};
+
+function recordOf(id: string, requestedCapability: string, at: number): CapsuleRecord {
+  return {
+    id,
+    status: 'pending',
+    originIdentity: IDENTITY,
+    requestedCapability,
+    parentCapsule: null,
+    chainDepth: 0,
+    root: id,
+    receivedAt: at,
+    updatedAt: at,
+    coordinator: NODE_ID,
+    replyTo: NODE_ID,
+    executor: null,
+    epoch: 0,
+    attempts: 0,
+    held: false,
+    error: null,
+    receiptHash: null,
+    history: [{ at, status: 'pending' }],
+  };
+}
