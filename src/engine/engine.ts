@@ -42,7 +42,7 @@ export interface EngineInit {
   grantedByDefault?: (module: string, permission: string) => boolean;
   /** Intents that run at once, over all capabilities. */
   concurrency?: number;
-  /** Intents that may wait, over all capabilities and for one. */
+  /** Intents that may wait, over all capabilities and for one, half of all unless told. */
   maxWaiting?: number;
   maxWaitingPerCapability?: number;
   defaultTimeoutMs?: number;
@@ -56,7 +56,6 @@ export interface EngineInit {
 export const DEFAULT_ENGINE_INIT = {
   concurrency: 64,
   maxWaiting: 1_024,
-  maxWaitingPerCapability: 512,
   defaultTimeoutMs: 120_000,
   maxTimeoutMs: 3_600_000,
   probeIntervalMs: 10_000,
@@ -96,7 +95,10 @@ export class MeshEngine implements Engine {
       { registry, permissions, models, clock, log },
       { ...limits, onChange: () => this.#tellOffers() },
     );
-    const queue = new WorkQueue({ ...limits, maxWaitingPerLane: limits.maxWaitingPerCapability });
+    const queue = new WorkQueue({
+      ...limits,
+      maxWaitingPerLane: init.maxWaitingPerCapability ?? Math.ceil(limits.maxWaiting / 2),
+    });
     const latency = new LatencyTracker({ db });
     const fetch = components.fetch ?? globalThis.fetch;
     const identity = signer.identity;

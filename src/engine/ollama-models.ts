@@ -1,0 +1,155 @@
+import { Ollama } from 'ollama';
+import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
+import { abortError, throwIfAborted } from '../lib/abort.ts';
+import { MeshError } from '../lib/errors.ts';
+import type { ModelInfo, ModelsApi } from './capability.ts';
+import type { ModelsPort } from './scoped-models.ts';
+
+/** Characters of one answer: a result may have 1 MiB, and a model that repeats itself never stops. */
+const MAX_TEXT_CHARS = 1_048_576;
+/** Characters of the server's own words about a failure. */
+const MAX_REASON_CHARS = 200;
+
+export interface OllamaModelsInit {
+  /** Base address of the server, such as `http://127.0.0.1:11434`. */
+  host: string;
+}
+
+type Fetch = typeof globalThis.fetch;
+type ChatRequest = Parameters<ModelsApi['chat']>[0];
+type EmbedRequest = Parameters<ModelsApi['embed']>[0];
+
+/** Models of an Ollama server (capability.ts `ModelsApi`). Every failure of the server is `model_unavailable`. */
+export class OllamaModels {
+  readonly #fetch: Fetch;
+  readonly #host: string;
+
+  constructor(components: { fetch?: Fetch }, init: OllamaModelsInit) {
+    this.#fetch = components.fetch ?? globalThis.fetch;
+    this.#host = init.host;
+  }
+
+  /** For the engine: the models as one intent sees them. Aborting `signal` ends the HTTP requests. */
+  readonly port: ModelsPort = (signal) => ({
+    list: () => this.#guard(signal, (client) => listModels(client)),
+    chat: (request, onDelta = () => {}) => this.#guard(signal, (client) => chat(client, request, onDelta)),
+    embed: (request) => this.#guard(signal, (client) => embed(client, request)),
+  });
+
+  async #guard<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
+    throwIfAborted(signal);
+    // The client takes no signal, and closes no stream that is left early: each call has a fetch of its own.
+    const call = new AbortController();
+    const client = new Ollama({
+      host: this.#host,
+      fetch: this.#fetchUntil(AbortSignal.any([signal, call.signal])),
+    });
+    try {
+      return await work(client);
+    } catch (error) {
+      if (signal.aborted) throw abortError(signal);
+      throw error instanceof MeshError ? error : unavailable('The model server does not answer', error);
+    } finally {
+      call.abort();
+    }
+  }
+
+  /** Refusals are read here: the client would print them to standard output. */
+  #fetchUntil(signal: AbortSignal): Fetch {
+    return async (input, init) => {
+      const response = await this.#fetch(input, { ...init, signal });
+      if (response.ok) return response;
+      throw unavailable(`The model server refused the request${await refusalReason(response)}`);
+    };
+  }
+}
+
+async function listModels(client: Ollama): Promise<ModelInfo[]> {
+  const { models } = await client.list();
+  return models.map(({ name, digest, size, details }) => ({
+    name,
+    digest: digest || null,
+    quantization: details?.quantization_level || null,
+    size: Number.isSafeInteger(size) ? size : null,
+  }));
+}
+
+async function chat(
+  client: Ollama,
+  { model, messages, options }: ChatRequest,
+  onDelta: (delta: string) => void,
+): Promise<{ text: string; execution: ModelExecution }> {
+  const info = await findModel(client, model);
+  const stream = await client.chat({
+    model,
+    messages,
+    stream: true,
+    options: JSON.parse(JSON.stringify(options ?? {})),
+  });
+  let text = '';
+  try {
+    for await (const part of stream) {
+      text += part.message.content;
+      if (text.length > MAX_TEXT_CHARS) {
+        throw new MeshError('too_large', `The model's answer has more than ${MAX_TEXT_CHARS} characters.`);
+      }
+      if (part.message.content !== '') onDelta(part.message.content);
+      if (part.done)
+        return { text, execution: executionOf(info, options, part.prompt_eval_count, part.eval_count) };
+    }
+  } catch (error) {
+    throw error instanceof MeshError ? error : stopped(error);
+  }
+  throw stopped();
+}
+
+async function embed(
+  client: Ollama,
+  { model, input }: EmbedRequest,
+): Promise<{ embeddings: number[][]; execution: ModelExecution }> {
+  const info = await findModel(client, model);
+  const { embeddings, prompt_eval_count } = await client.embed({ model, input });
+  return { embeddings, execution: executionOf(info, undefined, prompt_eval_count, undefined) };
+}
+
+/** What is installed under this name now, so that the receipt binds the weights that answered. */
+async function findModel(client: Ollama, model: string): Promise<ModelInfo> {
+  const found = (await listModels(client)).find(({ name }) => name === model || name === `${model}:latest`);
+  if (found !== undefined) return found;
+  throw unavailable(`The model ${model.slice(0, MAX_REASON_CHARS)} is not installed on the model server`);
+}
+
+function executionOf(
+  { name, digest, quantization }: ModelInfo,
+  options: ChatRequest['options'] = {},
+  promptTokens: number | undefined,
+  completionTokens: number | undefined,
+): ModelExecution {
+  const { seed } = options;
+  return {
+    model: name,
+    digest,
+    quantization,
+    options,
+    seed: typeof seed === 'number' && Number.isSafeInteger(seed) ? seed : null,
+    promptTokens: promptTokens ?? null,
+    completionTokens: completionTokens ?? null,
+  };
+}
+
+/** ` (<status>: <its own words>)`, which tell an operator more than the status does. */
+async function refusalReason(response: Response): Promise<string> {
+  const text = await response.text().catch(() => '');
+  const words = /"error"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1]?.replace(/\s+/g, ' ') ?? '';
+  return words === ''
+    ? ` (${response.status})`
+    : ` (${response.status}: ${words.slice(0, MAX_REASON_CHARS)})`;
+}
+
+function stopped(cause?: unknown): MeshError {
+  return unavailable('The model server stopped in the middle of its answer', cause);
+}
+
+function unavailable(problem: string, cause?: unknown): MeshError {
+  return new MeshError('model_unavailable', `${problem}.`, undefined, { cause });
+}

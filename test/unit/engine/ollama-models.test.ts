@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OllamaModels } from '../../../src/engine/ollama-models.ts';
+import { MeshError } from '../../../src/lib/errors.ts';
+import { OllamaDouble } from '../../support/ollama-double.ts';
+
+const MODEL = { name: 'gemma3:4b', digest: 'a1'.repeat(32), quantization: 'Q4_K_M', size: 4_000 };
+const messages = [{ role: 'user' as const, content: 'Hello?' }];
+
+let server: OllamaDouble;
+beforeEach(async () => {
+  server = await OllamaDouble.start([MODEL, { name: 'embeddinggemma:latest' }]);
+});
+afterEach(() => server.stop());
+
+const models = (signal = new AbortController().signal) =>
+  new OllamaModels({}, { host: server.url }).port(signal);
+
+describe('OllamaModels', () => {
+  it('lists what is installed', async () => {
+    expect((await models().list())[0]).toEqual(MODEL);
+  });
+
+  it('streams an answer and says what ran', async () => {
+    const deltas: string[] = [];
+    const options = { seed: 7, temperature: 0 };
+    const answer = await models().chat({ model: MODEL.name, messages, options }, (delta) =>
+      deltas.push(delta),
+    );
+    expect(deltas).toEqual(['Hello', ' there', '.']);
+    expect(answer).toEqual({
+      text: 'Hello there.',
+      execution: {
+        model: MODEL.name,
+        digest: MODEL.digest,
+        quantization: 'Q4_K_M',
+        options,
+        seed: 7,
+        promptTokens: 7,
+        completionTokens: 3,
+      },
+    });
+    expect(server.requests.at(-1)?.body).toMatchObject({
+      model: MODEL.name,
+      messages,
+      options,
+      stream: true,
+    });
+  });
+
+  it('embeds, and knows a model by its name without the tag', async () => {
+    const answer = await models().embed({ model: 'embeddinggemma', input: ['one', 'three'] });
+    expect(answer.embeddings).toHaveLength(2);
+    expect(answer.execution).toMatchObject({
+      model: 'embeddinggemma:latest',
+      promptTokens: 2,
+      completionTokens: null,
+    });
+  });
+
+  it.each([
+    ['cut', 'The model server stopped in the middle of its answer.'],
+    ['error', 'The model server stopped in the middle of its answer.'],
+  ] as const)('rejects a stream that ends early (%s), after what it streamed', async (ending, message) => {
+    server.script.ending = ending;
+    const deltas: string[] = [];
+    const answer = models().chat({ model: MODEL.name, messages }, (delta) => deltas.push(delta));
+    await expect(answer).rejects.toMatchObject({ code: 'model_unavailable', message });
+    expect(deltas.join('')).toBe('Hello there.');
+  });
+
+  it('hangs up when the signal aborts', async () => {
+    server.script.ending = 'pause';
+    const pause = server.nextPause();
+    const controller = new AbortController();
+    const answer = models(controller.signal).chat({ model: MODEL.name, messages });
+    await pause.reached;
+    controller.abort(new MeshError('timeout', 'Too long.'));
+    await expect(answer).rejects.toMatchObject({ code: 'timeout' });
+    await pause.gone;
+  });
+
+  it('asks nothing with a signal that is aborted', async () => {
+    await expect(models(AbortSignal.abort()).list()).rejects.toMatchObject({ code: 'cancelled' });
+    expect(server.requests).toEqual([]);
+  });
+
+  it('says so when the model is not installed', async () => {
+    await expect(models().chat({ model: 'llama3', messages })).rejects.toMatchObject({
+      code: 'model_unavailable',
+      message: 'The model llama3 is not installed on the model server.',
+    });
+  });
+
+  it('tells the words of a server that refuses', async () => {
+    server.script.refuse = 500;
+    await expect(models().list()).rejects.toMatchObject({
+      code: 'model_unavailable',
+      message: 'The model server refused the request (500: refused by the double).',
+    });
+  });
+
+  it('says so when no server is there', async () => {
+    const unanswered = models();
+    await server.stop();
+    await expect(unanswered.list()).rejects.toMatchObject({
+      code: 'model_unavailable',
+      message: 'The model server does not answer.',
+    });
+    server = await OllamaDouble.start();
+  });
+
+  it('stops an answer that never ends', async () => {
+    server.script.tokens = Array.from({ length: 17 }, () => 'x'.repeat(65_536));
+    await expect(models().chat({ model: MODEL.name, messages })).rejects.toMatchObject({ code: 'too_large' });
+  });
+});
