@@ -13,7 +13,7 @@ import type { Reconciliation } from './schemas/credits.ts';
 import type { NodeStatus } from './schemas/node.ts';
 
 export interface WorkflowNode {
-  id: string;
+  id: string | null;
   requestedCapability: string;
   status: CapsuleStatus;
   executor: string | null;

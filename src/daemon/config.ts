@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
+import { isLoopback } from '../api/same-origin.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type Config, ConfigSchema, type PartialConfig } from './config-schema.ts';
 import { defaultsOf, isTree, locate, merge, nearest, parseText, unknownKeys } from './config-values.ts';
@@ -75,11 +75,6 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
 /** `CAPSULE_NETWORK_MAX_CONNECTIONS` for `network.maxConnections`. */
 export function environmentName(section: string, key: string): string {
   return `CAPSULE_${section}_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`)}`.toUpperCase();
-}
-
-/** A loopback address or name, which nothing outside this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function fromEnvironment(env: ConfigSources['env']): Layer {

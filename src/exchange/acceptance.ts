@@ -240,8 +240,13 @@ export class Acceptance {
       listener.onFailure(record.id, from, error);
       return this.#acknowledge(from, message, null);
     }
-    capsules.setStatus(tx, record.id, 'failed', { error, receiptHash: message.receipt?.receiptHash ?? null });
     const { receipt, assignment } = message;
+    const executor = receipt === null ? null : nodeIdOf(receipt.identity);
+    capsules.setStatus(tx, record.id, 'failed', {
+      error,
+      executor,
+      receiptHash: receipt?.receiptHash ?? null,
+    });
     capsules.putResult(tx, record.id, { result: null, receipt, assignment, settlement: null, steps: [] });
     await tx.commit();
     events.emit({ type: 'done', capsuleId: record.id, status: 'failed', error });

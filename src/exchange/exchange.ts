@@ -18,6 +18,9 @@ import { Submission } from './submission.ts';
 import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions, Workflow } from './types.ts';
 import { notFound, Views } from './views.ts';
 
+/** How long a stopping node lets its work finish; what is left is taken up at the next start. */
+const DRAIN_MS = 5_000;
+
 /**
  * The spine: submit, assign, execute, deliver, settle, spawn. This file joins its parts and hands each message to
  * the one it is for; read `submission`, `coordination`, `executor`, `acceptance` in that order.
@@ -91,8 +94,8 @@ export class Exchange implements CapsuleService, Startable {
     network.off('peer:connect', this.#onConnect);
     network.off('peer:disconnect', this.#coordinator.onDisconnect);
     this.#announcer.stop();
+    await this.#executor.stop(DRAIN_MS);
     this.#outbox.stop();
-    this.#executor.stop();
   }
 
   submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {

@@ -39,7 +39,9 @@ export class Executor {
   readonly #nodeId: string;
   /** Bounded by admission: nothing gets in here that the engine had no room for. */
   readonly #runs = new Map<string, Run>();
+  #draining = false;
   #stopping = false;
+  #onIdle: () => void = () => {};
   /** Tells the coordinator which children may go on. */
   readonly #onSpawned: (capsuleIds: string[]) => void;
 
@@ -87,10 +89,7 @@ export class Executor {
     ) {
       return this.#repeat(from, exchangeId, known);
     }
-    const refusal =
-      known !== undefined && known.coordinator !== from
-        ? ({ code: 'conflict', message: 'Another node coordinates this capsule.' } as const)
-        : refusalOf(this.#components, capsule);
+    const refusal = this.#refusal(from, capsule, known);
     if (refusal !== undefined) return this.#decline(from, exchangeId, capsule.id, refusal);
 
     const tx = db.transaction();
@@ -165,6 +164,7 @@ export class Executor {
       stopHeartbeats();
       this.#runs.delete(capsule.id);
       ledger.release(capsule.id);
+      if (this.#runs.size === 0) this.#onIdle();
     }
   }
 
@@ -211,8 +211,19 @@ export class Executor {
     return this.#decline(from, message.exchangeId, message.capsuleId, error);
   }
 
-  /** Aborts what runs and writes nothing about it: to the next start it is as interrupted as after a crash. */
-  stop(): void {
+  /**
+   * Takes no more orders, gives what runs `drainMs` to finish, then aborts the rest and writes nothing about it: to
+   * the next start that is as interrupted as after a crash.
+   */
+  async stop(drainMs: number): Promise<void> {
+    this.#draining = true;
+    if (this.#runs.size > 0) {
+      const { promise: waited, resolve } = Promise.withResolvers<void>();
+      this.#onIdle = resolve;
+      const cancelTimer = this.#components.clock.after(drainMs, resolve);
+      await waited;
+      cancelTimer();
+    }
     this.#stopping = true;
     const reason = new MeshError('interrupted', 'The node is stopping.');
     for (const run of this.#runs.values()) run.abort.abort(reason);
@@ -235,6 +246,14 @@ export class Executor {
     await db.flushed();
     const result = outbox.resultMessage(record.id);
     if (result !== undefined) await this.#send(from, result);
+  }
+
+  #refusal(from: string, capsule: Capsule, known: CapsuleRecord | undefined): ErrorBody | undefined {
+    if (this.#draining) return { code: 'busy', message: 'This node is stopping.' };
+    if (known !== undefined && known.coordinator !== from) {
+      return { code: 'conflict', message: 'Another node coordinates this capsule.' };
+    }
+    return refusalOf(this.#components, capsule);
   }
 
   /** Why the assignment does not entitle `from` to order this here (protocol "Assignment"), or undefined. */

@@ -1,16 +1,19 @@
 import type { LedgerEntry } from './types.ts';
 
+/** What two books must agree on about one reference. */
+export type Booking = Pick<LedgerEntry, 'reference' | 'debit' | 'credit' | 'microAmount' | 'receiptHash'>;
+
 export type Difference = { reference: string } & (
-  | { kind: 'missing_here'; theirs: LedgerEntry }
-  | { kind: 'missing_there'; mine: LedgerEntry }
-  | { kind: 'amount_differs' | 'parties_differ'; mine: LedgerEntry; theirs: LedgerEntry }
+  | { kind: 'missing_here'; theirs: Booking }
+  | { kind: 'missing_there'; mine: Booking }
+  | { kind: 'amount_differs' | 'parties_differ'; mine: Booking; theirs: Booking }
 );
 
 /**
  * Compares what two books say about the same two parties, by reference: the books count and date on their own, so
  * sequence, time and hashes are not compared. Ordered by reference; empty where the books agree.
  */
-export function reconcile(mine: readonly LedgerEntry[], theirs: readonly LedgerEntry[]): Difference[] {
+export function reconcile(mine: readonly Booking[], theirs: readonly Booking[]): Difference[] {
   const here = new Map(mine.map((entry) => [entry.reference, entry]));
   const there = new Map(theirs.map((entry) => [entry.reference, entry]));
   const references = [...new Set([...here.keys(), ...there.keys()])].sort();
@@ -19,7 +22,7 @@ export function reconcile(mine: readonly LedgerEntry[], theirs: readonly LedgerE
   );
 }
 
-function difference(reference: string, mine?: LedgerEntry, theirs?: LedgerEntry): Difference | undefined {
+function difference(reference: string, mine?: Booking, theirs?: Booking): Difference | undefined {
   if (mine === undefined) return theirs && { reference, kind: 'missing_here', theirs };
   if (theirs === undefined) return { reference, kind: 'missing_there', mine };
   if (mine.debit !== theirs.debit || mine.credit !== theirs.credit) {

@@ -137,7 +137,8 @@ export type MeshEvent = Static<typeof MeshEvent>;
 export const MeshEventRef = named<MeshEvent>('MeshEvent');
 
 export const WorkflowNode = Type.Object({
-  id: Hex32,
+  /** Null for a step that could not become a capsule. */
+  id: nullable(Hex32),
   requestedCapability: Type.String(),
   status: CapsuleStatus,
   executor: nullable(Type.String()),

@@ -1,0 +1,217 @@
+import type { Logger } from 'pino';
+import { type Api, createApi } from '../api/api.ts';
+import { draftSigner } from '../api/draft.ts';
+import type { NodeStatus } from '../api/schemas/node.ts';
+import { identityOf } from '../capsule/identity.ts';
+import { MeshEngine } from '../engine/engine.ts';
+import { OllamaModels } from '../engine/ollama-models.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import { DatabaseLedger } from '../ledger/ledger.ts';
+import { systemClock } from '../lib/clock.ts';
+import { createSigner } from '../lib/crypto.ts';
+import { nodeCrypto } from '../lib/crypto-node.ts';
+import type { MeshError } from '../lib/errors.ts';
+import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
+import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
+import { Advertiser } from '../market/advertiser.ts';
+import { PeerHealthTracker } from '../market/peer-health.ts';
+import { ProviderTable } from '../market/provider-table.ts';
+import { createScheduler } from '../market/scheduler.ts';
+import { createLibp2pNetwork } from '../network/libp2p-network.ts';
+import { DatabaseCapsuleStore } from '../store/capsule-store.ts';
+import { openDatabase } from '../store/database.ts';
+import type { Database } from '../store/types.ts';
+import { findCapabilities } from './capability-folders.ts';
+import type { Config } from './config-schema.ts';
+import type { NodeIdentity } from './identity-file.ts';
+import { Pruning } from './pruning.ts';
+import { compareBooks } from './reconciliation.ts';
+import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
+import { packageVersion } from './version.ts';
+
+export interface NodeOptions {
+  /** Complete; `data.directory` is absolute. */
+  config: Config;
+  identity: NodeIdentity;
+  log: Logger;
+  /** For durability tests; see `exchange/fault-points.ts`. */
+  faults?: FaultPoints;
+  /** Called once when the disk failed: the node can promise nothing any more and must be stopped. */
+  onFatal?: (error: MeshError) => void;
+}
+
+export interface NodeInfo {
+  nodeId: string;
+  identity: string;
+  /** Multiaddrs under which others reach it. */
+  addresses: string[];
+  /** Capability ids on offer. */
+  capabilities: string[];
+  apiUrl: string;
+  /** Carries a one-time code. */
+  consoleUrl: string;
+}
+
+/** A node, composed and not started. Opening the store already holds the data directory's lock. */
+export interface MeshNode extends Startable {
+  info(): NodeInfo;
+  /** The spine, for callers in this process (benchmarks, embedding). */
+  readonly exchange: Exchange;
+  readonly engine: MeshEngine;
+}
+
+/** Builds a node from top to bottom; the only place that says `new` for an adapter (node "Layers"). */
+export async function createNode(options: NodeOptions): Promise<MeshNode> {
+  const { config, log, faults = noFaultPoints, onFatal } = options;
+  const { directory } = config.data;
+  const clock = systemClock;
+  const crypto = nodeCrypto;
+  const signer = createSigner(crypto, options.identity.seed);
+  const version = packageVersion();
+  const part = (name: string) => log.child({ part: name });
+
+  const db = await openDatabase({ directory, log: part('store'), ...(onFatal && { onFailure: onFatal }) });
+  const token = await loadOrCreateToken(directory, crypto);
+  const capsules = new DatabaseCapsuleStore({ db, clock });
+  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: config.credits.limit });
+
+  const folders = await findCapabilities(config.capabilities);
+  const builtIn = new Set(folders.filter((each) => each.builtIn).map(({ name }) => name));
+  const models = new OllamaModels({}, { host: config.models.ollama }).port;
+  const engine = new MeshEngine(
+    { db, crypto, signer, clock, log: part('engine'), models, faults },
+    {
+      ...config.engine,
+      maxWaiting: config.engine.queue,
+      modules: folders.map(({ folder }) => ({ folder })),
+      config: new Map(Object.entries(config.capabilities.settings)),
+      grantedByDefault: (module, permission) =>
+        (config.permissions.builtins && builtIn.has(module)) ||
+        (config.permissions.granted[module] ?? []).includes(permission),
+    },
+  );
+
+  const { allow, deny, bootstrap, listen, mdns, maxConnections } = config.network;
+  const network = createLibp2pNetwork(
+    { log: part('network'), clock, crypto },
+    { seed: options.identity.seed, listen, bootstrap, mdns, allow, deny, limits: { maxConnections } },
+  );
+  const { nodeId } = network;
+  const table = new ProviderTable({ clock }, { weights: config.market.weights, ttlMs: config.market.ttlMs });
+  const health = new PeerHealthTracker({ clock });
+  const local = (capabilityId: string) => engine.offer(capabilityId);
+  const scheduler = createScheduler({ table, local, health, nodeId });
+  const advertiser = new Advertiser(
+    { network, offers: engine, table, clock, random: Math.random, log: part('market') },
+    { intervalMs: config.market.advertiseIntervalMs },
+  );
+  const exchange = new Exchange(
+    {
+      signer,
+      crypto,
+      clock,
+      db,
+      capsules,
+      engine,
+      scheduler,
+      health,
+      market: advertiser,
+      ledger,
+      network,
+      faults,
+      log: part('exchange'),
+    },
+    config.exchange,
+  );
+  const pruning = new Pruning({ capsules, clock, log: part('store') }, config.store);
+
+  const startedAt = clock.now();
+  const status = async (): Promise<NodeStatus> => ({
+    nodeId,
+    identity: signer.identity,
+    version,
+    labels: config.node.labels,
+    startedAt,
+    uptimeMs: clock.now() - startedAt,
+    addresses: network.addresses(),
+    peers: network.peers().length,
+    capabilities: engine.offers().map(({ capability }) => capability.id),
+    capsules: await capsules.counts(),
+    load: engine.load(),
+    memoryBytes: process.memoryUsage.rss(),
+    dataDirectory: directory,
+  });
+  let ready = false;
+  const api = createApi(
+    {
+      capsules: exchange,
+      store: capsules,
+      signDraft: draftSigner({ signer, crypto, clock }),
+      engine,
+      ledger,
+      reconcile: (peer) =>
+        compareBooks({ ledger, exchange, peer, peerIdentity: identityOf(peer), identity: signer.identity }),
+      market: {
+        providers: ({ capability, limit }) =>
+          capability === undefined ? table.all(limit) : table.providersOf(capability, { limit }),
+      },
+      network,
+      node: { status, ready: () => ready },
+      crypto,
+      clock,
+      log: part('api'),
+    },
+    {
+      host: config.api.host,
+      port: config.api.port,
+      hosts: config.api.hosts,
+      token: config.api.requireToken ? token : null,
+      identity: signer.identity,
+      creditLimit: config.credits.limit,
+      version,
+    },
+  );
+
+  const readiness: Startable = {
+    start: async () => void (ready = true),
+    stop: async () => void (ready = false),
+  };
+  // Started in this order, stopped in reverse: no call comes in before all is there, the store closes last.
+  const parts = [
+    closing(db),
+    engine,
+    network,
+    exchange,
+    advertiser,
+    pruning,
+    api,
+    addressFile(directory, api),
+    readiness,
+  ];
+  return {
+    exchange,
+    engine,
+    start: () => startAll(parts),
+    stop: () => stopAll(parts),
+    info: () => ({
+      nodeId,
+      identity: signer.identity,
+      addresses: network.addresses(),
+      capabilities: engine.offers().map(({ capability }) => capability.id),
+      apiUrl: api.url,
+      consoleUrl: api.consoleUrl(),
+    }),
+  };
+}
+
+function closing(db: Database): Startable {
+  return { start: async () => {}, stop: () => db.close() };
+}
+
+/** Tells the command line where the API is; gone after a clean stop. */
+function addressFile(directory: string, api: Api): Startable {
+  return {
+    start: () => writeApiAddress(directory, { url: api.url, pid: process.pid }),
+    stop: () => removeApiAddress(directory),
+  };
+}
