@@ -38,14 +38,18 @@ function sign(crypto: Crypto, source: SpawnSource, signer: Signer): Spawned {
   if (signer.identity !== signerOf(unsigned))
     throw new MeshError('invalid_request', "The next step is not this identity's to sign.");
   const capsule: Capsule = { id, ...unsigned, signature: signHash(signer, DOMAINS.capsule, id) };
-  const checked = validateCapsule(capsule, { now: capsule.timestamp });
+  const checked = validateChild(capsule);
   if (!checked.ok) throw new MeshError(checked.error.code, checked.error.message, checked.error.detail);
   return { capsule, untrusted };
 }
 
+/** A parent in order can have a child that is not: too large or too deep with the result and the proof in it. */
+const validateChild = (child: Capsule) =>
+  validateCapsule(child, { now: child.timestamp, schemaChecked: true });
+
 /**
  * The whole child of which only `spawned` travelled. The caller has verified the parent and the receipt, and that the
- * result is the receipt's; this checks that step, id and signature fit them. Never throws.
+ * result is the receipt's; this checks that step, id and signature fit them, and the child's limits. Never throws.
  */
 export function restoreChild(
   crypto: Crypto,
@@ -61,7 +65,8 @@ export function restoreChild(
         'delegation_invalid',
         `The signature of the spawned capsule of step ${spawned.step} is not valid.`,
       );
-    return { ok: true, capsule: { id, ...unsigned, signature: spawned.signature }, untrusted };
+    const checked = validateChild({ id, ...unsigned, signature: spawned.signature });
+    return checked.ok ? { ...checked, untrusted } : checked;
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     return refuse('delegation_invalid', `Step ${spawned.step} gives no capsule: ${error.message}`);

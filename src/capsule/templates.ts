@@ -1,3 +1,4 @@
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isJson } from '../lib/json.ts';
@@ -5,6 +6,7 @@ import { isJson } from '../lib/json.ts';
 const MARK = '$result';
 
 export interface AppliedTemplate {
+  /** Shares its parts with the result: treat both as frozen. */
   payload: JsonObject;
   /** Dotted paths of the payload that came from the result: data, never instructions. */
   untrusted: string[];
@@ -12,32 +14,49 @@ export interface AppliedTemplate {
 
 /**
  * Fills `$result` and `$result.<path>` (protocol "Template substitution"). Pure: the same template and result
- * always give the same payload. Throws `template_path_missing` naming the path.
+ * always give the same payload. Throws `template_path_missing` naming the path, and `too_large` where what is filled
+ * in exceeds any capsule: a short template can ask for a large result many times over.
  */
 export function applyTemplate(template: JsonObject, result: unknown): AppliedTemplate {
   const untrusted: string[] = [];
+  const found = new Map<string, { value: JsonValue; chars: number }>();
+  let filledChars = 0;
 
-  function fill(value: JsonValue, path: readonly string[]): JsonValue {
-    if (typeof value === 'string') {
-      if (value !== MARK && !value.startsWith(`${MARK}.`)) return value;
-      untrusted.push(path.join('.'));
-      return lookUp(result, value);
+  function lookUp(reference: string): JsonValue {
+    let entry = found.get(reference);
+    if (entry === undefined) {
+      const value = valueAt(result, reference);
+      entry = { value, chars: JSON.stringify(value).length };
+      found.set(reference, entry);
     }
-    if (Array.isArray(value)) return value.map((item, index) => fill(item, [...path, String(index)]));
-    return value === null || typeof value !== 'object' ? value : fillObject(value, path);
+    filledChars += entry.chars;
+    if (filledChars > LIMITS.capsuleBytes)
+      throw new MeshError('too_large', 'The next step would hold more of the result than a capsule may.');
+    return entry.value;
   }
 
-  function fillObject(object: JsonObject, path: readonly string[]): JsonObject {
+  function fill(value: JsonValue, path: string): JsonValue {
+    if (typeof value === 'string') {
+      if (value !== MARK && !value.startsWith(`${MARK}.`)) return value;
+      untrusted.push(path);
+      return lookUp(value);
+    }
+    if (Array.isArray(value)) return value.map((item, index) => fill(item, `${path}.${index}`));
+    return value === null || typeof value !== 'object' ? value : fillObject(value, `${path}.`);
+  }
+
+  /** Names stay as they are, `fromEntries` sets no prototype. */
+  function fillObject(object: JsonObject, prefix: string): JsonObject {
     return Object.fromEntries(
-      Object.entries(object).map(([name, member]) => [name, fill(member, [...path, name])]),
+      Object.entries(object).map(([name, member]) => [name, fill(member, prefix + name)]),
     );
   }
 
-  return { payload: fillObject(template, []), untrusted };
+  return { payload: fillObject(template, ''), untrusted };
 }
 
 /** Own properties and array indices only, so that no path reaches a prototype or a length. */
-function lookUp(result: unknown, reference: string): JsonValue {
+function valueAt(result: unknown, reference: string): JsonValue {
   let value: unknown = result;
   for (const part of reference.split('.').slice(1)) {
     if (typeof value !== 'object' || value === null || !hasMember(value, part)) throw missing(reference);
@@ -55,6 +74,6 @@ function missing(reference: string): MeshError {
   return new MeshError(
     'template_path_missing',
     `The result has nothing at ${JSON.stringify(reference.slice(0, 200))}.`,
-    { path: reference },
+    { path: reference.slice(0, 1000) },
   );
 }

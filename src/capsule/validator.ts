@@ -27,39 +27,39 @@ export function checkOf<S extends TSchema>(schema: S): Check<Static<S>> {
 
 const depthOf = (error: SchemaError): number => error.instancePath.split('/').length;
 
-/** Unions report every branch; the error that got furthest into the value is the one meant. */
+/** Unions report every branch; the errors that got furthest into the value are about the branch that was meant. */
 function explainErrors(errors: SchemaError[]): string {
-  const told = errors.filter((error) => error.keyword !== 'boolean');
-  const deepest = told.reduce<SchemaError | undefined>(
-    (best, error) => (best === undefined || depthOf(error) > depthOf(best) ? error : best),
-    undefined,
+  const told = errors.filter(({ keyword }) => keyword !== 'anyOf' && keyword !== 'boolean');
+  const deepest = Math.max(...told.map(depthOf));
+  const furthest = told.filter((error) => depthOf(error) === deepest);
+  const [first] = furthest;
+  if (first === undefined) return 'it does not match its schema';
+  const same = furthest.filter((error) => error.instancePath === first.instancePath);
+  const field = first.instancePath === '' ? 'it' : quote(first.instancePath.slice(1).replaceAll('/', '.'));
+  const beyondKind = same.find(({ keyword }) => keyword !== 'type' && keyword !== 'const');
+  return `${field} ${beyondKind === undefined ? `must be ${kinds(same)}` : phrase(beyondKind)}`;
+}
+
+function phrase(error: SchemaError): string {
+  switch (error.keyword) {
+    case 'required':
+      return `lacks ${error.params.requiredProperties.map(quote).join(', ')}`;
+    case 'additionalProperties':
+      return `has the unknown field ${quote(error.params.additionalProperties[0] ?? '')}`;
+    default:
+      return error.message;
+  }
+}
+
+/** `"a" or "b"`, `object or null`: what the branches of a union would have taken. */
+function kinds(errors: SchemaError[]): string {
+  const values = errors.flatMap((error) =>
+    error.keyword === 'const' ? [JSON.stringify(error.params.allowedValue)] : [],
   );
-  if (deepest === undefined) return 'it does not match its schema';
-  const field = fieldName(deepest.instancePath);
-  const same = told.filter((error) => error.instancePath === deepest.instancePath);
-  if (deepest.keyword === 'additionalProperties')
-    return `${field} has the unknown field ${unknownField(deepest)}`;
-  if (same.some((error) => error.keyword === 'anyOf')) return `${field} must be ${alternatives(same)}`;
-  return `${field} ${deepest.message}`;
+  const types = errors.flatMap((error) => (error.keyword === 'type' ? [String(error.params.type)] : []));
+  // A constant's schema names its type too, which says nothing more.
+  const named = values.length > 0 ? [...values, ...types.filter((type) => type === 'null')] : types;
+  return [...new Set(named)].join(' or ');
 }
 
-function fieldName(instancePath: string): string {
-  return instancePath === '' ? 'it' : JSON.stringify(instancePath.slice(1).replaceAll('/', '.'));
-}
-
-function unknownField(error: SchemaError): string {
-  return error.keyword === 'additionalProperties'
-    ? JSON.stringify(error.params.additionalProperties[0] ?? '')
-    : '';
-}
-
-/** `one of "a", "b"` or `object or null`, from the errors of a union's branches. */
-function alternatives(errors: SchemaError[]): string {
-  const names = errors.flatMap((error) => {
-    if (error.keyword === 'const') return [JSON.stringify(error.params.allowedValue)];
-    if (error.keyword === 'type') return [String(error.params.type)];
-    if (error.keyword === 'anyOf') return [];
-    return [error.message.replace(/^must /, '')];
-  });
-  return [...new Set(names)].join(' or ');
-}
+const quote = (text: string): string => JSON.stringify(text.slice(0, 100));

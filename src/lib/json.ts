@@ -117,7 +117,7 @@ function within(name: string, found: JsonProblem): JsonProblem {
 export function describeProblem(subject: string, { path, problem }: JsonProblem): string {
   return path === ''
     ? `${subject} ${problem}.`
-    : `${subject} is not valid: ${JSON.stringify(path.slice(0, 200))} ${problem}.`;
+    : `${subject} is not valid: ${JSON.stringify(path.slice(0, 100))} ${problem}.`;
 }
 
 export function isJson(value: unknown): value is JsonValue {
