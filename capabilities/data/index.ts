@@ -7,8 +7,9 @@ import { fail } from '../fail.ts';
 import { integerOf, isJsonObject, requiredString, stringOf } from '../payload.ts';
 import { checkKey, metaKey, metaPrefix, toEntry, usageKey, valueKey } from './keys.ts';
 
-/** Bytes of the canonical value: what one capsule can carry, twice over for a result. */
-const MAX_VALUE_BYTES = 2_097_152;
+/** Bytes of the canonical value, and how deep it nests: what a result can give back. */
+const MAX_VALUE_BYTES = 1_000_000;
+const MAX_VALUE_DEPTH = 40;
 /** What one origin may keep on this node, unless the configuration says otherwise. */
 const DEFAULT_ORIGIN_BYTES = 67_108_864;
 const DEFAULT_ORIGIN_ITEMS = 10_000;
@@ -29,6 +30,9 @@ async function store({ payload }: Intent, api: CapabilityApi): Promise<JsonObjec
   const bytes = Buffer.byteLength(canonical);
   if (bytes > MAX_VALUE_BYTES) {
     throw fail('too_large', `The value has ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`);
+  }
+  if (depthOf(value) > MAX_VALUE_DEPTH) {
+    throw fail('too_large', `The value nests deeper than ${MAX_VALUE_DEPTH} levels.`);
   }
   const sha256 = createHash('sha256').update(canonical).digest('hex');
   const key = checkKey(stringOf(payload, 'key') ?? sha256);
@@ -126,4 +130,10 @@ function limitOf(config: JsonObject, key: string, preset: number): number {
     throw fail('config_invalid', `"${key}" of the data capability must be a whole number above 0.`);
   }
   return value;
+}
+
+/** A capsule nests 64 levels at most, so recursion is safe. */
+function depthOf(value: JsonValue): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Object.values(value).reduce<number>((deepest, item) => Math.max(deepest, depthOf(item)), 0);
 }

@@ -10,7 +10,11 @@ export function parseAnalysis(text: string): Analysis {
   const opening = text.split(/\n\s*\n/, 1)[0] ?? text;
   return {
     analysis: text,
-    summary: (sections.get('summary') ?? opening).replace(/\s+/g, ' ').trim().slice(0, MAX_SUMMARY_CHARS),
+    summary: (sections.get('summary') ?? opening)
+      .replace(/\s+/g, ' ')
+      .trim()
+      .slice(0, MAX_SUMMARY_CHARS)
+      .toWellFormed(),
     keyPoints: items(sections.get('key points') ?? '', /\n/).slice(0, MAX_POINTS),
     keywords: items(sections.get('keywords') ?? '', /[,\n]/).slice(0, MAX_KEYWORDS),
   };

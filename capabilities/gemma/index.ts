@@ -17,7 +17,10 @@ import { analysisMessages, chatMessages, summaryMessages } from './prompts.ts';
 
 /** As repeatable as a model allows, for work that is not a conversation. */
 const STEADY = { temperature: 0, seed: 0 };
-const MAX_INPUTS = 256;
+/** Vectors of 1,536 numbers that still fit into a result of 1 MiB. */
+const MAX_INPUTS = 32;
+/** An advertisement has 4 KiB for this. */
+const MAX_DETAIL_MODELS = 12;
 
 /** Gemma through the node's Ollama server. The engine binds `api.models` to the intent's signal. */
 export const run = actions({
@@ -102,7 +105,11 @@ async function installed(models: CapabilityApi['models']): Promise<ModelInfo[]> 
 }
 
 function detail(models: readonly ModelInfo[]): JsonObject {
-  return { models: models.map(({ name, digest, quantization }) => ({ name, digest, quantization })) };
+  return {
+    models: models
+      .slice(0, MAX_DETAIL_MODELS)
+      .map(({ name, digest, quantization }) => ({ name, digest, quantization })),
+  };
 }
 
 function usageOf({ promptTokens, completionTokens }: ModelExecution): JsonObject {

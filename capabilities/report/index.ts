@@ -7,8 +7,8 @@ import { analysisBlocks, isAnalysis } from './analysis.ts';
 import { heading, valueBlocks } from './generic.ts';
 import { htmlPage } from './html.ts';
 
-/** A page with its HTML beside it must fit in one frame of 4 MiB. */
-const MAX_MARKDOWN_CHARS = 1_000_000;
+/** UTF-8 bytes of all formats together: the engine takes results of 1 MiB of canonical JSON. */
+const MAX_REPORT_BYTES = 900_000;
 const MAX_TITLE_CHARS = 200;
 
 /** Markdown and HTML from a result: the same input gives the same bytes, and nothing in it becomes markup. */
@@ -24,21 +24,20 @@ async function create({ payload }: Intent): Promise<JsonObject> {
   const title = titleOf(stringOf(payload, 'title'), subject);
   const blocks = isAnalysis(subject) ? analysisBlocks(subject) : valueBlocks(subject, 2);
   const markdown = `${[heading(1, title), ...blocks].join('\n\n')}\n`;
-  if (markdown.length > MAX_MARKDOWN_CHARS) {
-    throw fail(
-      'too_large',
-      `The report would have ${markdown.length} characters; ${MAX_MARKDOWN_CHARS} are allowed.`,
-    );
-  }
-  return {
+  const report = {
     title,
     ...(format === 'html' ? {} : { markdown }),
     ...(format === 'markdown' ? {} : { html: htmlPage(title, markdown) }),
   };
+  const bytes = Object.values(report).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > MAX_REPORT_BYTES) {
+    throw fail('too_large', `The report would have ${bytes} bytes; ${MAX_REPORT_BYTES} are allowed.`);
+  }
+  return report;
 }
 
 function titleOf(asked: string | undefined, subject: JsonValue): string {
   const own = isJsonObject(subject) && typeof subject.title === 'string' ? subject.title : undefined;
-  const title = (asked ?? own ?? '').replace(/\s+/g, ' ').trim().slice(0, MAX_TITLE_CHARS);
+  const title = (asked ?? own ?? '').replace(/\s+/g, ' ').trim().slice(0, MAX_TITLE_CHARS).toWellFormed();
   return title === '' ? 'Report' : title;
 }

@@ -64,14 +64,15 @@ function words(children: readonly Token[]): string {
     .trim();
 }
 
-/** Cuts at a sentence's end, else at a space, else anywhere. */
+/** Cuts at a sentence's end, else at a space, else anywhere but inside a character. */
 function cut(text: string): string[] {
   const pieces: string[] = [];
   let from = 0;
   while (text.length - from > PIECE_CHARS) {
     const head = text.slice(from, from + PIECE_CHARS);
     const sentence = Math.max(head.lastIndexOf('. '), head.lastIndexOf('! '), head.lastIndexOf('? ')) + 1;
-    const length = sentence || head.lastIndexOf(' ') + 1 || PIECE_CHARS;
+    const whole = /[\uD800-\uDBFF]$/.test(head) ? PIECE_CHARS - 1 : PIECE_CHARS;
+    const length = sentence || head.lastIndexOf(' ') + 1 || whole;
     pieces.push(head.slice(0, length));
     from += length;
   }

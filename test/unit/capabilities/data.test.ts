@@ -54,8 +54,11 @@ describe('data.store', () => {
     await expect(node()('data.store', payload)).rejects.toMatchObject({ code: 'invalid_payload' });
   });
 
-  it('refuses a value over its limit', async () => {
-    await expect(node()('data.store', { content: 'x'.repeat(2_097_152) })).rejects.toMatchObject({
+  it('refuses a value that no result could give back', async () => {
+    let deep: JsonValue = 1;
+    for (let level = 0; level < 41; level += 1) deep = [deep];
+    await expect(node()('data.store', { value: deep })).rejects.toMatchObject({ code: 'too_large' });
+    await expect(node()('data.store', { content: 'x'.repeat(1_000_000) })).rejects.toMatchObject({
       code: 'too_large',
     });
   });

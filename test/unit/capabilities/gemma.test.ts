@@ -343,7 +343,7 @@ describe('ai.embed', () => {
     await expect(ask('ai.embed', { input: 'a' })).rejects.toMatchObject({ code: 'model_unavailable' });
   });
 
-  it.each([[{}], [{ input: [] }], [{ input: [1] }], [{ input: Array(257).fill('a') }]])(
+  it.each([[{}], [{ input: [] }], [{ input: [1] }], [{ input: Array(33).fill('a') }]])(
     'refuses %o',
     async (payload) => {
       await expect(setup().ask('ai.embed', payload)).rejects.toMatchObject({ code: 'invalid_payload' });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../capabilities/text/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
+import { jsonProblem } from '../../../src/lib/json.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 import { outputCheck } from '../../support/capability-manifest.ts';
 
@@ -43,7 +44,9 @@ describe('text.analyze', () => {
     const check = await outputCheck('text', 'text.analyze');
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }), async (text) => {
-        expect(check(await ask('text.analyze', { text }))).toBeNull();
+        const result = await ask('text.analyze', { text });
+        expect(check(result)).toBeNull();
+        expect(jsonProblem(result, 48)).toBeNull();
       }),
       { numRuns: 60, seed: 7 },
     );
@@ -180,6 +183,11 @@ describe('a long text', () => {
     const running = run(intentOf('text.analyze', { text: long }), api);
     setImmediate(() => controller.abort(new Error('cancelled by the test')));
     await expect(running).rejects.toThrow('cancelled by the test');
+  });
+
+  it('is not cut inside a character', async () => {
+    const result = await ask('text.summarize', { text: `a${'\u{1D49C}'.repeat(5_000)}` });
+    expect((result as { summary: string }).summary.isWellFormed()).toBe(true);
   });
 
   it('is cut inside a paragraph without an end without losing a word', async () => {
