@@ -173,8 +173,12 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   );
 
   const readiness: Startable = {
-    start: async () => void (ready = true),
-    stop: async () => void (ready = false),
+    start: async () => {
+      ready = true;
+    },
+    stop: async () => {
+      ready = false;
+    },
   };
   // Started in this order, stopped in reverse: no call comes in before all is there, the store closes last.
   const parts = [
