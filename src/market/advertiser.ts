@@ -21,7 +21,7 @@ export const MIN_GAP_MS = 250;
 const JITTER = 0.1;
 /** How long a stop waits for its goodbye to leave. */
 const GOODBYE_MS = 1_000;
-/** Bytes of offers up to which details are sent along: a message must stay under gossip's 64 KiB. */
+/** Bytes of offers up to which details go along: a message must stay under gossip's 64 KiB. */
 const OFFER_BYTES = 49_152;
 /** Schema maximum of an estimate in seconds. */
 const MAX_LATENCY_S = 86_400;
@@ -197,23 +197,20 @@ export class Advertiser implements Startable {
 
   /** This node's offers in wire form. Details go along while there is room. */
   #offers(): Offer[] {
-    let bytes = 0;
-    const offers = this.#parts.offers.offers().slice(0, LIMITS.capabilitiesPerAdvertisement);
-    return offers.map(({ capability, price, estimatedLatency, detail }) => {
+    const local = this.#parts.offers.offers().slice(0, LIMITS.capabilitiesPerAdvertisement);
+    const plain = local.map(({ capability, price, estimatedLatency }): Offer => {
       const seconds = Math.min(estimatedLatency, MAX_LATENCY_S);
-      const plain: Offer = {
-        capabilityId: capability.id,
-        price,
-        estimatedLatency: seconds,
-        locality: 'local',
-      };
-      bytes += Buffer.byteLength(JSON.stringify(plain));
-      if (detail === undefined) return plain;
+      return { capabilityId: capability.id, price, estimatedLatency: seconds, locality: 'local' };
+    });
+    let room = OFFER_BYTES - Buffer.byteLength(JSON.stringify(plain));
+    return plain.map((offer, index) => {
+      const detail = local[index]?.detail;
+      if (detail === undefined) return offer;
       const text = JSON.stringify(detail);
-      const fits = text.length <= MAX_DETAIL_CHARS && bytes + Buffer.byteLength(text) <= OFFER_BYTES;
-      if (!fits) return plain;
-      bytes += Buffer.byteLength(text);
-      return { ...plain, detail };
+      const bytes = Buffer.byteLength(text);
+      if (text.length > MAX_DETAIL_CHARS || bytes > room) return offer;
+      room -= bytes;
+      return { ...offer, detail };
     });
   }
 

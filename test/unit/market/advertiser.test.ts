@@ -1,0 +1,345 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { MARKET_TOPIC } from '../../../protocols/common/v1/limits.ts';
+import type { CapabilityAdvertisement, GossipMessage } from '../../../protocols/messages/v1/schema.ts';
+import { Advertiser, type AdvertiserInit, type OffersSource } from '../../../src/market/advertiser.ts';
+import { ENTRY_TTL_MS, ProviderTable } from '../../../src/market/provider-table.ts';
+import type { MemoryNetwork } from '../../../src/network/memory-network.ts';
+import type { GossipVerdict } from '../../../src/network/types.ts';
+import { nodeNamed, offer } from '../../support/market.ts';
+import { type MemoryMesh, memoryMesh, silentLog } from '../../support/network.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
+
+type LocalOffers = ReturnType<OffersSource['offers']>;
+
+/** What an engine offers, changed by hand. */
+class Shelf implements OffersSource {
+  #offers: LocalOffers;
+  readonly listeners = new Set<() => void>();
+
+  constructor(offers: LocalOffers = []) {
+    this.#offers = offers;
+  }
+
+  offers(): LocalOffers {
+    return this.#offers;
+  }
+
+  onOffersChanged(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  change(offers: LocalOffers): void {
+    this.#offers = offers;
+    for (const listener of this.listeners) listener();
+  }
+}
+
+const sells = (id: string, price = 1, estimatedLatency = 0.5, detail?: Record<string, unknown>) => {
+  const local = { capability: { id }, price, estimatedLatency };
+  return detail === undefined ? local : { ...local, detail };
+};
+
+interface Trader {
+  network: MemoryNetwork;
+  table: ProviderTable;
+  shelf: Shelf;
+  advertiser: Advertiser;
+}
+
+const meshes: MemoryMesh[] = [];
+afterEach(async () => {
+  for (const mesh of meshes.splice(0)) await mesh.stop();
+});
+
+async function market(shelves: Shelf[], options: { connect?: boolean; init?: AdvertiserInit } = {}) {
+  const clock = new VirtualClock();
+  const mesh = await memoryMesh(shelves.length, { clock, connect: options.connect ?? true });
+  meshes.push(mesh);
+  const published: CapabilityAdvertisement[] = [];
+  const traders = mesh.nodes.map((network, index): Trader => {
+    const table = new ProviderTable({ clock });
+    const shelf = shelves[index] ?? new Shelf();
+    const log = silentLog;
+    const publish = network.publish.bind(network);
+    network.publish = async (topic, message) => {
+      if (message.type === 'capability_advertisement') published.push(message);
+      await publish(topic, message);
+    };
+    const advertiser = new Advertiser(
+      { network, offers: shelf, table, clock, random: () => 0.5, log },
+      options.init,
+    );
+    network.onMessage((from, message) => {
+      if (message.type === 'capability_query') advertiser.handleQuery(from, message);
+      if (message.type === 'capability_advertisement') advertiser.handleAdvertisement(from, message);
+    });
+    return { network, table, shelf, advertiser };
+  });
+  return { clock, mesh, traders, published };
+}
+
+/** The `index`th, which must be there. */
+function at<T>(list: readonly T[], index: number): T {
+  const found = list[index];
+  if (found === undefined) throw new Error(`There is no ${index}th of ${list.length}`);
+  return found;
+}
+
+const ids = (table: ProviderTable): string[] => table.all(100).map((provider) => provider.capabilityId);
+
+describe('the advertiser', () => {
+  it('tells the mesh at its start, with the ring and round trip that each receiver measured', async () => {
+    const { traders, mesh } = await market([new Shelf([sells('text.analyze')]), new Shelf(), new Shelf()]);
+    const [seller, near, far] = [at(traders, 0), at(traders, 1), at(traders, 2)];
+    mesh.hub.setRoundTrip(seller.network.nodeId, far.network.nodeId, 60);
+    for (const { advertiser } of [near, far, seller]) await advertiser.start();
+    await settle();
+
+    const expected = {
+      nodeId: seller.network.nodeId,
+      capabilityId: 'text.analyze',
+      price: 1,
+      estimatedLatency: 0.5,
+    };
+    expect(near.table.all(10)).toMatchObject([{ ...expected, ring: 'ring1' }]);
+    expect(far.table.all(10)).toMatchObject([expected]);
+    expect(seller.table.all(10)).toEqual([]);
+  });
+
+  it('advertises every minute, a little early, and keeps its entries alive elsewhere', async () => {
+    const { traders, clock, published } = await market([new Shelf([sells('text.analyze')]), new Shelf()]);
+    for (const { advertiser } of traders) await advertiser.start();
+    await clock.advance(57_000 * 10 + 1_000);
+
+    const own = published.filter((message) => message.nodeId === at(traders, 0).network.nodeId);
+    expect(own).toHaveLength(11);
+    const sequences = own.map((message) => message.sequence);
+    expect(sequences).toEqual(sequences.toSorted((a, b) => a - b));
+    expect(new Set(sequences).size).toBe(sequences.length);
+    expect(ids(at(traders, 1).table)).toEqual(['text.analyze']);
+  });
+
+  it('advertises a change at once, and a burst of changes as one', async () => {
+    const shelf = new Shelf([sells('text.analyze')]);
+    const { traders, clock, published } = await market([shelf, new Shelf()]);
+    for (const { advertiser } of traders) await advertiser.start();
+    await clock.advance(1_000);
+    published.length = 0;
+
+    shelf.change([sells('text.stats')]);
+    await clock.advance(0);
+    expect(ids(at(traders, 1).table)).toEqual(['text.stats']);
+    for (let i = 1; i <= 50; i++) shelf.change([sells('text.stats', i)]);
+    await clock.advance(249);
+    expect(published).toHaveLength(1);
+    await clock.advance(1);
+    expect(published).toHaveLength(2);
+    expect(at(traders, 1).table.all(1)).toMatchObject([{ price: 50 }]);
+    await clock.advance(1_000);
+    expect(published).toHaveLength(2);
+  });
+
+  it('says goodbye when it stops, and leaves no timer and no listener', async () => {
+    const shelf = new Shelf([sells('text.analyze')]);
+    const { traders, clock } = await market([shelf, new Shelf()]);
+    const [seller, buyer] = [at(traders, 0), at(traders, 1)];
+    await seller.advertiser.start();
+    await buyer.advertiser.start();
+    await settle();
+    expect(buyer.table.size).toBe(1);
+
+    await seller.advertiser.stop();
+    await settle();
+    expect(buyer.table.size).toBe(0);
+    expect(shelf.listeners.size).toBe(0);
+    seller.advertiser.handleQuery(buyer.network.nodeId, { type: 'capability_query', exchangeId: 'late' });
+    await settle();
+    expect(buyer.table.size).toBe(0);
+    await seller.advertiser.stop();
+    await buyer.advertiser.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('does not wait for ever for its goodbye to leave', async () => {
+    const { traders, clock } = await market([new Shelf([sells('text.analyze')])]);
+    const { advertiser, network } = at(traders, 0);
+    await advertiser.start();
+    network.publish = () => new Promise(() => {});
+    let stopped = false;
+    const stopping = advertiser.stop().then(() => {
+      stopped = true;
+    });
+    await clock.advance(999);
+    expect(stopped).toBe(false);
+    await clock.advance(1);
+    await stopping;
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('goes on when publishing fails', async () => {
+    const { traders, clock } = await market([new Shelf([sells('text.analyze')]), new Shelf()]);
+    const { advertiser, network } = at(traders, 0);
+    await at(traders, 1).advertiser.start();
+    const publish = network.publish;
+    network.publish = async () => {
+      throw new Error('No peers');
+    };
+    await advertiser.start();
+    await settle();
+    const buyer = at(traders, 1).table;
+    buyer.remove(network.nodeId);
+    network.publish = publish;
+    await clock.advance(60_000);
+    expect(ids(buyer)).toEqual(['text.analyze']);
+  });
+
+  it('asks whom it meets, so that a newcomer need not wait a minute', async () => {
+    const { traders, mesh, clock } = await market([new Shelf([sells('text.analyze')]), new Shelf()], {
+      connect: false,
+    });
+    for (const { advertiser } of traders) await advertiser.start();
+    await clock.advance(10_000);
+    expect(at(traders, 1).table.size).toBe(0);
+
+    await at(mesh.nodes, 1).dial(`/memory/p2p/${at(mesh.nodes, 0).nodeId}`);
+    await settle();
+    expect(ids(at(traders, 1).table)).toEqual(['text.analyze']);
+  });
+
+  it('passes on an advertisement whose sequence a direct answer already brought', async () => {
+    const { traders, mesh, clock } = await market([new Shelf(), new Shelf(), new Shelf()], {
+      connect: false,
+    });
+    const [seller, middle, end] = [at(traders, 0), at(traders, 1), at(traders, 2)];
+    const dial = (from: number, to: number) =>
+      at(mesh.nodes, from).dial(`/memory/p2p/${at(mesh.nodes, to).nodeId}`);
+    await dial(0, 1);
+    await dial(1, 2);
+    for (const { advertiser } of traders) await advertiser.start();
+    await settle();
+    mesh.hub.hold();
+    seller.shelf.change([sells('text.analyze')]);
+    await clock.advance(250);
+    // The answer to a query overtakes the gossip that carries the same sequence.
+    middle.advertiser.handleAdvertisement(seller.network.nodeId, {
+      type: 'capability_advertisement',
+      nodeId: seller.network.nodeId,
+      encryptionKey: null,
+      capabilities: [offer('text.analyze', 1, 0.5)],
+      sequence: 12,
+      timestamp: clock.now(),
+      exchangeId: 'x',
+    });
+    mesh.hub.release();
+    await settle();
+    expect(ids(middle.table)).toEqual(['text.analyze']);
+    expect(end.table.all(10)).toMatchObject([{ nodeId: seller.network.nodeId, ring: 'global' }]);
+  });
+
+  it('keeps a silent node until its entries expire: unknown is not dead', async () => {
+    const { traders, mesh, clock } = await market([new Shelf([sells('text.analyze')]), new Shelf()]);
+    const [seller, buyer] = [at(traders, 0), at(traders, 1)];
+    for (const { advertiser } of traders) await advertiser.start();
+    await settle();
+    mesh.hub.partition([seller.network.nodeId], [buyer.network.nodeId]);
+    await clock.advance(ENTRY_TTL_MS - 1);
+    expect(buyer.table.size).toBe(1);
+    await clock.advance(1);
+    expect(buyer.table.size).toBe(0);
+  });
+
+  it('places a peer anew when it is measured', async () => {
+    const { traders, mesh } = await market([new Shelf([sells('text.analyze')]), new Shelf()]);
+    const [seller, buyer] = [at(traders, 0), at(traders, 1)];
+    for (const { advertiser } of traders) await advertiser.start();
+    await settle();
+    mesh.hub.setRoundTrip(seller.network.nodeId, buyer.network.nodeId, 150);
+    expect(buyer.table.all(1)).toMatchObject([{ roundTripMs: 150 }]);
+  });
+
+  it('takes a bid for an offer until the next advertisement', async () => {
+    const { traders, clock } = await market([new Shelf(), new Shelf()]);
+    const [seller, buyer] = [at(traders, 0), at(traders, 1)];
+    for (const { advertiser } of traders) await advertiser.start();
+    await settle();
+    buyer.advertiser.noteBid(seller.network.nodeId, 'text.stats', { price: 2, estimatedLatency: 3 });
+    buyer.advertiser.noteBid(buyer.network.nodeId, 'text.stats', { price: 0, estimatedLatency: 0 });
+    expect(buyer.table.all(10)).toMatchObject([
+      { nodeId: seller.network.nodeId, capabilityId: 'text.stats', price: 2, estimatedLatency: 3 },
+    ]);
+    seller.shelf.change([sells('text.analyze')]);
+    await clock.advance(250);
+    expect(ids(buyer.table)).toEqual(['text.analyze']);
+  });
+
+  it('keeps its message under the size of gossip: details go first, then what is beyond 256', async () => {
+    const big = { about: 'x'.repeat(2_000) };
+    const many = Array.from({ length: 300 }, (_, index) => sells(`text.c${index}`, 1, 1e9, big));
+    const { traders, published } = await market([new Shelf(many)]);
+    await at(traders, 0).advertiser.start();
+    const message = at(published, 0);
+    expect(message.capabilities).toHaveLength(256);
+    expect(JSON.stringify(message).length).toBeLessThan(65_536);
+    expect(at(message.capabilities, 0).detail).toEqual(big);
+    expect(at(message.capabilities, 255).detail).toBeUndefined();
+    expect(at(message.capabilities, 0).estimatedLatency).toBe(86_400);
+  });
+});
+
+describe('the validator of the market topic', () => {
+  async function validator() {
+    const { traders } = await market([new Shelf(), new Shelf()]);
+    const { network, advertiser, table } = at(traders, 0);
+    let validate: (from: string, message: GossipMessage) => GossipVerdict = () => 'accept';
+    network.subscribe = (topic, given) => {
+      if (topic === MARKET_TOPIC) validate = given;
+    };
+    await advertiser.start();
+    return { validate, table, self: network.nodeId };
+  }
+  const bob = nodeNamed('bob');
+  const ad = (nodeId: string, sequence: number): CapabilityAdvertisement => {
+    const capabilities = [offer('text.analyze')];
+    return {
+      type: 'capability_advertisement',
+      nodeId,
+      encryptionKey: null,
+      capabilities,
+      sequence,
+      timestamp: 0,
+    };
+  };
+
+  it('accepts news, and the same sequence again', async () => {
+    const { validate, table } = await validator();
+    expect(validate(bob, ad(bob, 5))).toBe('accept');
+    table.apply(ad(bob, 5));
+    expect(validate(bob, ad(bob, 5))).toBe('accept');
+    expect(validate(bob, ad(bob, 6))).toBe('accept');
+  });
+
+  it('ignores what is older, and its own', async () => {
+    const { validate, table, self } = await validator();
+    table.apply(ad(bob, 5));
+    expect(validate(bob, ad(bob, 4))).toBe('ignore');
+    expect(validate(self, ad(self, 4))).toBe('ignore');
+  });
+
+  it('rejects who speaks for another, and what is not an advertisement', async () => {
+    const { validate } = await validator();
+    expect(validate(bob, ad(nodeNamed('mallory'), 5))).toBe('reject');
+    expect(
+      validate(bob, { type: 'capsule_announce', nodeId: bob, capsuleIds: [], capsuleSummaries: [] }),
+    ).toBe('reject');
+  });
+
+  it('drops a direct answer that speaks for another', async () => {
+    const { traders } = await market([new Shelf()]);
+    const { advertiser, table } = at(traders, 0);
+    advertiser.handleAdvertisement(bob, { ...ad(nodeNamed('alice'), 1), exchangeId: 'x' });
+    expect(table.size).toBe(0);
+    advertiser.handleAdvertisement(bob, { ...ad(bob, 1), exchangeId: 'x' });
+    expect(table.size).toBe(1);
+  });
+});
