@@ -83,9 +83,13 @@ export function resumePoint(
 export class Followers {
   readonly #release = new Set<() => void>();
 
+  get full(): boolean {
+    return this.#release.size >= MAX_FOLLOWERS;
+  }
+
   /** `release` is called once at most, at the stop. Returns the removal. Throws `busy`. */
   add(release: () => void): () => void {
-    if (this.#release.size >= MAX_FOLLOWERS) {
+    if (this.full) {
       throw new MeshError('busy', `${MAX_FOLLOWERS} clients follow this node already.`);
     }
     this.#release.add(release);

@@ -31,7 +31,7 @@ export function checkSameOrigin(request: FastifyRequest, hosts: readonly string[
   throw new MeshError('forbidden_origin', 'Pages of another origin may not call this node.', { origin });
 }
 
-/** Loopback in all its spellings; shared with whoever binds. */
+/** A loopback address or name, which nothing outside this machine can reach. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

@@ -91,6 +91,13 @@ export async function buildServer(components: ApiComponents, init: ApiInit, acce
     checkSameOrigin(request, init.hosts);
     if (request.routeOptions.config.open !== true) access.check(request);
   });
+  app.addHook('onResponse', async ({ method, routeOptions }, { statusCode, elapsedTime }) => {
+    // The route's pattern and not the address: a query may hold a one-time code.
+    log.debug(
+      { method, route: routeOptions.url, status: statusCode, ms: Math.round(elapsedTime) },
+      'Answered',
+    );
+  });
   app.setNotFoundHandler(notFoundHandler);
 
   for (const [name, schema] of Object.entries(namedSchemas())) app.addSchema({ ...schema, $id: name });

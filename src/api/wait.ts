@@ -13,6 +13,8 @@ export async function waitForEnd(
   ms: number,
   response: ServerResponse,
 ): Promise<CapsuleView | undefined> {
+  // The capsule is stored by now: a caller who cannot wait here follows its events, or asks again.
+  if (followers.full) return undefined;
   const { promise, resolve } = Promise.withResolvers<void>();
   const release = (): void => resolve();
   const releases = [

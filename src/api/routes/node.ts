@@ -15,6 +15,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
     '/healthz',
     {
       config: { open: true },
+      exposeHeadRoute: true,
       schema: {
         operationId: 'health',
         summary: 'Whether the process answers.',
@@ -29,6 +30,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
     '/readyz',
     {
       config: { open: true },
+      exposeHeadRoute: true,
       schema: {
         operationId: 'ready',
         summary: 'Whether the node takes work.',

@@ -309,5 +309,6 @@ describe('health', () => {
     expect(response.statusCode).toBe(503);
     expect(response.json()).toMatchObject({ code: 'busy' });
     expect((await app.inject('/healthz')).statusCode).toBe(200);
+    expect((await app.inject({ method: 'HEAD', url: '/healthz' })).statusCode).toBe(200);
   });
 });
