@@ -5,6 +5,7 @@ import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { isLoopback } from '../api/same-origin.ts';
 import { MeshError } from '../lib/errors.ts';
+import { parseJson } from '../lib/json.ts';
 import { type Config, ConfigSchema, type PartialConfig } from './config-schema.ts';
 import { defaultsOf, isTree, locate, merge, nearest, parseText, unknownKeys } from './config-values.ts';
 
@@ -27,6 +28,7 @@ export interface LoadedConfig {
 
 /** Longest excerpt of a bad value in an error message, in characters. */
 const FOUND_CHARS = 80;
+const FILE_LIMITS = { maxBytes: 1024 * 1024, maxDepth: 32 } as const;
 const DEFAULT_FILE = 'capsule.json';
 /** Read by other parts, although they look like settings. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(['CAPSULE_API_URL', 'CAPSULE_API_TOKEN']);
@@ -131,10 +133,9 @@ async function readConfigFile(
       },
     );
   }
-  const { value, problem } = parse(text);
+  const value = parse(text, path);
   if (!isTree(value)) {
-    const why = problem ?? 'it must be a JSON object';
-    throw new MeshError('config_invalid', `The configuration file ${path} is not valid: ${why}.`, {
+    throw new MeshError('config_invalid', `The configuration file ${path} must hold a JSON object.`, {
       source: path,
     });
   }
@@ -142,11 +143,14 @@ async function readConfigFile(
   return { value: settings, path };
 }
 
-function parse(text: string): { value?: unknown; problem?: string } {
+function parse(text: string, path: string): unknown {
   try {
-    return { value: JSON.parse(text) };
+    return parseJson(text, FILE_LIMITS);
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : 'it does not parse' };
+    const why = error instanceof MeshError ? error.message : String(error);
+    throw new MeshError('config_invalid', `The configuration file ${path} is not valid: ${why}`, {
+      source: path,
+    });
   }
 }
 

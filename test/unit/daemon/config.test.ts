@@ -7,7 +7,6 @@ import {
   type ConfigSources,
   defaultConfig,
   environmentName,
-  isLoopback,
   loadConfig,
 } from '../../../src/daemon/config.ts';
 import { ConfigSchema } from '../../../src/daemon/config-schema.ts';
@@ -235,10 +234,13 @@ describe('refusals name path, finding and what is allowed', () => {
     expect((await refusal({ flags: { api: { port: -1 } } })).message).toContain('in the command line is -1');
   });
 
-  it.each(['', '{', '[]', '"x"', 'null', '{"a":1,}'])('the file %j', async (text) => {
-    await file(text);
-    expect(await refusal({})).toMatchObject({ code: 'config_invalid' });
-  });
+  it.each(['', '{', '[]', '"x"', 'null', '{"a":1,}', '{"api":{"port":1,"port":2}}'])(
+    'the file %j',
+    async (text) => {
+      await file(text);
+      expect(await refusal({})).toMatchObject({ code: 'config_invalid' });
+    },
+  );
 
   it('a named file that is missing, or is a directory', async () => {
     expect((await refusal({ file: join(directory, 'none.json') })).message).toContain('ENOENT');
@@ -247,7 +249,7 @@ describe('refusals name path, finding and what is allowed', () => {
 
   it('keys that would reach a prototype', async () => {
     await file('{"__proto__":{"api":{"port":1}}}');
-    expect((await refusal({})).detail).toMatchObject({ path: '__proto__' });
+    expect((await refusal({})).message).toContain('__proto__');
     await file('{"constructor":{}}');
     expect((await refusal({})).detail).toMatchObject({ path: 'constructor' });
   });
@@ -270,13 +272,6 @@ it('publishes a schema that accepts what the node accepts', async () => {
   expect(check({ $schema: 'x', market: { weights: { price: 1 } } })).toBe(true);
   expect(check({ network: { bootstap: [] } })).toBe(false);
   expect(check({ api: { port: -1 } })).toBe(false);
-});
-
-it('knows loopback', () => {
-  expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].map(isLoopback)).not.toContain(false);
-  expect(
-    ['0.0.0.0', '::', '10.0.0.1', '127.evil.example', 'localhost.evil.example'].map(isLoopback),
-  ).not.toContain(true);
 });
 
 it('suggests only what is near', () => {
