@@ -12,8 +12,8 @@ export function inline(text: string): string {
       .replace(/:(?=\/\/)/g, '\\:')
       .replace(/\bwww(?=\.)/gi, '$&\\')
       // List markers, rules and underlines count at the start of a line only.
-      .replace(/^[-+=]/, '\\$&')
-      .replace(/^(\d{1,9})([.)])/, '$1\\$2')
+      .replace(/^(?:=|[-+](?=[\s+-]|$))/, '\\$&')
+      .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
   );
 }
 

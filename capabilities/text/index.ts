@@ -26,14 +26,17 @@ export const run = actions({
 async function analyze(intent: Intent, api: CapabilityApi): Promise<JsonObject> {
   const { text, reading } = await readPayload(intent, api);
   const sentences = summarySentences(reading, integerOf(intent.payload, 'sentences', SENTENCES));
-  const terms = keywords(reading, integerOf(intent.payload, 'keywords', KEYWORDS));
+  const names = entities(reading);
+  // People have a place of their own in the result; the keywords are for what the text is about.
+  const people = new Set(names.people.map(({ name }) => name));
+  const terms = keywords(reading, integerOf(intent.payload, 'keywords', KEYWORDS), people);
   return {
     title: reading.title,
     summary: sentences.map((sentence) => sentence.text).join(' '),
     sentences,
     keywords: terms,
     topics: terms.slice(0, TOPICS).map((term) => term.phrase),
-    entities: entities(reading),
+    entities: names,
     stats: textStats(text, reading),
   };
 }

@@ -23,9 +23,9 @@ interface Candidate {
 
 /**
  * Terms by C-value: noun phrases by frequency and length, less what a longer phrase already explains; spread over
- * the text, an early first mention and a place in a heading count more.
+ * the text, an early first mention and a place in a heading count more. `known` names are left out.
  */
-export function keywords(reading: Reading, limit: number): Keyword[] {
+export function keywords(reading: Reading, limit: number, known: ReadonlySet<string> = new Set()): Keyword[] {
   const candidates = collect(reading);
   const headings = reading.blocks
     .filter((b) => b.kind === 'heading')
@@ -42,7 +42,9 @@ export function keywords(reading: Reading, limit: number): Keyword[] {
     const score = Math.log2(1 + candidate.roots.length) * Math.max(0, own) * early * spread * headed;
     return { phrase: form, score, count: candidate.count };
   });
-  const ranked = scored.filter((item) => item.score > 0).sort(byScore((item) => item.phrase));
+  const ranked = scored
+    .filter((item) => item.score > 0 && !known.has(item.phrase))
+    .sort(byScore((item) => item.phrase));
   const best = ranked[0]?.score ?? 1;
   return distinct(ranked, limit).map((item) => ({ ...item, score: rounded(item.score / best) }));
 }

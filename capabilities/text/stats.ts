@@ -36,11 +36,11 @@ export function textStats(text: string, reading: Reading): TextStats {
     sentences,
     paragraphs: reading.blocks.filter((block) => block.kind !== 'heading').length,
     headings: reading.blocks.filter((block) => block.kind === 'heading').length,
-    averageSentenceWords: rounded(perSentence),
-    averageWordLetters: words.length === 0 ? 0 : rounded(letters / words.length),
+    averageSentenceWords: rounded(perSentence, 2),
+    averageWordLetters: words.length === 0 ? 0 : rounded(letters / words.length, 2),
     readingSeconds: Math.ceil((words.length / WORDS_PER_MINUTE) * 60),
-    readingEase: words.length === 0 ? null : rounded(206.835 - 1.015 * perSentence - 84.6 * perWord),
-    gradeLevel: words.length === 0 ? null : rounded(0.39 * perSentence + 11.8 * perWord - 15.59),
+    readingEase: words.length === 0 ? null : rounded(206.835 - 1.015 * perSentence - 84.6 * perWord, 1),
+    gradeLevel: words.length === 0 ? null : rounded(0.39 * perSentence + 11.8 * perWord - 15.59, 1),
   };
 }
 

@@ -23,7 +23,8 @@ export function byScore<T extends { score: number }>(name: (item: T) => string) 
   return (a: T, b: T): number => b.score - a.score || (name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : 0);
 }
 
-/** Four decimals: what is left is the same on every machine. */
-export function rounded(value: number): number {
-  return Math.round(value * 10_000) / 10_000;
+/** Few enough decimals that the result is the same on every machine. */
+export function rounded(value: number, decimals = 4): number {
+  const scale = 10 ** decimals;
+  return Math.round(value * scale) / scale;
 }

@@ -20,6 +20,10 @@ const HOSTILE = [
   '![x](https://evil.example/pixel.png)',
   '# heading',
   '1. one',
+  '1)',
+  '+',
+  '- - -',
+  '--',
   '- item',
   '> quote',
   '```\ncode',
@@ -69,7 +73,7 @@ describe('report.create', () => {
   });
 
   it.each([
-    ['a scalar', 5, '# Report\n\n5\n'],
+    ['a scalar', -5.25, '# Report\n\n-5.25\n'],
     ['nothing', null, '# Report\n\n–\n'],
     ['an empty list', [], '# Report\n\nNone.\n'],
     ['a list', [1, 'two', true, null], '# Report\n\n- 1\n- two\n- true\n- –\n'],
@@ -146,6 +150,18 @@ describe('untrusted text in a report', () => {
         expect(shown).toBe(expected);
       }),
       { numRuns: 500, seed: 11 },
+    );
+  });
+
+  it('begins no block on any of its lines', () => {
+    const parser = new MarkdownIt('default', { html: true, linkify: true });
+    const markup = fc.string({ unit: fc.constantFrom(...'a1 \n\n-=#>+*_`~|.):[]()<!\\\t&;'), maxLength: 40 });
+    fc.assert(
+      fc.property(markup, (text) => {
+        const types = parser.parse(paragraphs(text).join('\n\n'), {}).map(({ type }) => type);
+        expect(types.filter((type) => !/^(inline|paragraph_(open|close))$/.test(type))).toEqual([]);
+      }),
+      { numRuns: 2_000, seed: 13 },
     );
   });
 

@@ -32,6 +32,13 @@ describe('text.analyze', () => {
     });
   });
 
+  it('lists a person among the names and not among the keywords', async () => {
+    const { keywords } = (await ask('text.analyze', { text: document, keywords: 100 })) as {
+      keywords: { phrase: string }[];
+    };
+    expect(keywords.map(({ phrase }) => phrase)).not.toContain('Maria Keller');
+  });
+
   it('gives a result that the manifest promises, and the same bytes again', async () => {
     const first = await ask('text.analyze', { text: document, sentences: 7, keywords: 40 });
     await ask('text.analyze', { text: 'Something else was read in between. It named Paris.' });
