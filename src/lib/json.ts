@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
 import { MeshError } from './errors.ts';
-import { findRepeatedName } from './json-names.ts';
+import { findRepeatedName, isNestedDeeper } from './json-scan.ts';
 
 export interface JsonLimits {
   /** Bytes of UTF-8. */
@@ -10,6 +10,8 @@ export interface JsonLimits {
   maxDepth: number;
 }
 
+/** In longer texts depth is counted before parsing: a megabyte of brackets takes the parser a third of a second. */
+const SCAN_FIRST_CHARS = 16_384;
 /** `canonicalize` recurses; far above what any document may have, far below what the stack holds. */
 const MAX_CANONICAL_DEPTH = 512;
 
@@ -30,6 +32,8 @@ const invalidJson = (message: string, detail?: unknown) => new MeshError('invali
 export function parseJson(input: string | Uint8Array, limits: JsonLimits): JsonValue {
   const text = typeof input === 'string' ? input : decode(input, limits.maxBytes);
   if (typeof input === 'string') checkTextSize(input, limits.maxBytes);
+  if (text.length > SCAN_FIRST_CHARS && isNestedDeeper(text, limits.maxDepth))
+    throw invalidJson('The JSON is nested too deeply.');
   const value = parseText(text);
   const found = jsonProblem(value, limits.maxDepth);
   if (found !== null) throw invalidJson(describeProblem('The JSON', found), { path: found.path });

@@ -24,16 +24,24 @@ export function loadVectors(kind: VectorKind, which: 'valid' | 'invalid'): Vecto
   const folder = new URL(`${kind}/v1/vectors/${which}/`, PROTOCOLS);
   return readdirSync(folder)
     .sort()
-    .map((file) => ({ ...readJson(new URL(file, folder)), name: file.replace(/\.json$/, '') }));
+    .map((file) => ({
+      description: '',
+      ...readJson(new URL(file, folder)),
+      name: file.replace(/\.json$/, ''),
+    }));
 }
 
 /** A JSON file below `protocols/`. */
-export function readProtocolFile(path: string): object {
+export function readProtocolFile(path: string): Record<string, unknown> {
   return readJson(new URL(path, PROTOCOLS));
 }
 
-function readJson(url: URL): { description: string } {
-  const value: unknown = JSON.parse(readFileSync(url, 'utf8'));
-  if (typeof value !== 'object' || value === null) throw new TypeError(`${url.pathname} is not an object.`);
-  return { description: '', ...value };
+/** Throws where the value is not an object. */
+export function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) throw new TypeError('Not an object.');
+  return { ...value };
+}
+
+function readJson(url: URL): Record<string, unknown> {
+  return objectOf(JSON.parse(readFileSync(url, 'utf8')));
 }

@@ -78,6 +78,16 @@ describe('parseJson', () => {
     expect(() => parseJson(deep, { maxBytes: 1e7, maxDepth: 64 })).toThrow(refusal('invalid_json'));
   });
 
+  it('counts depth outside strings only, in long texts too', () => {
+    const padding = 'x'.repeat(20_000);
+    const deep = (levels: number) =>
+      `{"p":"${padding}\\"[[[[[[","a":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+    const roomy = { maxBytes: 1e6, maxDepth: 4 };
+    expect(parseJson(deep(3), roomy)).toMatchObject({ a: [[[]]] });
+    expect(() => parseJson(deep(4), roomy)).toThrow('nested too deeply');
+    expect(() => parseJson(`${'['.repeat(3)}"${padding}`, roomy)).toThrow(refusal('invalid_json'));
+  });
+
   it('says where', () => {
     expect(() => parse('{"a":[0,"\\ud800"]}')).toThrow('"a.1" holds a lone surrogate');
     expect(() => parse('{"text":1,"text":2}')).toThrow('the name "text" twice');

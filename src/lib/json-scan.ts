@@ -6,11 +6,34 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COLON = 0x3a;
 
-/** Index of the quote that closes the string whose opening quote is at `start`. */
+/** Index of the quote that closes the string whose opening quote is at `start`; past the end where none does. */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
-  while (text.charCodeAt(end) !== QUOTE) end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;
+  while (end < text.length && text.charCodeAt(end) !== QUOTE)
+    end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;
   return end;
+}
+
+/** Whether more than `maxDepth` objects and arrays are open at once, in a text that may not even be JSON. */
+export function isNestedDeeper(text: string, maxDepth: number): boolean {
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    switch (text.charCodeAt(index)) {
+      case QUOTE:
+        index = endOfString(text, index);
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        depth += 1;
+        if (depth > maxDepth) return true;
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        depth -= 1;
+        break;
+    }
+  }
+  return false;
 }
 
 /**
