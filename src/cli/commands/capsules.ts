@@ -1,0 +1,135 @@
+import { type Command, Option } from 'commander';
+import type { CapsuleView } from '../../exchange/types.ts';
+import type { Decision } from '../../market/types.ts';
+import { CAPSULE_STATUSES, type CapsuleRecord, type Page } from '../../store/types.ts';
+import { type Cli, withExample } from '../cli.ts';
+import { facts, safeText, shortNode, table, time } from '../format.ts';
+import { hexId, integer } from '../options.ts';
+import { resultText } from '../outcome.ts';
+import { findNode, type NodeOptions, withNode } from '../target.ts';
+
+interface ListOptions extends NodeOptions {
+  status?: string;
+  capability?: string;
+  limit?: number;
+}
+
+export function addCapsules(program: Command, cli: Cli): void {
+  const list = program
+    .command('list')
+    .description('what the node stores, newest first')
+    .addOption(new Option('--status <status>', 'only with this status').choices(CAPSULE_STATUSES))
+    .option('--capability <id>', 'only for this capability')
+    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
+  withExample(withNode(list), 'capsule list --status failed').action(async (options: ListOptions) => {
+    const client = await findNode(cli.io, options);
+    const { status, capability, limit } = options;
+    const page = await client.request<Page<CapsuleRecord>>('/api/capsules', {
+      query: { status, capability, limit },
+    });
+    cli.answer(options, page, () => showRecords(page));
+  });
+
+  const show = program
+    .command('show')
+    .description('one capsule with its history, result and receipt')
+    .argument('<id>', 'the capsule', hexId);
+  withExample(withNode(show), 'capsule show 3fa1…').action(async (id: string, options: NodeOptions) => {
+    const client = await findNode(cli.io, options);
+    const view = await client.request<CapsuleView>(`/api/capsules/${id}`);
+    cli.answer(options, view, () => showCapsule(view));
+  });
+
+  const cancel = program
+    .command('cancel')
+    .description('cancel a capsule wherever it runs')
+    .argument('<id>', 'the capsule', hexId);
+  withExample(withNode(cancel), 'capsule cancel 3fa1…').action(async (id: string, options: NodeOptions) => {
+    const client = await findNode(cli.io, options);
+    const answer = await client.request<{ id: string }>(`/api/capsules/${id}/cancel`, { method: 'POST' });
+    cli.answer(options, answer, () => `cancelled: ${id}`);
+  });
+
+  const explain = program
+    .command('explain')
+    .description('why this executor: candidates, scores, exclusions')
+    .argument('<id>', 'the capsule', hexId);
+  withExample(withNode(explain), 'capsule explain 3fa1…').action(async (id: string, options: NodeOptions) => {
+    const client = await findNode(cli.io, options);
+    const answer = await client.request<{ items: Decision[] }>(`/api/capsules/${id}/decisions`);
+    cli.answer(options, answer, () => showDecisions(answer.items));
+  });
+}
+
+function showRecords({ items, cursor }: Page<CapsuleRecord>): string {
+  const rows = items.map((record) => [
+    record.id,
+    record.status,
+    record.requestedCapability,
+    shortNode(record.executor),
+    time(record.receivedAt),
+  ]);
+  const lines = table(
+    ['CAPSULE', 'STATUS', 'CAPABILITY', 'EXECUTOR', 'RECEIVED (UTC)'],
+    rows,
+    'No capsules.',
+  );
+  return cursor === null ? lines : `${lines}\n(more: --limit)`;
+}
+
+function showCapsule({ record, capsule, result, error, receipt, children }: CapsuleView): string {
+  const rule = capsule.paymentRule;
+  const parts = [
+    facts([
+      ['capsule', record.id],
+      ['status', record.status],
+      ['capability', record.requestedCapability],
+      ['origin', record.originIdentity],
+      ['executor', record.executor ?? '-'],
+      ['attempts', String(record.attempts)],
+      ['privacy', capsule.privacyRule],
+      [
+        'payment',
+        rule === null ? 'none' : `${String(rule.amount)} credits${rule.requirePrepay ? ', prepaid' : ''}`,
+      ],
+      ['depth', String(record.chainDepth)],
+      ['parent', record.parentCapsule ?? '-'],
+      ['workflow', record.root],
+      ['receipt', receipt?.receiptHash ?? '-'],
+    ]),
+    `history (UTC)\n${record.history.map(({ at, status, note }) => `  ${time(at)}  ${status.padEnd(9)}  ${note ?? ''}`.trimEnd()).join('\n')}`,
+  ];
+  if (children.length > 0) parts.push(`next\n${children.map((child) => `  ${child}`).join('\n')}`);
+  if (error !== null) parts.push(`error\n  ${safeText(error.message)} (${error.code})`);
+  if (record.status === 'completed')
+    parts.push(`result\n${safeText(resultText(result)).replaceAll(/^/gm, '  ')}`);
+  return parts.join('\n\n');
+}
+
+function showDecisions(decisions: readonly Decision[]): string {
+  if (decisions.length === 0)
+    return 'No decision was made here: another node coordinates it, or it is not scheduled yet.';
+  return decisions
+    .map((decision) => {
+      const { price, latency, distance } = decision.weights;
+      const heading = `${time(decision.at)} UTC  ${decision.capabilityId}: ${String(decision.providersKnown)} providers known, weights: price ${String(price)}, latency ${String(latency)}, distance ${String(distance)}`;
+      const ranking = table(
+        ['NODE', 'SCORE', 'PRICE', 'LATENCY', 'RING', 'REASON'],
+        decision.ranking.map((each) => [
+          each.nodeId,
+          each.score.toFixed(3),
+          String(each.price),
+          `${each.latencySeconds.toFixed(3)} s`,
+          each.ring,
+          each.reason,
+        ]),
+        'nobody to choose from',
+      );
+      const excluded = decision.excluded.map(
+        ({ nodeId, reason }) => `left out: ${nodeId} (${reason.replaceAll('_', ' ')})`,
+      );
+      const note = decision.leastBad ? ['everybody was left out; the least bad is tried'] : [];
+      return [heading, ranking, ...excluded, ...note].join('\n');
+    })
+    .join('\n\n');
+}

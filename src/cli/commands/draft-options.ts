@@ -1,0 +1,112 @@
+import { type Command, Option } from 'commander';
+import type {
+  ExecutionPolicy,
+  NextStep,
+  PaymentRule,
+  PrivacyRule,
+} from '../../../protocols/capsule/v1/schema.ts';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
+import type { JsonObject, JsonValue, Ring } from '../../../protocols/common/v1/schema.ts';
+import { usage } from '../failure.ts';
+import { readJsonOption, readText } from '../files.ts';
+import type { CliIo } from '../io.ts';
+import { amount, integer } from '../options.ts';
+
+/** What says what a capsule asks for; the same for `run` and `create`. */
+export interface DraftOptions {
+  input?: string;
+  payload?: string;
+  next?: string;
+  pay?: number;
+  prepay?: boolean;
+  privacy?: PrivacyRule;
+  timeout?: number;
+  retries?: number;
+  locality?: Ring;
+}
+
+/** A capsule before anybody completed and signed it. */
+export interface Draft {
+  requestedCapability: string;
+  payload: JsonObject;
+  paymentRule: PaymentRule | null;
+  privacyRule: PrivacyRule;
+  executionPolicy: ExecutionPolicy | null;
+  next: NextStep[] | null;
+}
+
+export function withDraft(command: Command): Command {
+  return command
+    .argument('<capability>', 'what to ask for, such as text.summarize')
+    .argument('[text]', 'becomes payload.text')
+    .option('--input <file>', 'a file whose text becomes payload.text; - is standard input')
+    .option('--payload <json>', 'the payload as JSON, or @FILE')
+    .option('--next <json>', 'the next steps as JSON, or @FILE')
+    .option('--pay <n>', 'credits offered for it', amount)
+    .option('--prepay', 'only where the balance already covers the amount')
+    .addOption(
+      new Option('--privacy <rule>', 'who may run it')
+        .choices(['public', 'restricted', 'encrypted'])
+        .default('public'),
+    )
+    .option('--timeout <ms>', 'longest one attempt may run', integer(1, LIMITS.maxTimeoutMs))
+    .option('--retries <n>', 'further attempts after a failed one', integer(0, LIMITS.maxRetries))
+    .addOption(
+      new Option('--locality <ring>', 'which ring to try first').choices([
+        'local',
+        'ring1',
+        'ring2',
+        'global',
+      ]),
+    );
+}
+
+export async function readDraft(
+  io: CliIo,
+  capability: string,
+  text: string | undefined,
+  options: DraftOptions,
+): Promise<Draft> {
+  if (options.prepay && options.pay === undefined) throw usage('--prepay needs --pay N.');
+  return {
+    requestedCapability: capability,
+    payload: await readPayload(io, text, options),
+    paymentRule:
+      options.pay === undefined
+        ? null
+        : { type: 'credit', amount: options.pay, ...(options.prepay && { requirePrepay: true }) },
+    privacyRule: options.privacy ?? 'public',
+    executionPolicy: policyOf(options),
+    next: options.next === undefined ? null : stepsOf(await readJsonOption(io, '--next', options.next)),
+  };
+}
+
+async function readPayload(io: CliIo, text: string | undefined, options: DraftOptions): Promise<JsonObject> {
+  if (text !== undefined && options.input !== undefined) throw usage('Give the text or --input, not both.');
+  const payload = options.payload === undefined ? {} : await readJsonOption(io, '--payload', options.payload);
+  if (!isObject(payload)) throw usage('--payload must be a JSON object.');
+  const given = options.input === undefined ? text : await readText(io, options.input, LIMITS.capsuleBytes);
+  if (given === undefined) return payload;
+  if (Object.hasOwn(payload, 'text'))
+    throw usage('The payload has a "text" already; leave that or the text out.');
+  return { ...payload, text: given };
+}
+
+function policyOf({ timeout, retries, locality }: DraftOptions): ExecutionPolicy | null {
+  if (timeout === undefined && retries === undefined && locality === undefined) return null;
+  return {
+    ...(timeout !== undefined && { timeout }),
+    ...(retries !== undefined && { maxRetries: retries }),
+    ...(locality !== undefined && { preferredLocality: locality }),
+  };
+}
+
+/** One step may stand without its list. Whether each is a step is checked with the whole capsule. */
+function stepsOf(value: JsonValue): NextStep[] {
+  const steps: unknown = Array.isArray(value) ? value : [value];
+  return steps as NextStep[];
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

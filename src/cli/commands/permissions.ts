@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import type { Static } from 'typebox';
+import type { Permission } from '../../api/schemas/node.ts';
+import { type Cli, withExample } from '../cli.ts';
+import { table } from '../format.ts';
+import { findNode, type NodeOptions, withNode } from '../target.ts';
+
+type PermissionState = Static<typeof Permission>;
+
+export function addPermissions(program: Command, cli: Cli): void {
+  const group = program.command('permissions').description('what capabilities may do');
+  withExample(group, 'capsule permissions list');
+
+  withExample(
+    withNode(group.command('list').description('what each declares and was granted')),
+    'capsule permissions list',
+  ).action(async (options: NodeOptions) => {
+    const client = await findNode(cli.io, options);
+    const answer = await client.request<{ items: PermissionState[] }>('/api/permissions');
+    cli.answer(options, answer, () =>
+      table(['CAPABILITY', 'PERMISSION', 'STATE'], answer.items.map(row), 'No capability asks for anything.'),
+    );
+  });
+
+  for (const [name, method, description] of [
+    ['grant', 'PUT', 'allow what a capability declares'],
+    ['revoke', 'DELETE', 'take it back'],
+  ] as const) {
+    const command = group
+      .command(name)
+      .description(description)
+      .argument('<capability>', 'the module, such as notify')
+      .argument('<permission>', 'such as network:config');
+    withExample(withNode(command), `capsule permissions ${name} notify network:config`).action(
+      async (capability: string, permission: string, options: NodeOptions) => {
+        const client = await findNode(cli.io, options);
+        const path = `/api/permissions/${encodeURIComponent(capability)}/${encodeURIComponent(permission)}`;
+        const state = await client.request<PermissionState>(path, { method });
+        cli.answer(options, state, () => row(state).join(' '));
+      },
+    );
+  }
+}
+
+function row({ module, permission, declared, granted }: PermissionState): string[] {
+  return [
+    module,
+    permission,
+    `${granted ? 'granted' : 'not granted'}${declared ? '' : ', no longer declared'}`,
+  ];
+}

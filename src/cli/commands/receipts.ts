@@ -1,0 +1,150 @@
+import type { Command } from 'commander';
+import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
+import type { ReceiptsVerification } from '../../engine/types.ts';
+import type { CapsuleView } from '../../exchange/types.ts';
+import { nodeCrypto } from '../../lib/crypto-node.ts';
+import { MeshError } from '../../lib/errors.ts';
+import type { Page } from '../../store/types.ts';
+import type { ApiClient } from '../api-client.ts';
+import { type Cli, withExample } from '../cli.ts';
+import { EXIT } from '../failure.ts';
+import { writeOutput } from '../files.ts';
+import { duration, facts, table, time } from '../format.ts';
+import { hexId, integer } from '../options.ts';
+import { verifyExport } from '../receipt-chain.ts';
+import { findNode, type NodeOptions, withNode } from '../target.ts';
+
+/** ms for what walks the whole chain. */
+const WALK_TIMEOUT_MS = 600_000;
+const EXPORT_PAGE = 500;
+
+type Receipts = Page<{ sequence: number; receipt: Receipt }>;
+
+export function addReceipts(program: Command, cli: Cli): void {
+  const group = program
+    .command('receipts')
+    .description('the chain of receipts: one for everything that ran here');
+  withExample(group, 'capsule receipts list', 'capsule receipts verify');
+
+  const list = group
+    .command('list')
+    .description('this node’s receipts, newest first')
+    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
+  withExample(withNode(list), 'capsule receipts list').action(
+    async (options: NodeOptions & { limit?: number }) => {
+      const client = await findNode(cli.io, options);
+      const page = await client.request<Receipts>('/api/receipts', { query: { limit: options.limit } });
+      cli.answer(options, page, () => showList(page));
+    },
+  );
+
+  const show = group
+    .command('show')
+    .description('one receipt')
+    .argument('<id>', 'its hash, or the capsule’s id', hexId);
+  withExample(withNode(show), 'capsule receipts show 3fa1…').action(
+    async (id: string, options: NodeOptions) => {
+      const receipt = await findReceipt(await findNode(cli.io, options), id);
+      cli.answer(options, receipt, () => showReceipt(receipt));
+    },
+  );
+
+  const verify = group
+    .command('verify')
+    .description('walk the whole chain and find any edit, deletion or reordering')
+    .option('--from <file>', 'an exported chain instead, without a node');
+  withExample(
+    withNode(verify),
+    'capsule receipts verify',
+    'capsule receipts verify --from receipts.jsonl',
+  ).action(async (options: NodeOptions & { from?: string }) => {
+    const found =
+      options.from === undefined
+        ? await (await findNode(cli.io, options)).request<ReceiptsVerification>('/api/receipts/verify', {
+            timeoutMs: WALK_TIMEOUT_MS,
+          })
+        : await verifyExport(nodeCrypto, cli.io, options.from);
+    if (!found.ok) cli.exitCode = EXIT.failed;
+    cli.answer(options, found, () => showVerification(found));
+  });
+
+  const exporting = group
+    .command('export')
+    .description('the whole chain, newest first, one JSON document a line')
+    .option('--out <file>', 'write it to a file');
+  withExample(withNode(exporting), 'capsule receipts export --out receipts.jsonl').action(
+    async (options: NodeOptions & { out?: string }) => {
+      const client = await findNode(cli.io, options);
+      if (options.out === undefined) for await (const line of exportLines(client)) cli.print(line);
+      else await writeOutput(options.out, exportLines(client));
+    },
+  );
+}
+
+async function* exportLines(client: ApiClient): AsyncGenerator<string> {
+  let cursor: string | undefined;
+  do {
+    const page: Receipts = await client.request('/api/receipts', { query: { limit: EXPORT_PAGE, cursor } });
+    for (const { sequence, receipt } of page.items) yield `${JSON.stringify({ sequence, receipt })}\n`;
+    cursor = page.cursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
+/** By hash in this node's chain; else what the node knows of a capsule that ran elsewhere. */
+async function findReceipt(client: ApiClient, id: string): Promise<Receipt> {
+  try {
+    return await client.request<Receipt>(`/api/receipts/${id}`);
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.code !== 'not_found') throw error;
+    const view = await client.request<CapsuleView>(`/api/capsules/${id}`).catch(() => undefined);
+    if (view?.receipt) return view.receipt;
+    throw new MeshError('not_found', `There is no receipt with the hash, or for the capsule, ${id}.`);
+  }
+}
+
+function showList({ items, cursor }: Receipts): string {
+  const rows = items.map(({ sequence, receipt }) => [
+    String(sequence),
+    receipt.receiptHash,
+    receipt.capabilityId,
+    receipt.status,
+    duration(receipt.finishedAt - receipt.startedAt),
+    time(receipt.finishedAt),
+  ]);
+  const lines = table(
+    ['#', 'RECEIPT', 'CAPABILITY', 'STATUS', 'TOOK', 'FINISHED (UTC)'],
+    rows,
+    'No receipts yet.',
+  );
+  return cursor === null ? lines : `${lines}\n(more: --limit)`;
+}
+
+function showReceipt(receipt: Receipt): string {
+  const { execution } = receipt;
+  return facts([
+    ['receipt', receipt.receiptHash],
+    ['capsule', receipt.capsuleId ?? '-'],
+    ['by', receipt.identity],
+    ['capability', `${receipt.capabilityId} (${receipt.action})`],
+    ['code', receipt.codeHash ?? '-'],
+    [
+      'status',
+      receipt.error === null ? receipt.status : `failed: ${receipt.error.message} (${receipt.error.code})`,
+    ],
+    ['input', receipt.inputHash],
+    ['result', receipt.resultHash ?? '-'],
+    ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
+    ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
+    ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],
+    ['state', `${receipt.previousStateRoot} -> ${receipt.nextStateRoot}`],
+    ['previous', receipt.previousReceiptHash],
+  ]);
+}
+
+function showVerification({ ok, receipts, problems }: ReceiptsVerification): string {
+  const heading = `${ok ? 'in order' : 'NOT in order'}: ${String(receipts)} ${receipts === 1 ? 'receipt' : 'receipts'}`;
+  return [
+    heading,
+    ...problems.map(({ sequence, problem }) => `receipt ${String(sequence)}: ${problem}`),
+  ].join('\n');
+}

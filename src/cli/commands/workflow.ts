@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import type { Workflow, WorkflowNode } from '../../exchange/types.ts';
+import type { Page } from '../../store/types.ts';
+import { type Cli, withExample } from '../cli.ts';
+import { safeText, shortNode, time, tree } from '../format.ts';
+import { hexId, integer } from '../options.ts';
+import { findNode, type NodeOptions, withNode } from '../target.ts';
+
+export function addWorkflow(program: Command, cli: Cli): void {
+  const workflow = program.command('workflow').description('chains of capsules as trees');
+  withExample(workflow, 'capsule workflow list');
+
+  const list = workflow
+    .command('list')
+    .description('workflows, newest first')
+    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
+  withExample(withNode(list), 'capsule workflow list --limit 5').action(
+    async (options: NodeOptions & { limit?: number }) => {
+      const client = await findNode(cli.io, options);
+      const page = await client.request<Page<Workflow>>('/api/workflows', {
+        query: { limit: options.limit },
+      });
+      cli.answer(options, page, () => page.items.map(showWorkflow).join('\n\n') || 'No workflows.');
+    },
+  );
+
+  const show = workflow
+    .command('show')
+    .description('one workflow with the status of each step')
+    .argument('<id>', 'any capsule of it', hexId);
+  withExample(withNode(show), 'capsule workflow show 3fa1…').action(
+    async (id: string, options: NodeOptions) => {
+      const client = await findNode(cli.io, options);
+      const answer = await client.request<Workflow>(`/api/workflows/${id}`);
+      cli.answer(options, answer, () => showWorkflow(answer));
+    },
+  );
+}
+
+function showWorkflow({ status, receivedAt, steps, tree: root }: Workflow): string {
+  const heading = `${time(receivedAt)} UTC  ${status}, ${String(steps)} ${steps === 1 ? 'step' : 'steps'}`;
+  return `${heading}\n${tree(root, stepLine, (node) => node.children)}`;
+}
+
+function stepLine(node: WorkflowNode): string {
+  const where = node.executor === null ? '' : ` on ${shortNode(node.executor)}`;
+  const why = node.error === null ? '' : `: ${safeText(node.error.message)} (${node.error.code})`;
+  return `${node.requestedCapability}  ${node.status}${where}${why}  ${node.id ?? ''}`.trimEnd();
+}

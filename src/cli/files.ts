@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import type { JsonValue } from '../../protocols/common/v1/schema.ts';
+import { MeshError } from '../lib/errors.ts';
+import { parseJson } from '../lib/json.ts';
+import { usage } from './failure.ts';
+import type { CliIo } from './io.ts';
+
+/** A file that exists and can be read, or standard input for `-`. Throws `usage`. */
+export async function openForReading(io: CliIo, name: string): Promise<Readable> {
+  if (name !== '-') {
+    const file = await open(name).catch((error: unknown) => {
+      throw usage(`${name} cannot be read (${reason(error)}).`);
+    });
+    return file.createReadStream();
+  }
+  if (io.stdin.isTTY) io.stderr.write('Reading from the terminal; end with Ctrl-D.\n');
+  return io.stdin;
+}
+
+/** Reads a file, or standard input for `-`. Stops and throws `too_large` once it is longer than `maxBytes`. */
+export async function readInput(io: CliIo, name: string, maxBytes: number): Promise<Buffer> {
+  const source = await openForReading(io, name);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of source) {
+      const bytes = Buffer.from(chunk);
+      size += bytes.length;
+      if (size > maxBytes) {
+        throw new MeshError('too_large', `${nameOf(name)} has more than ${String(maxBytes)} bytes.`);
+      }
+      chunks.push(bytes);
+    }
+  } catch (error) {
+    if (error instanceof MeshError) throw error;
+    throw usage(`${nameOf(name)} cannot be read (${reason(error)}).`);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The text of a file or standard input. Throws `invalid_request` where it is not UTF-8. */
+export async function readText(io: CliIo, name: string, maxBytes: number): Promise<string> {
+  const bytes = await readInput(io, name, maxBytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new MeshError('invalid_request', `${nameOf(name)} is not text in UTF-8.`);
+  }
+}
+
+/** A JSON document from a file or standard input, at most as large as one frame. */
+export async function readJsonFile(io: CliIo, name: string): Promise<JsonValue> {
+  const bytes = await readInput(io, name, LIMITS.frameBytes);
+  return within(nameOf(name), () =>
+    parseJson(bytes, { maxBytes: LIMITS.frameBytes, maxDepth: LIMITS.jsonDepth * 4 }),
+  );
+}
+
+/** The JSON of an option: the text itself, or `@FILE`, or `@-` for standard input. */
+export async function readJsonOption(io: CliIo, option: string, value: string): Promise<JsonValue> {
+  if (value.startsWith('@')) return readJsonFile(io, value.slice(1));
+  return within(option, () => parseJson(value, { maxBytes: LIMITS.frameBytes, maxDepth: LIMITS.jsonDepth }));
+}
+
+/** Writes beside and renames, so that nobody meets half a file. */
+export async function writeOutput(
+  file: string,
+  text: string | AsyncIterable<string>,
+  mode = 0o666,
+): Promise<void> {
+  const temporary = join(dirname(file), `.${basename(file)}.${randomUUID()}`);
+  try {
+    await writeFile(temporary, text, { flag: 'wx', mode });
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    if (error instanceof MeshError) throw error;
+    throw usage(`${file} cannot be written (${reason(error)}).`);
+  }
+}
+
+const nameOf = (name: string) => (name === '-' ? 'Standard input' : name);
+
+function reason(error: unknown): string {
+  if (error instanceof Error && 'code' in error) return String(error.code);
+  return error instanceof Error ? error.message : String(error);
+}
+
+function within<T>(name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    throw new MeshError(error.code, `${name}: ${error.message}`, error.detail);
+  }
+}

@@ -1,0 +1,64 @@
+/** Rows under a heading, columns as wide as their widest cell; one line where there is nothing. */
+export function table(
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+  empty: string,
+): string {
+  if (rows.length === 0) return empty;
+  const lines = [heading, ...rows];
+  const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** `name  value` lines. */
+export function facts(entries: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...entries.map(([name]) => name.length));
+  return entries.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+}
+
+/** `850 ms`, `3.2 s`, `4 min`, `5 h`, `3 d`. */
+export function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (ms < 1000) return `${ms < 10 && ms > 0 ? ms.toFixed(1) : String(Math.round(ms))} ms`;
+  if (seconds < 100) return `${seconds.toFixed(1)} s`;
+  if (seconds < 6000) return `${String(Math.round(seconds / 60))} min`;
+  if (seconds < 172_800) return `${String(Math.round(seconds / 3600))} h`;
+  return `${String(Math.round(seconds / 86_400))} d`;
+}
+
+export const time = (at: number): string => new Date(at).toISOString().replace('T', ' ').slice(0, 19);
+
+/** Enough of a peer id, whose first half is the same for all, to tell nodes apart. */
+export const shortNode = (nodeId: string | null): string =>
+  nodeId === null ? '-' : nodeId.length > 16 ? `…${nodeId.slice(-8)}` : nodeId;
+
+export const credits = (amount: number): string => `${String(amount)} cr`;
+
+export const bytes = (count: number): string => `${(count / 1_048_576).toFixed(0)} MiB`;
+
+/** A tree as lines, drawn with branches. */
+export function tree<T>(root: T, label: (node: T) => string, children: (node: T) => readonly T[]): string {
+  const draw = (node: T, first: string, rest: string): string[] => {
+    const below = children(node);
+    return [
+      first + label(node),
+      ...below.flatMap((child, index) =>
+        index === below.length - 1
+          ? draw(child, `${rest}└─ `, `${rest}   `)
+          : draw(child, `${rest}├─ `, `${rest}│  `),
+      ),
+    ];
+  };
+  return draw(root, '', '').join('\n');
+}
+
+/** Control characters of untrusted text, which could drive a terminal, made visible; line breaks and tabs stay. */
+export function safeText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) =>
+    character === '\r' ? '' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}

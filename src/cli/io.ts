@@ -1,0 +1,43 @@
+import process from 'node:process';
+import type { Readable } from 'node:stream';
+
+/** A stream that text is written to; `isTTY` where a person reads it. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+/** Everything outside that a command touches, beside files and the node it calls. */
+export interface CliIo {
+  stdin: Readable & { isTTY?: boolean };
+  stdout: Output;
+  stderr: Output;
+  env: Readonly<Record<string, string | undefined>>;
+  /** SIGINT and SIGTERM; the process no longer ends by itself while somebody listens. Returns the removal. */
+  onSignal(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
+  /** Ends the process at once, for a second Ctrl-C. */
+  exitNow(code: number): void;
+}
+
+export function processIo(): CliIo {
+  // The reader of a pipe may leave early (`| head`); that is no fault of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    onSignal(listener) {
+      process.on('SIGINT', listener);
+      process.on('SIGTERM', listener);
+      return () => {
+        process.off('SIGINT', listener);
+        process.off('SIGTERM', listener);
+      };
+    },
+    exitNow: (code) => process.exit(code),
+  };
+}

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+import { nodeIdOf } from '../capsule/identity.ts';
+import { loadOrCreateIdentity } from '../daemon/identity-file.ts';
+import { createSigner, type Signer } from '../lib/crypto.ts';
+import { nodeCrypto } from '../lib/crypto-node.ts';
+import type { Cli } from './cli.ts';
+import { usage } from './failure.ts';
+import type { CliIo } from './io.ts';
+import { type DataOptions, dataDirectory } from './target.ts';
+
+/** What opens a protected identity file: never an argument, which other users of the machine could read. */
+export function passphraseOf(io: Pick<CliIo, 'env'>): { passphrase?: string } {
+  const passphrase = io.env.CAPSULE_PASSPHRASE;
+  return passphrase ? { passphrase } : {};
+}
+
+/** The first line of a file. */
+export async function readPassphrase(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => {
+    throw usage(`The passphrase file ${file} cannot be read.`);
+  });
+  const [line = ''] = text.split(/\r?\n/);
+  if (line === '') throw usage(`The first line of ${file} must be the passphrase.`);
+  return line;
+}
+
+/** The data directory's key as a signer; made, and said so, where there is none yet. */
+export async function openIdentity(cli: Cli, options: DataOptions): Promise<Signer> {
+  const directory = dataDirectory(cli.io, options);
+  const { identity, seed, created } = await loadOrCreateIdentity(directory, {
+    crypto: nodeCrypto,
+    ...passphraseOf(cli.io),
+  });
+  if (created) cli.note(`Made a new identity in ${directory}: ${nodeIdOf(identity)}`);
+  return createSigner(nodeCrypto, seed);
+}

@@ -1,0 +1,27 @@
+import { InvalidArgumentError } from 'commander';
+
+/** For `.option('--retries <n>', …, integer(0, 10))`. */
+export function integer(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(
+      `It must be a whole number from ${String(minimum)} to ${String(maximum)}.`,
+    );
+  };
+}
+
+/** A positive amount of credits with at most six decimals. */
+export function amount(text: string): number {
+  const value = Number(text);
+  if (/^\d+(\.\d{1,6})?$/.test(text) && value > 0) return value;
+  throw new InvalidArgumentError('It must be a number of credits above 0, with at most 6 decimals.');
+}
+
+export function hexId(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be 64 lowercase hex characters.');
+}
+
+/** For options that may be given several times. */
+export const several = (value: string, before: string[] = []): string[] => [...before, value];

@@ -1,0 +1,88 @@
+import tab from '@bomb.sh/tab/commander';
+import { Command } from 'commander';
+import { packageVersion } from '../daemon/version.ts';
+import { Cli } from './cli.ts';
+import { addCapsules } from './commands/capsules.ts';
+import { addCredits } from './commands/credits.ts';
+import { addIdentity } from './commands/identity.ts';
+import { addNode } from './commands/node.ts';
+import { addOffline } from './commands/offline.ts';
+import { addPermissions } from './commands/permissions.ts';
+import { addReceipts } from './commands/receipts.ts';
+import { addRun, addSubmit } from './commands/run.ts';
+import { addStart } from './commands/start.ts';
+import { addWatch } from './commands/watch.ts';
+import { addWorkflow } from './commands/workflow.ts';
+import { EXIT, failureOf } from './failure.ts';
+import type { CliIo } from './io.ts';
+
+/** All commands (interfaces "Node"), bound to where they read and print. */
+export function createProgram(cli: Cli): Command {
+  const program = new Command('capsule')
+    .description('Run signed capsules on a mesh of your own machines.')
+    .version(`capsule ${packageVersion()}`, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .showHelpAfterError(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => cli.io.stdout.write(text),
+      writeErr: (text) => cli.io.stderr.write(text),
+      outputError: (text, write) => write(usageError(text, commandPath(program))),
+    });
+  addStart(program, cli);
+  addNode(program, cli);
+  addRun(program, cli);
+  addSubmit(program, cli);
+  addOffline(program, cli);
+  addCapsules(program, cli);
+  addWatch(program, cli);
+  addWorkflow(program, cli);
+  addCredits(program, cli);
+  addReceipts(program, cli);
+  addPermissions(program, cli);
+  addIdentity(program, cli);
+  tab(program, { completionCommandName: 'completion' });
+  return program;
+}
+
+/** Runs one command line and gives the exit code; everything printed goes through `io`. */
+export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+  const cli = new Cli(io);
+  const program = createProgram(cli);
+  try {
+    if (args.length === 0) {
+      program.outputHelp({ error: true });
+      return EXIT.usage;
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    return cli.exitCode;
+  } catch (error) {
+    const { text, exit } = failureOf(error);
+    if (text !== '') cli.note(text);
+    return exit;
+  }
+}
+
+/** Commander says `error: unknown command 'x'\n(Did you mean y?)`; every error here reads alike. */
+function usageError(text: string, command: string): string {
+  const [first = '', ...rest] = text
+    .trim()
+    .replace(/^error: /, '')
+    .split('\n');
+  const sentence = first.charAt(0).toUpperCase() + first.slice(1).replace(/([^.?!])$/, '$1.');
+  const hint = rest.map((line) => line.replace(/^\((.*)\)$/, '$1')).join(' ');
+  return `capsule: ${sentence} (usage)\n${hint || `See: ${command} --help`}\n`;
+}
+
+/** `capsule receipts verify`, as far as what was typed names commands. */
+function commandPath(program: Command & { rawArgs?: string[] }): string {
+  let command: Command = program;
+  const path = [program.name()];
+  for (const word of program.rawArgs ?? []) {
+    const next = command.commands.find((each) => each.name() === word);
+    if (next === undefined) break;
+    command = next;
+    path.push(word);
+  }
+  return path.join(' ');
+}
