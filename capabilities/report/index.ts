@@ -24,16 +24,17 @@ async function create({ payload }: Intent): Promise<JsonObject> {
   const title = titleOf(stringOf(payload, 'title'), subject);
   const blocks = isAnalysis(subject) ? analysisBlocks(subject) : valueBlocks(subject, 2);
   const markdown = `${[heading(1, title), ...blocks].join('\n\n')}\n`;
-  const report = {
-    title,
-    ...(format === 'html' ? {} : { markdown }),
-    ...(format === 'markdown' ? {} : { html: htmlPage(title, markdown) }),
-  };
-  const bytes = Object.values(report).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  if (bytes > MAX_REPORT_BYTES) {
-    throw fail('too_large', `The report would have ${bytes} bytes; ${MAX_REPORT_BYTES} are allowed.`);
-  }
-  return report;
+  // Twice, since rendering what is too long already would take long.
+  checkSize(markdown);
+  const html = format === 'markdown' ? '' : htmlPage(title, markdown);
+  checkSize(format === 'html' ? html : markdown + html);
+  return { title, ...(format === 'html' ? {} : { markdown }), ...(format === 'markdown' ? {} : { html }) };
+}
+
+function checkSize(text: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_REPORT_BYTES) return;
+  throw fail('too_large', `The report would have ${bytes} bytes or more; ${MAX_REPORT_BYTES} are allowed.`);
 }
 
 function titleOf(asked: string | undefined, subject: JsonValue): string {
