@@ -43,10 +43,23 @@ export async function hashFolder(folder: string, crypto: Crypto): Promise<string
   return crypto.sha256Hex(JSON.stringify(listed));
 }
 
-/** Imports the code of a folder. Only called once its hash was accepted: importing runs it. */
-export async function importFolder(folder: string): Promise<CapabilityModule> {
+/**
+ * Imports the code of a folder, which runs it; so only with the hash that was accepted. Throws `integrity_lock` where
+ * the folder has changed since it was read.
+ */
+export async function importFolder(
+  folder: string,
+  codeHash: string,
+  crypto: Crypto,
+): Promise<CapabilityModule> {
+  if ((await hashFolder(folder, crypto)) !== codeHash) {
+    throw new MeshError('integrity_lock', `The code in ${folder} has changed since the node started.`);
+  }
   const entry = await findEntry(folder);
-  const loaded: unknown = await import(pathToFileURL(entry).href).catch((error: unknown) => {
+  const url = pathToFileURL(entry);
+  // Modules are cached by their address: other code must not be answered with what was imported before.
+  url.searchParams.set('code', codeHash);
+  const loaded: unknown = await import(url.href).catch((error: unknown) => {
     throw invalid(`${entry} cannot be loaded`, error);
   });
   if (isCapabilityModule(loaded)) return loaded;

@@ -55,10 +55,11 @@ export class Registry {
     return this.#byCapability.get(capabilityId);
   }
 
-  /** Accepts the code as it is now and imports it. Throws `not_found`. */
+  /** Imports the code that was found at the start and accepts it from now on. Throws `not_found`. */
   async trust(id: string): Promise<void> {
     const module = this.#modules.get(id);
     if (module === undefined) throw new MeshError('not_found', `There is no module ${id}.`);
+    module.code ??= await module.load();
     await this.#record(module);
     await this.#admit(module);
   }
@@ -69,10 +70,11 @@ export class Registry {
       const load = async (): Promise<CapabilityModule> => module;
       return buildModule(manifest, 'this process', (id) => ({ codeHash, config: this.#config(id), load }));
     }
+    const { crypto } = this.#components;
     const { folder } = source;
     const manifest = await readManifest(folder);
-    const codeHash = await hashFolder(folder, this.#components.crypto);
-    const load = (): Promise<CapabilityModule> => importFolder(folder);
+    const codeHash = await hashFolder(folder, crypto);
+    const load = (): Promise<CapabilityModule> => importFolder(folder, codeHash, crypto);
     return buildModule(manifest, folder, (id) => ({ codeHash, config: this.#config(id), load }));
   }
 
@@ -96,13 +98,14 @@ export class Registry {
   /** The first hash of a version is taken on trust; another one for the same version is not run. */
   async #admit(module: EngineModule): Promise<void> {
     const recorded = this.#components.db.get(codeHashes, recordKey(module));
-    if (recorded === undefined) await this.#record(module);
-    else if (recorded !== module.codeHash) {
+    if (recorded !== undefined && recorded !== module.codeHash) {
       module.state = 'safe_mode';
       module.reason = `The code of ${recordKey(module)} is not what it was when it was first loaded.`;
       return;
     }
+    // Imported before it is recorded: code that could not be loaded may be mended without a new version.
     module.code ??= await module.load();
+    if (recorded === undefined) await this.#record(module);
     module.state = 'ready';
     module.reason = null;
   }

@@ -148,9 +148,7 @@ class ScopedApi implements CapabilityApi {
       permissions.use('progress');
       if (onProgress === undefined) return;
       if (stage !== undefined) onProgress({ stage: stage.slice(0, MAX_STAGE_CHARS).toWellFormed() });
-      for (let at = 0; at < delta.length; at += MAX_DELTA_CHARS) {
-        onProgress({ delta: delta.slice(at, at + MAX_DELTA_CHARS).toWellFormed() });
-      }
+      for (const piece of piecesOf(delta)) onProgress({ delta: piece });
     };
   }
 
@@ -185,6 +183,16 @@ class ScopedApi implements CapabilityApi {
 
   #undeclared(permission: string): string {
     return `The module ${this.#init.module.manifest.id} does not declare the permission ${permission}.`;
+  }
+}
+
+/** Never cut between the two halves of a character. */
+function* piecesOf(text: string): Generator<string> {
+  for (let at = 0; at < text.length; ) {
+    let piece = text.slice(at, at + MAX_DELTA_CHARS);
+    if (at + piece.length < text.length && !piece.isWellFormed()) piece = piece.slice(0, -1);
+    at += piece.length;
+    yield piece.toWellFormed();
   }
 }
 
