@@ -21,7 +21,7 @@ export interface FrameReaderComponents {
 
 /** Frames handled before other peers get a turn: about ten milliseconds of work. */
 const FRAMES_PER_TURN = 64;
-/** What the muxer may still deliver after a pause: one receive window (`STREAM_WINDOW_BYTES`), with room. */
+/** What the muxer may still deliver after a pause: one receive window of 4 MiB, with room. */
 export const READ_BUFFER_BYTES = 8_388_608;
 
 /** Reads the frames of one stream, no faster than the peer may send: above its rate the stream is paused. */

@@ -1,5 +1,5 @@
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
-import type { Connection, PeerInfo as DiscoveredPeer, PeerId, PrivateKey, Stream } from '@libp2p/interface';
+import type { Connection, PeerId, PrivateKey, Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { BootstrapDialer } from './bootstrap-dialer.ts';
+import { DiscoveryDialer } from './discovery-dialer.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
 import { Gossip } from './gossip.ts';
@@ -18,7 +19,7 @@ import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
-import { startError } from './start-error.ts';
+import { checkAddresses, startError } from './start-error.ts';
 import type { GossipVerdict, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface Libp2pNetworkComponents {
@@ -46,8 +47,6 @@ export interface Libp2pNetworkInit {
 
 /** Both ends may open a stream at the same time, and a connection may be replaced by another. */
 const EXCHANGE_STREAMS_PER_CONNECTION = 4;
-/** Of two nodes that find each other, the one with the larger id waits this long for the other to dial. */
-const DISCOVERY_PATIENCE_MS = 2_000;
 
 export function createLibp2pNetwork(components: Libp2pNetworkComponents, init: Libp2pNetworkInit): Network {
   return new Libp2pNetwork(components, init);
@@ -67,7 +66,7 @@ class Libp2pNetwork implements Network {
   readonly #exchange: ExchangeStreams;
   readonly #gossip: Gossip;
   readonly #bootstrap: BootstrapDialer;
-  readonly #patience = new Map<string, () => void>();
+  readonly #discovery: DiscoveryDialer;
   #libp2p: MeshLibp2p | null = null;
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
@@ -104,14 +103,14 @@ class Libp2pNetwork implements Network {
       { log, clock, penalties: this.#penalties, cutOff },
       { nodeId: this.nodeId, limits },
     );
+    const isConnected = (nodeId: string): boolean => this.isConnected(nodeId);
     this.#bootstrap = new BootstrapDialer(
-      {
-        log,
-        clock,
-        dial: (address) => this.dial(address),
-        isConnected: (nodeId) => this.isConnected(nodeId),
-      },
+      { log, clock, isConnected, dial: (address) => this.dial(address) },
       { addresses: init.bootstrap ?? [] },
+    );
+    this.#discovery = new DiscoveryDialer(
+      { log, clock, isConnected, dial: (peer) => this.#running().dial(peer) },
+      { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
     );
   }
 
@@ -133,8 +132,7 @@ class Libp2pNetwork implements Network {
     if (libp2p === null) return;
     this.#libp2p = null;
     this.#bootstrap.stop();
-    for (const cancel of this.#patience.values()) cancel();
-    this.#patience.clear();
+    this.#discovery.stop();
     this.#exchange.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
@@ -217,37 +215,17 @@ class Libp2pNetwork implements Network {
   readonly #onStream = (stream: Stream, connection: Connection): void =>
     this.#exchange.accept(connection.remotePeer.toString(), stream);
 
-  /** libp2p finds and does not dial. One of the two waits, so that there is one connection and not two. */
-  readonly #onDiscovered = ({ id }: DiscoveredPeer): void => {
-    const nodeId = id.toString();
-    if (
-      this.#patience.has(nodeId) ||
-      this.isConnected(nodeId) ||
-      this.#peers.size >= this.#limits.maxConnections
-    )
-      return;
-    const patienceMs = this.nodeId < nodeId ? 0 : DISCOVERY_PATIENCE_MS;
-    const dial = (): void => {
-      this.#patience.delete(nodeId);
-      if (this.isConnected(nodeId)) return;
-      this.#libp2p
-        ?.dial(id)
-        .catch((error: unknown) =>
-          this.#log.debug({ err: error, peer: nodeId }, 'A node found on the local network does not answer'),
-        );
-    };
-    this.#patience.set(nodeId, this.#clock.after(patienceMs, dial));
-  };
-
   async #start(): Promise<void> {
+    const { listen, announce = [], bootstrap = [] } = this.#init;
+    checkAddresses([...listen, ...announce, ...bootstrap]);
     const libp2p = await createMeshLibp2p({
       privateKey: this.#privateKey,
-      listen: this.#init.listen,
-      announce: this.#init.announce ?? [],
+      listen,
+      announce,
       limits: this.#limits,
       gater: this.#gate.gater,
       penalty: (nodeId) => this.#penalties.of(nodeId),
-      onDiscovered: this.#init.mdns === true ? this.#onDiscovered : null,
+      onDiscovered: this.#init.mdns === true ? this.#discovery.found : null,
     });
     this.#libp2p = libp2p;
     libp2p.addEventListener('peer:connect', this.#onConnect);

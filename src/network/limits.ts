@@ -10,10 +10,10 @@ export interface NetworkLimits {
   sendQueueFrames: number;
   /** Bytes waiting for one peer; at least one frame of the largest size always fits. */
   sendQueueBytes: number;
-  /** Frames a peer may send in a second, on average and, once, as a burst of `rateBurstSeconds`. */
+  /** Frames a peer may send in a second; above it, and after a burst of `rateBurstSeconds`, its stream is paused. */
   framesPerSecond: number;
   bytesPerSecond: number;
-  /** Gossip messages one author may publish in a second. */
+  /** Gossip messages one author may publish in a second; more are ignored. */
   gossipPerSecond: number;
   rateBurstSeconds: number;
   maxConnections: number;
@@ -28,14 +28,14 @@ export interface NetworkLimits {
   stopTimeoutMs: number;
 }
 
-/** Generous for honest peers: a flood is told from a busy peer by an order of magnitude. */
+/** Generous: an honest peer that reaches a rate is slowed down by it, and loses nothing. */
 export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
   frameBytes: LIMITS.frameBytes,
   gossipBytes: 65_536,
   sendQueueFrames: 4_096,
   sendQueueBytes: 4 * LIMITS.frameBytes,
-  framesPerSecond: 50_000,
-  bytesPerSecond: 268_435_456,
+  framesPerSecond: 20_000,
+  bytesPerSecond: 67_108_864,
   gossipPerSecond: 50,
   rateBurstSeconds: 2,
   maxConnections: 300,

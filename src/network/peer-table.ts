@@ -45,10 +45,6 @@ export class PeerTable {
     this.#limits = limits;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   peers(): PeerInfo[] {
     return [...this.#entries.keys()].map((nodeId) => this.peer(nodeId)).filter((peer) => peer !== undefined);
   }
@@ -111,6 +107,7 @@ export class PeerTable {
       entry.roundTripMs = before + (measured - before) * NEWEST_WEIGHT;
       entry.failedPings = 0;
     } catch (error) {
+      if (this.#entries.get(nodeId) !== entry) return;
       entry.failedPings++;
       log.debug({ err: error, peer: nodeId, failedPings: entry.failedPings }, 'A ping failed');
     } finally {

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { NetworkEmitter } from '../../../src/network/events.ts';
+import { PeerTable } from '../../../src/network/peer-table.ts';
+import type { PeerInfo } from '../../../src/network/types.ts';
+import { silentLog } from '../../support/network.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+function setup(answers: (number | 'fails' | 'hangs')[]) {
+  const clock = new VirtualClock();
+  const events = new NetworkEmitter(silentLog);
+  const [measured, happened, pings, dropped]: [PeerInfo[], string[], number[], string[]] = [[], [], [], []];
+  events.on('peer:measured', (peer) => measured.push(peer));
+  events.on('peer:connect', (id) => happened.push(`connect ${id}`));
+  events.on('peer:disconnect', (id) => happened.push(`disconnect ${id}`));
+  const table = new PeerTable(
+    {
+      log: silentLog,
+      clock,
+      events,
+      connections: () => [],
+      ping: (_id, signal) => {
+        pings.push(clock.monotonic());
+        const answer = answers.shift() ?? 'fails';
+        if (answer === 'hangs') {
+          return new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason));
+          });
+        }
+        return answer === 'fails' ? Promise.reject(new Error('no answer')) : Promise.resolve(answer);
+      },
+      drop: (id) => dropped.push(id),
+    },
+    { pingIntervalMs: 30_000, pingTimeoutMs: 10_000 },
+  );
+  return { clock, table, measured, happened, pings, dropped };
+}
+
+describe('the peer table', () => {
+  it('pings at once and at the interval, and averages', async () => {
+    const { clock, table, measured, pings } = setup([100, 200, 5]);
+    table.connected('bob');
+    await clock.advance(60_000);
+    expect(pings).toEqual([0, 30_000, 60_000]);
+    expect(measured.map(({ roundTripMs }) => roundTripMs)).toEqual([100, 130, 92.5]);
+    expect(measured.map(({ ring }) => ring)).toEqual(['global', 'global', 'global']);
+    expect(table.peer('bob')?.roundTripMs).toBe(92.5);
+  });
+
+  it('knows a peer before it is measured', () => {
+    const { table, clock } = setup([1]);
+    table.connected('bob');
+    expect(table.peers()).toEqual([
+      {
+        nodeId: 'bob',
+        addresses: [],
+        direction: 'outbound',
+        roundTripMs: null,
+        ring: 'global',
+        connectedAt: clock.now(),
+      },
+    ]);
+    expect(table.has('bob')).toBe(true);
+    expect(table.peer('carol')).toBeUndefined();
+  });
+
+  it('forgives one failed ping and drops after two', async () => {
+    const { clock, table, dropped, pings } = setup([1, 'fails', 1, 'hangs', 'fails']);
+    table.connected('bob');
+    await clock.advance(90_000);
+    expect(dropped).toEqual([]);
+    await clock.advance(40_000);
+    expect(pings).toEqual([0, 30_000, 60_000, 90_000, 130_000]);
+    expect(dropped).toEqual(['bob']);
+  });
+
+  it('says once that a peer came and went, and stops pinging it', async () => {
+    const { clock, table, happened, measured, dropped } = setup(['hangs']);
+    table.connected('bob');
+    table.connected('bob');
+    table.disconnected('bob');
+    table.disconnected('bob');
+    await clock.advance(100_000);
+    expect(happened).toEqual(['connect bob', 'disconnect bob']);
+    expect(measured).toEqual([]);
+    expect(dropped).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('forgets everybody at the end, and leaves no timer', async () => {
+    const { clock, table, happened } = setup([1, 1]);
+    table.connected('bob');
+    table.connected('carol');
+    await clock.advance(1_000);
+    table.clear();
+    expect(happened.slice(2)).toEqual(['disconnect bob', 'disconnect carol']);
+    expect(clock.pendingTimers).toBe(0);
+    expect(table.peers()).toEqual([]);
+  });
+});

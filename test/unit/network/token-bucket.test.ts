@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { TokenBucket } from '../../../src/network/token-bucket.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+describe('a token bucket', () => {
+  it('lets a burst pass, then says how long the debt takes', async () => {
+    const clock = new VirtualClock();
+    const bucket = new TokenBucket({ clock }, { perSecond: 100, burst: 20 });
+    bucket.take(20);
+    expect(bucket.waitMs()).toBe(0);
+    bucket.take(5);
+    expect(bucket.waitMs()).toBe(50);
+    await clock.advance(49);
+    expect(bucket.waitMs()).toBe(1);
+    await clock.advance(1);
+    expect(bucket.waitMs()).toBe(0);
+  });
+
+  it('saves no more than a burst', async () => {
+    const clock = new VirtualClock();
+    const bucket = new TokenBucket({ clock }, { perSecond: 100, burst: 20 });
+    await clock.advance(3_600_000);
+    bucket.take(30);
+    expect(bucket.waitMs()).toBe(100);
+  });
+
+  it('is not fooled by a wall clock that jumps', () => {
+    const clock = new VirtualClock();
+    const bucket = new TokenBucket({ clock }, { perSecond: 1, burst: 1 });
+    bucket.take(2);
+    clock.jump(1_000_000);
+    expect(bucket.waitMs()).toBe(1_000);
+  });
+});
