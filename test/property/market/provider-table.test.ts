@@ -14,7 +14,7 @@ const nodeId = fc.constantFrom(...NODES);
 const offers = fc.uniqueArray(
   fc.tuple(
     fc.constantFrom(...CAPABILITIES),
-    fc.integer({ min: 0, max: 3 }),
+    fc.constantFrom(0, 0.0004, 1, 3),
     fc.constantFrom(0, 0.5, 0.5001, 7),
   ),
   { selector: ([capabilityId]) => capabilityId },

@@ -46,6 +46,15 @@ describe('the spread of equals', () => {
     expect(unevenness(counts, 200)).toBeLessThan(1 + 5 * Math.sqrt(2 / 39));
   });
 
+  it('is even among more equals than the window, of a common price and rare ones', () => {
+    const price = (index: number) => (index < 200 ? 0 : (index % 25) / 100);
+    const counts = shares(240, 60, (index) => ({ price: price(index), latency: 2 - 2 * price(index) }));
+    expect(unevenness(counts, 60)).toBeLessThan(1 + 60 / TIE_WINDOW + 1);
+    const mean = (part: readonly number[]) => part.reduce((sum, count) => sum + count, 0) / part.length;
+    expect(mean(counts.slice(200)) / mean(counts.slice(0, 200))).toBeGreaterThan(0.75);
+    expect(mean(counts.slice(200)) / mean(counts.slice(0, 200))).toBeLessThan(1.33);
+  });
+
   it('reaches everyone of many more than the window, none much more often than the mean', () => {
     const counts = shares(1_000, 40, () => ({ price: 1, latency: 0.5 }));
     expect(Math.min(...counts)).toBeGreaterThan(0);

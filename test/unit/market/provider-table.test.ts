@@ -103,6 +103,26 @@ describe('the provider table', () => {
     expect(table.size).toBe(0);
   });
 
+  it('expires who fell silent, though others who were heard of before them go on', async () => {
+    const { clock, table, hear } = setup();
+    hear(alice, 1, [offer('text.stats')]);
+    hear(bob, 1, [offer('text.stats')]);
+    await clock.advance(60_000);
+    hear(alice, 2, [offer('text.stats')]);
+    await clock.advance(ENTRY_TTL_MS - 60_000);
+    expect(table.all(9).map(({ nodeId }) => nodeId)).toEqual([alice]);
+  });
+
+  it('takes a new price even where the score stays in its step', () => {
+    const { table, hear } = setup();
+    hear(alice, 1, [offer('text.stats', 0, 0.5)], NEAR);
+    const before = table.entry(alice, 'text.stats');
+    hear(alice, 2, [offer('text.stats', 0.000_001, 0.5)], NEAR);
+    const after = table.entry(alice, 'text.stats');
+    expect(after?.step).toBe(before?.step);
+    expect(after).toMatchObject({ price: 0.000_001, priceMicro: 1 });
+  });
+
   it('takes a life of another length', async () => {
     const clock = new VirtualClock();
     const table = new ProviderTable({ clock }, { ttlMs: 1_000 });
