@@ -13,6 +13,11 @@ export function table(
     .join('\n');
 }
 
+/** `1 step`, `2 steps`; `1 entry`, `2 entries`. */
+export function plural(count: number, word: string): string {
+  return `${String(count)} ${count === 1 ? word : word.replace(/(y?)$/, (y) => (y ? 'ies' : 's'))}`;
+}
+
 /** `name  value` lines. */
 export function facts(entries: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(...entries.map(([name]) => name.length));

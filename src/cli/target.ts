@@ -1,7 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readApiAddress, readToken } from '../daemon/token-file.ts';
 import { ApiClient } from './api-client.ts';
 import { type OutputOptions, withJson } from './cli.ts';
 import { CliError, usage } from './failure.ts';
@@ -35,6 +34,8 @@ export function dataDirectory(io: Pick<CliIo, 'env'>, options: DataOptions): str
  * the token is `CAPSULE_API_TOKEN`, else the data directory's. Throws `unreachable` where no node is known.
  */
 export async function findNode(io: CliIo, options: NodeOptions): Promise<ApiClient> {
+  // Loaded here: help and completion should not wait for what validates files.
+  const { readApiAddress, readToken } = await import('../daemon/token-file.ts');
   const directory = dataDirectory(io, options);
   const named = options.apiUrl ?? io.env.CAPSULE_API_URL;
   const url = named || (await readApiAddress(directory))?.url;

@@ -3,7 +3,7 @@ import type { CapsuleView } from '../../exchange/types.ts';
 import type { Decision } from '../../market/types.ts';
 import { CAPSULE_STATUSES, type CapsuleRecord, type Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { facts, safeText, shortNode, table, time } from '../format.ts';
+import { facts, plural, safeText, shortNode, table, time } from '../format.ts';
 import { hexId, integer } from '../options.ts';
 import { resultText } from '../outcome.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
@@ -112,7 +112,7 @@ function showDecisions(decisions: readonly Decision[]): string {
   return decisions
     .map((decision) => {
       const { price, latency, distance } = decision.weights;
-      const heading = `${time(decision.at)} UTC  ${decision.capabilityId}: ${String(decision.providersKnown)} providers known, weights: price ${String(price)}, latency ${String(latency)}, distance ${String(distance)}`;
+      const heading = `${time(decision.at)} UTC  ${decision.capabilityId}: ${plural(decision.providersKnown, 'provider')} known, weights: price ${String(price)}, latency ${String(latency)}, distance ${String(distance)}`;
       const ranking = table(
         ['NODE', 'SCORE', 'PRICE', 'LATENCY', 'RING', 'REASON'],
         decision.ranking.map((each) => [

@@ -5,7 +5,7 @@ import type { Credits, LedgerEntry, LedgerVerification, Reconciliation } from '.
 import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
-import { credits, table, time } from '../format.ts';
+import { credits, plural, table, time } from '../format.ts';
 import { amount, integer } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
@@ -68,9 +68,10 @@ export function addCredits(program: Command, cli: Cli): void {
     });
     if (!found.ok) cli.exitCode = EXIT.failed;
     cli.answer(options, found, () =>
-      [`${found.ok ? 'in order' : 'NOT in order'}: ${String(found.entries)} entries`, ...found.problems].join(
-        '\n',
-      ),
+      [
+        `${found.ok ? 'in order' : 'NOT in order'}: ${plural(found.entries, 'entry')}`,
+        ...found.problems,
+      ].join('\n'),
     );
   });
 
@@ -115,7 +116,7 @@ function showHistory(entries: readonly Static<typeof LedgerEntry>[]): string {
 }
 
 function showReconciliation(found: Reconciliation): string {
-  const heading = `${found.agree ? 'the books agree' : 'the books DIFFER'}: ${String(found.entriesHere)} entries here, ${String(found.entriesThere)} there`;
+  const heading = `${found.agree ? 'the books agree' : 'the books DIFFER'}: ${plural(found.entriesHere, 'entry')} here, ${String(found.entriesThere)} there`;
   return [
     heading,
     ...found.differences.map(({ reference, kind }) => `${kind.replaceAll('_', ' ')}: ${reference}`),

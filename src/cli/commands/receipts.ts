@@ -9,7 +9,7 @@ import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
 import { writeOutput } from '../files.ts';
-import { duration, facts, table, time } from '../format.ts';
+import { duration, facts, plural, table, time } from '../format.ts';
 import { hexId, integer } from '../options.ts';
 import { verifyExport } from '../receipt-chain.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
@@ -142,7 +142,7 @@ function showReceipt(receipt: Receipt): string {
 }
 
 function showVerification({ ok, receipts, problems }: ReceiptsVerification): string {
-  const heading = `${ok ? 'in order' : 'NOT in order'}: ${String(receipts)} ${receipts === 1 ? 'receipt' : 'receipts'}`;
+  const heading = `${ok ? 'in order' : 'NOT in order'}: ${plural(receipts, 'receipt')}`;
   return [
     heading,
     ...problems.map(({ sequence, problem }) => `receipt ${String(sequence)}: ${problem}`),

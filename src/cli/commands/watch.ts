@@ -27,7 +27,9 @@ export function addWatch(program: Command, cli: Cli): void {
 }
 
 function eventLine(event: MeshEvent): string {
-  return safeText([time(event.at), event.capsuleId, ...details(event)].join('  '));
+  return safeText(
+    [time(event.at), event.capsuleId, ...details(event)].filter((part) => part !== '').join('  '),
+  );
 }
 
 function details(event: MeshEvent): string[] {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Workflow, WorkflowNode } from '../../exchange/types.ts';
 import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { safeText, shortNode, time, tree } from '../format.ts';
+import { plural, safeText, shortNode, time, tree } from '../format.ts';
 import { hexId, integer } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
@@ -38,7 +38,7 @@ export function addWorkflow(program: Command, cli: Cli): void {
 }
 
 function showWorkflow({ status, receivedAt, steps, tree: root }: Workflow): string {
-  const heading = `${time(receivedAt)} UTC  ${status}, ${String(steps)} ${steps === 1 ? 'step' : 'steps'}`;
+  const heading = `${time(receivedAt)} UTC  ${status}, ${plural(steps, 'step')}`;
   return `${heading}\n${tree(root, stepLine, (node) => node.children)}`;
 }
 
