@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts';
 import { verifyReceipt } from '../capsule/receipt.ts';
 import type { ReceiptsVerification } from '../engine/types.ts';
-import type { Crypto } from '../lib/crypto.ts';
+import { nodeCrypto } from '../lib/crypto-node.ts';
 import { usage } from './failure.ts';
 import { openForReading } from './files.ts';
 import type { CliIo } from './io.ts';
@@ -19,7 +19,7 @@ interface Entry {
  * Verifies exported receipts, one `{sequence, receipt}` a line, newest first, without a node: hashes, signatures,
  * links, numbering down to 1, one identity. Memory does not grow with the chain.
  */
-export async function verifyExport(crypto: Crypto, io: CliIo, file: string): Promise<ReceiptsVerification> {
+export async function verifyExport(io: CliIo, file: string): Promise<ReceiptsVerification> {
   const problems: ReceiptsVerification['problems'] = [];
   let receipts = 0;
   let newer: Entry | undefined;
@@ -34,7 +34,7 @@ export async function verifyExport(crypto: Crypto, io: CliIo, file: string): Pro
       if (problems.length >= MAX_PROBLEMS) return;
       problems.push({ sequence: entry.sequence, receiptHash: entry.receipt.receiptHash, problem });
     };
-    const checked = verifyReceipt(crypto, entry.receipt);
+    const checked = verifyReceipt(nodeCrypto, entry.receipt);
     if (!checked.ok) add(checked.error.message);
     if (newer !== undefined) for (const problem of linkProblems(entry, newer)) add(problem);
     newer = entry;

@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import type { ReceiptsVerification } from '../../engine/types.ts';
 import type { CapsuleView } from '../../exchange/types.ts';
-import { nodeCrypto } from '../../lib/crypto-node.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { Page } from '../../store/types.ts';
 import type { ApiClient } from '../api-client.ts';
@@ -11,7 +10,6 @@ import { EXIT } from '../failure.ts';
 import { writeOutput } from '../files.ts';
 import { duration, facts, plural, table, time } from '../format.ts';
 import { hexId, integer } from '../options.ts';
-import { verifyExport } from '../receipt-chain.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 /** ms for what walks the whole chain. */
@@ -58,12 +56,9 @@ export function addReceipts(program: Command, cli: Cli): void {
     'capsule receipts verify',
     'capsule receipts verify --from receipts.jsonl',
   ).action(async (options: NodeOptions & { from?: string }) => {
-    const found =
-      options.from === undefined
-        ? await (await findNode(cli.io, options)).request<ReceiptsVerification>('/api/receipts/verify', {
-            timeoutMs: WALK_TIMEOUT_MS,
-          })
-        : await verifyExport(nodeCrypto, cli.io, options.from);
+    const found = await (options.from === undefined
+      ? verifyHere(await findNode(cli.io, options))
+      : verifyFile(cli, options.from));
     if (!found.ok) cli.exitCode = EXIT.failed;
     cli.answer(options, found, () => showVerification(found));
   });
@@ -79,6 +74,15 @@ export function addReceipts(program: Command, cli: Cli): void {
       else await writeOutput(options.out, exportLines(client));
     },
   );
+}
+
+function verifyHere(client: ApiClient): Promise<ReceiptsVerification> {
+  return client.request('/api/receipts/verify', { timeoutMs: WALK_TIMEOUT_MS });
+}
+
+async function verifyFile(cli: Cli, file: string): Promise<ReceiptsVerification> {
+  const { verifyExport } = await import('../receipt-chain.ts');
+  return verifyExport(cli.io, file);
 }
 
 async function* exportLines(client: ApiClient): AsyncGenerator<string> {
