@@ -39,7 +39,7 @@ const offered = () => engine.offers().map(({ capability }) => capability.id);
 
 describe('the built-in capabilities in an engine', () => {
   it('analyse, report, store and notify, each with a receipt', async () => {
-    const text = await readFile(new URL('../../fixtures/document.md', import.meta.url), 'utf8');
+    const text = await readFile(new URL('../../../examples/incident-report.md', import.meta.url), 'utf8');
     const analysis = await run('text.analyze', { text });
     const report = await run('report.create', JSON.parse(JSON.stringify({ analysis })));
     const { html } = report as { html: string };

@@ -40,7 +40,7 @@ const HOSTILE = [
 
 describe('report.create', () => {
   it('shows an analysis of a real document in sections', async () => {
-    const text = await readFile(new URL('../../fixtures/document.md', import.meta.url), 'utf8');
+    const text = await readFile(new URL('../../../examples/incident-report.md', import.meta.url), 'utf8');
     const analysis = await runText(intentOf('text.analyze', { text }), memoryApi().api);
     const report = await ask({ analysis });
     expect(report.title).toBe('Incident report: checkout outage at Harbour Books, 14 March 2025');

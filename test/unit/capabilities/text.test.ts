@@ -8,7 +8,7 @@ import { jsonProblem } from '../../../src/lib/json.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 import { outputCheck } from '../../support/capability-manifest.ts';
 
-const document = await readFile(new URL('../../fixtures/document.md', import.meta.url), 'utf8');
+const document = await readFile(new URL('../../../examples/incident-report.md', import.meta.url), 'utf8');
 const ask = (capability: string, payload: JsonObject) => run(intentOf(capability, payload), memoryApi().api);
 
 describe('text.analyze', () => {
