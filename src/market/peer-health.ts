@@ -85,7 +85,8 @@ export class PeerHealthTracker implements PeerHealth {
 
   /** Why a choice leaves the node out at this moment. */
   excluded(nodeId: string): 'busy' | 'silent' | 'circuit_open' | undefined {
-    const health = this.#peers.peek(nodeId);
+    // Mostly nobody is unwell, and a choice asks about many: not even their names are hashed then.
+    const health = this.#peers.size === 0 ? undefined : this.#peers.peek(nodeId);
     if (health === undefined) return undefined;
     const now = this.#clock.monotonic();
     if (Math.max(health.openUntil, health.trialUntil) > now) return 'circuit_open';

@@ -148,9 +148,10 @@ class Choice {
       if (next === undefined) return;
       const tied = [next];
       while (tied.length < MAX_TIED_PRICES && best.peek()?.step === next.step) tied.push(best.next() ?? next);
-      const equals = spread(tied, this.#draw, (entry) => this.#mayTry(entry));
-      const suffix = equals.length > 1 ? `${note}; one of ${equals.length} equals, ordered by lot` : note;
-      for (const entry of equals) this.#rank(entry, suffix);
+      const room = MAX_RANKED - this.#ranking.length;
+      const { first, equals } = spread(tied, this.#draw, room, (entry) => this.#mayTry(entry));
+      const suffix = equals > 1 ? `${note}; one of ${equals} equals, ordered by lot` : note;
+      for (const entry of first) this.#rank(entry, suffix);
     }
   }
 

@@ -3,10 +3,10 @@ import type { EntryClass, Place } from './ring-index.ts';
 
 /**
  * Among equals, those that the rendezvous compares: the next ones clockwise from the capsule's point. Up to this
- * many equals are spread evenly; of more, each one's share follows the arcs that lead to it, which differ by about an
- * eighth (one over the window's root).
+ * many equals are spread evenly; of more, each one's share follows the arcs that lead to it, which differ by about a
+ * sixth (one over the window's root); more would be more even, and cost every choice among equals.
  */
-export const TIE_WINDOW = 64;
+export const TIE_WINDOW = 32;
 
 /** Where a capsule stands on the circle of node points, and what it draws lots with: two parts of its id. */
 export interface Draw {
@@ -23,20 +23,34 @@ export function drawOf(capsuleId: string): Draw {
 
 /**
  * Members of equal classes in the order of their lots (rendezvous hashing): every node that knows the same providers
- * orders them alike, and one that leaves moves only its own capsules. At most `TIE_WINDOW` of those `accept` takes.
+ * orders them alike, and one that leaves moves only its own capsules. The first `limit` of those in the window;
+ * `equals` tells how many those are.
  */
 export function spread<E extends Place>(
   classes: readonly EntryClass<E>[],
   draw: Draw,
+  limit: number,
   accept: (entry: E) => boolean,
-): E[] {
+): { first: E[]; equals: number } {
   let equals = classes.flatMap((each) => each.index.clockwise(each, draw.point, TIE_WINDOW, accept));
   if (equals.length > TIE_WINDOW) {
     const way = (entry: E): number => (entry.point - draw.point) >>> 0;
     equals = equals.sort((a, b) => way(a) - way(b)).slice(0, TIE_WINDOW);
   }
-  if (equals.length < 2) return equals;
-  const drawn = equals.map((entry) => ({ entry, lot: mix32(entry.point ^ draw.lot) }));
-  drawn.sort((a, b) => b.lot - a.lot || (a.entry.nodeId < b.entry.nodeId ? -1 : 1));
-  return drawn.map(({ entry }) => entry);
+  const first: E[] = [];
+  const lots: number[] = [];
+  // Sorts by insertion into the few that are kept: most of the window never gets in.
+  for (const entry of equals) {
+    const lot = mix32(entry.point ^ draw.lot);
+    let index = first.length < limit ? first.length : limit;
+    while (index > 0 && lot > (lots[index - 1] ?? 0)) index--;
+    if (index === limit) continue;
+    first.splice(index, 0, entry);
+    lots.splice(index, 0, lot);
+    if (first.length > limit) {
+      first.length = limit;
+      lots.length = limit;
+    }
+  }
+  return { first, equals: equals.length };
 }

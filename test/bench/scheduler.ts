@@ -22,8 +22,9 @@ export interface SchedulerFigures {
 const CAPABILITY = 'text.analyze';
 const RINGS: readonly RemoteRing[] = ['ring1', 'ring2', 'global'];
 const AMOUNT = 10;
-const ROUNDS = 15;
-const DECISIONS_PER_ROUND = 400;
+const ROUNDS = 60;
+/** Few, so that a round mostly fits between two interruptions by others on the machine. */
+const DECISIONS_PER_ROUND = 100;
 const LARGE = 10_000;
 const SMALL = 100;
 

@@ -114,7 +114,7 @@ describe('the choice', () => {
         expect(decision.providersKnown).toBe(nodes.length);
         expect(decision.excluded.length).toBeLessThanOrEqual(16);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });
