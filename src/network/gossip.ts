@@ -19,6 +19,12 @@ export interface GossipComponents {
   cutOff: (nodeId: string, reason: string) => void;
 }
 
+/** What is used of gossipsub. */
+export type PubSub = Pick<
+  GossipSub,
+  'topicValidators' | 'subscribe' | 'unsubscribe' | 'publish' | 'getSubscribers'
+>;
+
 interface Subscription {
   validate: (from: string, message: GossipMessage) => GossipVerdict;
   handle: (from: string, message: GossipMessage) => void;
@@ -40,7 +46,7 @@ export class Gossip {
   readonly #limits: NetworkLimits;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #rates = new LRUCache<string, TokenBucket>({ max: AUTHORS_MAX });
-  #pubsub: GossipSub | null = null;
+  #pubsub: PubSub | null = null;
 
   constructor(components: GossipComponents, init: { nodeId: string; limits: NetworkLimits }) {
     this.#components = components;
@@ -49,7 +55,7 @@ export class Gossip {
   }
 
   /** Joins the topics subscribed to so far. */
-  attach(pubsub: GossipSub): void {
+  attach(pubsub: PubSub): void {
     this.#pubsub = pubsub;
     for (const topic of this.#subscriptions.keys()) this.#join(pubsub, topic);
   }
@@ -79,7 +85,7 @@ export class Gossip {
     return this.#pubsub?.getSubscribers(topic).length ?? 0;
   }
 
-  #join(pubsub: GossipSub, topic: string): void {
+  #join(pubsub: PubSub, topic: string): void {
     pubsub.topicValidators.set(topic, (source, message) => this.#judge(topic, source, message));
     pubsub.subscribe(topic);
   }

@@ -81,7 +81,7 @@ class Libp2pNetwork implements Network {
     this.#events = new NetworkEmitter(log);
     this.#penalties = new Penalties({ clock });
     this.#gate = new PeerGate(
-      { clock },
+      { clock, isFull: () => (this.#libp2p?.getConnections().length ?? 0) >= limits.maxConnections },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
     this.#peers = new PeerTable(

@@ -2,6 +2,12 @@ import type { ConnectionGater, PeerId } from '@libp2p/interface';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 
+export interface PeerGateComponents {
+  clock: Clock;
+  /** There are as many connections as there may be. */
+  isFull: () => boolean;
+}
+
 export interface PeerGateInit {
   /** When not empty, the only node ids that may connect or be dialled. */
   allow: readonly string[];
@@ -15,14 +21,16 @@ const REFUSED_MAX = 4_096;
 /** Decides who may connect, by node id: lists of the operator, and peers refused for a while. */
 export class PeerGate {
   readonly #clock: Clock;
+  readonly #isFull: () => boolean;
   readonly #allow: ReadonlySet<string>;
   readonly #deny: ReadonlySet<string>;
   readonly #refusalMs: number;
   /** Until when, on the monotonic clock. */
   readonly #refused = new LRUCache<string, number>({ max: REFUSED_MAX });
 
-  constructor(components: { clock: Clock }, init: PeerGateInit) {
+  constructor(components: PeerGateComponents, init: PeerGateInit) {
     this.#clock = components.clock;
+    this.#isFull = components.isFull;
     this.#allow = new Set(init.allow);
     this.#deny = new Set(init.deny);
     this.#refusalMs = init.refusalMs;
@@ -43,6 +51,8 @@ export class PeerGate {
     denyDialPeer: (peer) => this.#denies(peer),
     denyInboundEncryptedConnection: (peer) => this.#denies(peer),
     denyOutboundEncryptedConnection: (peer) => this.#denies(peer),
+    // libp2p counts before the handshake, so that several at once would pass, and prunes only what is unused.
+    denyInboundUpgradedConnection: () => this.#isFull(),
   };
 
   #denies(peer: PeerId): boolean {

@@ -112,6 +112,21 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     expect(atB.ids()).toEqual(expected);
   });
 
+  it('is one peer, and in order, when both dial at the same time', async () => {
+    const [a, b] = await nodes([1, 2]);
+    const [atA, atB] = [inbox(a), inbox(b)];
+    const connects = vi.fn();
+    a.on('peer:connect', connects);
+    const expected = Array.from({ length: 200 }, (_, index) => String(index + 1));
+    await Promise.all([a.dial(addressOf(b)), b.dial(addressOf(a))]);
+    await Promise.all(expected.flatMap((id) => [a.send(b.nodeId, query(id)), b.send(a.nodeId, query(id))]));
+    await Promise.all([atA.count(200), atB.count(200)]);
+    expect(atA.ids()).toEqual(expected);
+    expect(atB.ids()).toEqual(expected);
+    expect(connects).toHaveBeenCalledOnce();
+    expect(a.peers()).toHaveLength(1);
+  });
+
   it('delivers large frames whole', async () => {
     const [a, b] = await pair();
     const atB = inbox(b);

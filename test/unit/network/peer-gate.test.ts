@@ -4,7 +4,7 @@ import { Penalties } from '../../../src/network/penalties.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const gateOf = (clock: VirtualClock, allow: string[] = [], deny: string[] = []): PeerGate =>
-  new PeerGate({ clock }, { allow, deny, refusalMs: 1_000 });
+  new PeerGate({ clock, isFull: () => false }, { allow, deny, refusalMs: 1_000 });
 
 describe('the peer gate', () => {
   it('admits everybody by default, and nobody who is denied', () => {

@@ -1,0 +1,248 @@
+import { createConnection } from 'node:net';
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { type GossipSub, gossipsub } from '@libp2p/gossipsub';
+import { type Identify, identify } from '@libp2p/identify';
+import type { Stream } from '@libp2p/interface';
+import { tcp } from '@libp2p/tcp';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p, type Libp2p } from 'libp2p';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { EXCHANGE_PROTOCOL, MARKET_TOPIC } from '../../protocols/common/v1/limits.ts';
+import { encodeFrame } from '../../src/network/frame.ts';
+import type { Libp2pNetworkInit } from '../../src/network/libp2p-network.ts';
+import type { Network } from '../../src/network/types.ts';
+import { addressOf, advertisement, libp2pNode, nextEvent, query, seedOf } from '../support/network.ts';
+
+type Bare = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
+
+const running: { stop(): unknown }[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((node) => node.stop()));
+});
+
+/** A peer that keeps to none of the rules above the transport. */
+async function mallory(): Promise<Bare> {
+  const bare = await createLibp2p({
+    privateKey: await generateKeyPairFromSeed('Ed25519', seedOf(66)),
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: {
+      identify: identify(),
+      pubsub: gossipsub({ floodPublish: true, allowPublishToZeroTopicPeers: true }),
+    },
+  });
+  running.push(bare);
+  return bare;
+}
+
+/** The node under attack, an honest peer that it is connected to, and Mallory with an open exchange stream. */
+async function attacked(init: Partial<Libp2pNetworkInit> = {}) {
+  const [node, honest, bare] = [libp2pNode(1, init), libp2pNode(2), await mallory()];
+  for (const network of [node, honest]) {
+    running.push(network);
+    await network.start();
+  }
+  const from: string[] = [];
+  node.onMessage((peer, message) => from.push(`${peer} ${message.exchangeId}`));
+  await honest.dial(addressOf(node));
+  const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === bare.peerId.toString());
+  const stream = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
+  await met;
+  return { node, honest, bare, stream, from, mallory: bare.peerId.toString() };
+}
+
+/** Resolves when both ends know that the node cut Mallory off. */
+async function cutOff(node: Network, bare: Bare): Promise<void> {
+  await Promise.all([
+    nextEvent(node, 'peer:disconnect'),
+    new Promise((resolve) => bare.addEventListener('peer:disconnect', resolve, { once: true })),
+  ]);
+}
+
+/** The honest peer notices nothing: it is still connected, and its messages arrive. */
+async function expectUnharmed(node: Network, honest: Network, from: string[]): Promise<void> {
+  expect(node.isConnected(honest.nodeId)).toBe(true);
+  await honest.send(node.nodeId, query('still here'));
+  await vi.waitFor(() => expect(from).toContain(`${honest.nodeId} still here`));
+}
+
+const json = (value: unknown): Uint8Array => encodeFrame(Buffer.from(JSON.stringify(value)));
+const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+
+const garbage: [name: string, bytes: Uint8Array][] = [
+  ['bytes that are no frame', Buffer.alloc(64, 0xff)],
+  ['a frame that is not JSON', encodeFrame(Buffer.from('{"type":'))],
+  ['a frame that is not UTF-8', encodeFrame(Buffer.from([0x22, 0xc3, 0x28, 0x22]))],
+  ['a frame that is no object', json([1, 2, 3])],
+  ['null', json(null)],
+  ['an object without a type', json({ exchangeId: '1' })],
+  ['a message against its schema', json({ type: 'capability_query', exchangeId: 7 })],
+  ['a type that names a prototype property', json({ type: 7, __proto__: {} })],
+  [
+    'a name given twice',
+    encodeFrame(Buffer.from('{"type":"capability_query","exchangeId":"1","exchangeId":"2"}')),
+  ],
+  [
+    'an own __proto__',
+    encodeFrame(Buffer.from('{"type":"capability_query","exchangeId":"1","__proto__":{}}')),
+  ],
+  ['JSON nested ten thousand deep', encodeFrame(Buffer.from(nested(10_000)))],
+  ['an empty frame', Uint8Array.of(0)],
+  ['a length prefix over the limit', Uint8Array.of(0xff, 0xff, 0xff, 0x7f)],
+  ['a length prefix without an end', Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x80, 0x80)],
+];
+
+describe('a peer that sends garbage', () => {
+  it.each(garbage)('%s: is cut off, and nothing else happens', async (_name, bytes) => {
+    const { node, honest, stream, from, mallory } = await attacked();
+    const gone = nextEvent(node, 'peer:disconnect');
+    stream.send(bytes);
+    expect(await gone).toEqual([mallory]);
+    expect(from).toEqual([]);
+    await expectUnharmed(node, honest, from);
+  });
+
+  it('is refused for a while, also when it is dialled', async () => {
+    const { node, bare, stream, mallory } = await attacked();
+    const gone = cutOff(node, bare);
+    stream.send(garbage[0]?.[1] ?? Uint8Array.of(0));
+    await gone;
+    await expect(bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL)).rejects.toThrow();
+    expect(node.isConnected(mallory)).toBe(false);
+    await expect(node.send(mallory, query('1'))).rejects.toMatchObject({ code: 'unreachable' });
+  });
+
+  it('is heard again after that while', async () => {
+    const { node, bare, stream, from, mallory } = await attacked({ limits: { refusalMs: 0 } });
+    const gone = cutOff(node, bare);
+    stream.send(Uint8Array.of(0));
+    await gone;
+    const again = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
+    again.send(json(query('sorry')));
+    await vi.waitFor(() => expect(from).toEqual([`${mallory} sorry`]));
+  });
+
+  it('has what it said before handled, and nothing after', async () => {
+    const { node, stream, from, mallory } = await attacked();
+    const gone = nextEvent(node, 'peer:disconnect');
+    stream.send(Buffer.concat([json(query('before')), Uint8Array.of(0), json(query('after'))]));
+    await gone;
+    expect(from).toEqual([`${mallory} before`]);
+  });
+});
+
+describe('a peer that is only unusual', () => {
+  it('may split its frames into single bytes', async () => {
+    const { node, stream, from, mallory } = await attacked();
+    for (const byte of Buffer.concat([json(query('1')), json(query('2'))])) stream.send(Uint8Array.of(byte));
+    await vi.waitFor(() => expect(from).toEqual([`${mallory} 1`, `${mallory} 2`]));
+    expect(node.isConnected(mallory)).toBe(true);
+  });
+
+  it('may go away in mid-frame', async () => {
+    const { node, honest, bare, stream, from } = await attacked();
+    const gone = nextEvent(node, 'peer:disconnect');
+    stream.send(json(query('1', { padding: 'x'.repeat(10_000) })).subarray(0, 5_000));
+    await vi.waitFor(() => expect(stream.writeBufferLength).toBe(0));
+    for (const connection of bare.getConnections()) connection.abort(new Error('gone'));
+    await gone;
+    expect(from).toEqual([]);
+    await expectUnharmed(node, honest, from);
+  });
+
+  it('is told which types are unknown, on the stream it opened', async () => {
+    const { node, stream, mallory } = await attacked();
+    const answer = new Promise<string>((resolve) => {
+      stream.addEventListener('message', (event) => resolve(Buffer.from(event.data.subarray()).toString()));
+    });
+    stream.send(json({ type: 'constructor', exchangeId: 'x1' }));
+    const text = await answer;
+    expect(text).toContain('"code":"unsupported_message"');
+    expect(text).toContain('"exchangeId":"x1"');
+    expect(node.isConnected(mallory)).toBe(true);
+  });
+
+  it('cannot open more streams than the protocol has use for', async () => {
+    const { node, honest, bare, from } = await attacked();
+    const streams: Stream[] = [];
+    for (let count = 0; count < 20; count++) {
+      const opened = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL).catch(() => null);
+      if (opened !== null) streams.push(opened);
+    }
+    await vi.waitFor(() => expect(streams.filter(({ status }) => status === 'open').length).toBeLessThan(5));
+    await expectUnharmed(node, honest, from);
+  });
+
+  it('is slowed down to the rate when it floods, while others are served', async () => {
+    const limits = { framesPerSecond: 50, rateBurstSeconds: 1 };
+    const { node, honest, stream, from, mallory } = await attacked({ limits });
+    const flood = Buffer.concat(Array.from({ length: 20_000 }, (_, count) => json(query(String(count)))));
+    stream.send(flood);
+    await vi.waitFor(() => expect(from.length).toBeGreaterThan(50));
+    await expectUnharmed(node, honest, from);
+    expect(from.filter((line) => line.startsWith(mallory)).length).toBeLessThan(1_000);
+  });
+});
+
+describe('a socket that does not speak libp2p', () => {
+  it.each([
+    'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+    '\0'.repeat(100_000),
+    `\x13/multistream/1.0.0\n\x07/noise\n${'x'.repeat(500)}`,
+  ])('is closed, and nothing else happens (%#)', async (bytes) => {
+    const { node, honest, from } = await attacked();
+    const { port } = multiaddr(addressOf(node))
+      .getComponents()
+      .reduce((found, { name, value }) => (name === 'tcp' ? { port: Number(value) } : found), { port: 0 });
+    const socket = createConnection({ port, host: '127.0.0.1' });
+    running.push({ stop: () => socket.destroy() });
+    socket.on('error', () => {});
+    socket.write(bytes);
+    await expectUnharmed(node, honest, from);
+  });
+});
+
+describe('a peer that spoils gossip', () => {
+  async function gossiping() {
+    const setup = await attacked();
+    const { node, honest, bare } = setup;
+    const handled: string[] = [];
+    node.subscribe(
+      MARKET_TOPIC,
+      () => 'accept',
+      (from, message) => handled.push(`${from} ${message.type}`),
+    );
+    await vi.waitFor(() => {
+      expect(bare.services.pubsub.getSubscribers(MARKET_TOPIC)).toHaveLength(1);
+      expect(honest.subscribers(MARKET_TOPIC)).toBe(1);
+    });
+    const publish = (value: unknown) =>
+      bare.services.pubsub.publish(MARKET_TOPIC, Buffer.from(JSON.stringify(value)));
+    return { ...setup, handled, publish };
+  }
+
+  it.each([
+    ['the name of another node', (node: Network) => advertisement(node.nodeId, 1)],
+    ['a message against its schema', () => ({ type: 'capability_advertisement', nodeId: 'x' })],
+    ['no object', () => 'hello'],
+    ['more than the limit', () => ({ type: 'x', padding: 'x'.repeat(70_000) })],
+  ])('with %s is cut off, and others are heard', async (_name, message) => {
+    const { node, honest, handled, mallory, publish } = await gossiping();
+    const gone = nextEvent(node, 'peer:disconnect');
+    await publish(message(honest));
+    expect(await gone).toEqual([mallory]);
+    await honest.publish(MARKET_TOPIC, advertisement(honest.nodeId, 1));
+    await vi.waitFor(() => expect(handled).toEqual([`${honest.nodeId} capability_advertisement`]));
+  });
+
+  it('by flooding is heard at its rate only', async () => {
+    const { honest, handled, mallory, publish } = await gossiping();
+    await Promise.all(Array.from({ length: 300 }, (_, count) => publish(advertisement(mallory, count))));
+    await honest.publish(MARKET_TOPIC, advertisement(honest.nodeId, 1));
+    await vi.waitFor(() => expect(handled).toContain(`${honest.nodeId} capability_advertisement`));
+    expect(handled.filter((line) => line.startsWith(mallory)).length).toBeLessThan(250);
+  });
+});
