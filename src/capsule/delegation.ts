@@ -21,7 +21,7 @@ export function refuseDelegation(crypto: Crypto, capsule: Capsule): Refused | nu
   while (child.delegation !== undefined) {
     const { delegation } = child;
     const refused =
-      refuseExecution(crypto, child, delegation) ??
+      refuseExecution(crypto, delegation) ??
       refuseDerivation(child, delegation) ??
       refuseParent(crypto, delegation.parent);
     if (refused !== null) return refused;
@@ -31,9 +31,8 @@ export function refuseDelegation(crypto: Crypto, capsule: Capsule): Refused | nu
 }
 
 /** The spawner really executed the parent, with this result, and was allowed to go on by itself. */
-function refuseExecution(crypto: Crypto, child: Capsule, delegation: Delegation): Refused | null {
+function refuseExecution(crypto: Crypto, delegation: Delegation): Refused | null {
   const { parent, receipt, spawner } = delegation;
-  if (parent.id !== child.parentCapsule) return refuseLink('The delegation is of another parent.');
   if (continuesAtOrigin(parent)) return refuseLink('Only the origin may sign the next steps of this parent.');
   if (receipt.identity !== spawner) return refuseLink("The receipt in the delegation is not the spawner's.");
   if (receipt.capsuleId !== parent.id)
