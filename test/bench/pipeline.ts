@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
 import type { NodeInfo } from '../../src/daemon/node.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createSigner } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { RoundTrips } from './measure.ts';
 import { startBenchNode } from './node-process.ts';
 
@@ -14,7 +14,9 @@ import { startBenchNode } from './node-process.ts';
  * the other with receipt and durable store, and ends when the accepted result is durable.
  */
 export async function startPipeline(payload: JsonObject): Promise<RoundTrips> {
-  const child = fork(new URL('./executor-process.ts', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(new URL('./executor-process.ts', import.meta.url), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const [executor] = (await once(child, 'message')) as [NodeInfo];
   const { node, seed, stop } = await startBenchNode({ echo: false, bootstrap: executor.addresses });
   const signer = createSigner(nodeCrypto, seed);
@@ -28,7 +30,11 @@ export async function startPipeline(payload: JsonObject): Promise<RoundTrips> {
   return {
     async roundTrip() {
       const draft = createCapsule(
-        { originIdentity: signer.identity, requestedCapability: 'test.echo', payload: { ...payload, count: count++ } },
+        {
+          originIdentity: signer.identity,
+          requestedCapability: 'test.echo',
+          payload: { ...payload, count: count++ },
+        },
         systemClock,
       );
       const capsule = signCapsule(signer, nodeCrypto, draft);

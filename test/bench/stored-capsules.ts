@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import { createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
+import { nodeIdOf } from '../../src/capsule/identity.ts';
+import { newRecord } from '../../src/exchange/records.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createSigner } from '../../src/lib/crypto.ts';
+import { nodeCrypto } from '../../src/lib/crypto-node.ts';
+import { DatabaseCapsuleStore } from '../../src/store/capsule-store.ts';
+import { openDatabase } from '../../src/store/database.ts';
+import { median, oneAtATime } from './measure.ts';
+import { startBenchNode } from './node-process.ts';
+
+const STORED = 100_000;
+const STORED_BATCH = 500;
+const ROUNDS = 5;
+const PER_ROUND = 200;
+
+export interface StoredFigures {
+  emptyMs: number;
+  fullMs: number;
+  ratio: number;
+}
+
+/** Submitting to a node that has stored 100,000 ended capsules, over submitting to one that has stored none. */
+export async function benchStoredCapsules(): Promise<StoredFigures> {
+  const directory = await mkdtemp(join(tmpdir(), 'capsule-bench-'));
+  await fill(directory);
+  const full = await submitter(directory);
+  const empty = await submitter();
+  const samples = { full: [] as number[], empty: [] as number[] };
+  for (const subject of [full, empty]) await oneAtATime(subject, PER_ROUND);
+  // Taken in turns, so that a slow moment of the machine falls on both.
+  for (let round = 0; round < ROUNDS; round++) {
+    samples.full.push(...(await oneAtATime(full, PER_ROUND)));
+    samples.empty.push(...(await oneAtATime(empty, PER_ROUND)));
+  }
+  await full.stop();
+  await empty.stop();
+  await rm(directory, { recursive: true, force: true });
+  const [fullMs, emptyMs] = [median(samples.full), median(samples.empty)];
+  return { emptyMs, fullMs, ratio: fullMs / emptyMs };
+}
+
+/** A node that offers `test.echo` itself; a round trip is one submission until it is durable. */
+async function submitter(directory?: string) {
+  const { node, seed, stop } = await startBenchNode({ echo: true, ...(directory && { directory }) });
+  const sign = signing(seed);
+  let count = 0;
+  return {
+    async roundTrip() {
+      await node.exchange.submit(sign(count++));
+    },
+    stop,
+  };
+}
+
+async function fill(directory: string): Promise<void> {
+  const db = await openDatabase({ directory, log: pino({ level: 'silent' }) });
+  const capsules = new DatabaseCapsuleStore({ db, clock: systemClock });
+  const sign = signing(nodeCrypto.randomBytes(32));
+  for (let stored = 0; stored < STORED; stored += STORED_BATCH) {
+    const tx = db.transaction();
+    for (let index = 0; index < STORED_BATCH; index++) {
+      const capsule = sign(stored + index);
+      const here = nodeIdOf(capsule.originIdentity);
+      const role = {
+        now: systemClock.now(),
+        coordinator: here,
+        replyTo: here,
+        root: capsule.id,
+        held: false,
+      };
+      capsules.add(tx, capsule, newRecord(capsule, role));
+      capsules.setStatus(tx, capsule.id, 'failed');
+    }
+    await tx.commit();
+  }
+  await db.close();
+}
+
+function signing(seed: Uint8Array): (count: number) => Capsule {
+  const signer = createSigner(nodeCrypto, seed);
+  const payload = { text: 'x'.repeat(960) };
+  return (count) =>
+    signCapsule(
+      signer,
+      nodeCrypto,
+      createCapsule(
+        { originIdentity: signer.identity, requestedCapability: 'test.echo', payload: { ...payload, count } },
+        systemClock,
+      ),
+    );
+}
