@@ -6,10 +6,10 @@ import { packageVersion } from '../daemon/version.ts';
 import type { MeshError } from '../lib/errors.ts';
 import { createLogger } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
-import type { StartOptions } from './commands/start.ts';
 import { EXIT } from './failure.ts';
 import { facts } from './format.ts';
 import { keyOptions } from './keys.ts';
+import type { StartOptions } from './start-options.ts';
 
 /** Longest that a clean stop may take (interfaces "Node"). */
 const STOP_MS = 10_000;

@@ -2,22 +2,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LogLevel } from '../../telemetry/log.ts';
 import { type Cli, withExample, withJson } from '../cli.ts';
 import { several } from '../options.ts';
+import type { StartOptions } from '../start-options.ts';
 
 const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
-
-export interface StartOptions {
-  json?: boolean;
-  config?: string;
-  data?: string;
-  listen?: string[];
-  bootstrap?: string[];
-  api?: { host: string; port: number };
-  capability?: string[];
-  label?: Record<string, string>;
-  /** False with `--no-mdns`. */
-  mdns: boolean;
-  logLevel?: LogLevel;
-}
 
 export function addStart(program: Command, cli: Cli): void {
   const start = program
