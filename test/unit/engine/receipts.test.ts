@@ -127,6 +127,16 @@ describe('verify finds', () => {
       (tx, e) => put(tx, 3, e(3), resigned(e(3), { action: 'other' })),
       /state leaves out or adds/,
     ],
+    [
+      'a last receipt signed anew upon another state, with head and index to fit',
+      (tx, e) => {
+        const receipt = resigned(e(6), { previousStateRoot: GENESIS_HASH });
+        put(tx, 6, e(6), receipt);
+        tx.put(byHash, receipt.receiptHash, 6);
+        tx.put(heads, 'receipt-chain', headOf(6, { ...e(6), receipt }));
+      },
+      /previous state root is not the state before it/,
+    ],
     ['a missing first receipt', (tx) => tx.delete(entries, key(1)), /receipt 1 is missing/],
     [
       'missing receipts in the middle',

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonValue } from '../../../protocols/common/v1/schema.ts';
 import type { CapabilityApi } from '../../../src/engine/capability.ts';
-import { STORAGE_LIMITS } from '../../../src/engine/scoped-storage.ts';
+import { buildModule } from '../../../src/engine/module.ts';
+import { ModuleStorage } from '../../../src/engine/module-storage.ts';
+import { PermissionUse } from '../../../src/engine/permission-use.ts';
+import { ScopedStorage, STORAGE_LIMITS } from '../../../src/engine/scoped-storage.ts';
+import { StorageLocks } from '../../../src/engine/storage-lock.ts';
+import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { memoryTestDatabase } from '../../support/database.ts';
 import { errorOf, request, resultOf, startedEngine, testModule } from '../../support/engine.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
@@ -207,5 +213,27 @@ describe('storage', () => {
     gate.resolve();
     expect(await late.promise).toMatchObject({ code: 'cancelled' });
     expect(resultOf(await work(async (storage) => (await storage.get('a')) ?? null))).toBeNull();
+  });
+
+  it('is not held by an intent that ended before its turn came', async () => {
+    const db = memoryTestDatabase();
+    const locks = new StorageLocks();
+    const { signal } = new AbortController();
+    const release = await locks.acquire('unit', signal);
+    const storage = new ModuleStorage({ db, crypto: nodeCrypto });
+    const source = testModule(async () => null, { permissions: ['storage'] });
+    const module = buildModule('manifest' in source ? source.manifest : null, 'this test', () => ({
+      codeHash: '',
+      config: {},
+      load: () => Promise.reject(new Error('not loaded')),
+    }));
+    const permissions = new PermissionUse(module, { granted: () => true });
+    const scoped = new ScopedStorage({ storage, locks, permissions, signal });
+    const unawaited = scoped.api.get('a').catch((error: unknown) => error);
+    scoped.close();
+    permissions.end();
+    release();
+    expect(await unawaited).toMatchObject({ code: 'cancelled' });
+    (await locks.acquire('unit', signal))();
   });
 });
