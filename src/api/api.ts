@@ -3,8 +3,9 @@ import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import { Access } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
+import type { Server } from './route-context.ts';
 import { isLoopback } from './same-origin.ts';
-import { buildServer, type Server } from './server.ts';
+import { buildServer } from './server.ts';
 
 /** After so long a stop no longer waits for clients that neither read nor close. */
 const STOP_GRACE_MS = 3_000;

@@ -1,26 +1,15 @@
 import type { Logger } from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import type { Decision, Provider } from '../market/types.ts';
 import type { Network } from '../network/types.ts';
-import type { CapsuleStatus, CapsuleStore } from '../store/types.ts';
+import type { CapsuleStore } from '../store/types.ts';
 import type { CapsuleDraft, CapsuleView, MeshEvent, Workflow } from './schemas/capsules.ts';
 import type { Reconciliation } from './schemas/credits.ts';
 import type { NodeStatus } from './schemas/node.ts';
-
-export interface WorkflowNode {
-  id: string | null;
-  requestedCapability: string;
-  status: CapsuleStatus;
-  executor: string | null;
-  error: ErrorBody | null;
-  receiptHash: string | null;
-  children: WorkflowNode[];
-}
 
 /** What HTTP asks of the exchange, which lives beside it and not below. */
 export interface Capsules {

@@ -1,13 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import cookie from '@fastify/cookie';
 import swagger from '@fastify/swagger';
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import fastify from 'fastify';
 import type { Access } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
 import { errorHandler, notFoundHandler, refuseConnection } from './errors.ts';
 import { Followers } from './event-stream.ts';
 import { namedSchemas, openApi } from './openapi.ts';
+import type { RouteContext, Server } from './route-context.ts';
 import { capabilityRoutes } from './routes/capabilities.ts';
 import { capsuleRoutes } from './routes/capsules.ts';
 import { creditRoutes } from './routes/credits.ts';
@@ -35,31 +34,6 @@ const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
 } as const;
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Answers without token or session. */
-    open?: boolean;
-  }
-}
-
-export type Server = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
-
-/** What the routes share. */
-export interface RouteContext {
-  components: ApiComponents;
-  init: ApiInit;
-  access: Access;
-  followers: Followers;
-  /** Tells this life of the node from others in event ids. */
-  instance: string;
-}
 
 /** The HTTP side, not listening yet. Every request passes, in this order: host and origin, token, schema, route. */
 export async function buildServer(components: ApiComponents, init: ApiInit, access: Access): Promise<Server> {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
+import type { RouteContext } from './route-context.ts';
 import type { CapsuleView } from './schemas/capsules.ts';
-import type { RouteContext } from './server.ts';
 
 export function hasEnded({ status }: { status: string }): boolean {
   return status === 'completed' || status === 'failed';

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { MeshError } from '../../lib/errors.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { Capabilities, Module, Permission } from '../schemas/node.ts';
 import { described, list, refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 
 const name = Type.String({ minLength: 1, maxLength: 64, description: 'A module, such as `notify`.' });
 const one = Type.Object({

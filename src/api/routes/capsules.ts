@@ -3,9 +3,9 @@ import { CapabilityName, closed, Hex32, Identity, NodeId } from '../../../protoc
 import { checkOf } from '../../capsule/validator.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { ApiComponents } from '../components.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { CapsuleDraft, CapsuleRecord, CapsuleStatus, CapsuleViewRef, Decision } from '../schemas/capsules.ts';
 import { described, list, page, paging, refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 import { compileValidator } from '../validation.ts';
 import { waitForEnd } from '../wait.ts';
 

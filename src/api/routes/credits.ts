@@ -6,9 +6,9 @@ import { fromMicro, toMicro } from '../../capsule/credits.ts';
 import { identityOf } from '../../capsule/identity.ts';
 import type { LedgerEntry as Entry } from '../../ledger/types.ts';
 import { MeshError } from '../../lib/errors.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { Credits, LedgerEntry, LedgerVerification, Reconciliation } from '../schemas/credits.ts';
 import { described, page, paging, refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 
 /** Accounts in one answer: more nodes than a mesh of one's own machines has. */
 const MAX_ACCOUNTS = 1000;

@@ -2,9 +2,9 @@ import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { EventStream, resumePoint } from '../event-stream.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { type CapsuleView, MeshEventRef } from '../schemas/capsules.ts';
 import { refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 import { hasEnded } from '../wait.ts';
 import { unknownCapsule } from './capsules.ts';
 

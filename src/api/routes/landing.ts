@@ -2,8 +2,8 @@ import { Type } from 'typebox';
 import { closed } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { errorPage, statusPage } from '../pages.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { described, refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 
 const html = (description: string) => ({
   description,

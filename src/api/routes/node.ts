@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { MeshError } from '../../lib/errors.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { NodeStatus, Peer, Provider } from '../schemas/node.ts';
 import { described, list, refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 
 const Health = Type.Object({ status: Type.Literal('ok') });
 /** Providers in one answer: more than a person reads. */

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { ReceiptEntry, ReceiptsVerification } from '../schemas/node.ts';
 import { described, page, paging, ReceiptRef, refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 
 export function receiptRoutes(app: Server, { components }: RouteContext): void {
   const { receipts } = components.engine;

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import type { RouteContext, Server } from '../route-context.ts';
 import { Workflow } from '../schemas/capsules.ts';
 import { described, page, paging, refusals } from '../schemas/shared.ts';
-import type { RouteContext, Server } from '../server.ts';
 
 export function workflowRoutes(app: Server, { components: { capsules } }: RouteContext): void {
   app.get(

@@ -6,6 +6,7 @@ import {
   PaymentRule,
   PrivacyRule,
 } from '../../../protocols/capsule/v1/schema.ts';
+import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import {
   CapabilityName,
@@ -17,8 +18,7 @@ import {
   Ring,
   TimestampMs,
 } from '../../../protocols/common/v1/schema.ts';
-import { CAPSULE_STATUSES } from '../../store/types.ts';
-import type { WorkflowNode as WorkflowNodeType } from '../components.ts';
+import { CAPSULE_STATUSES, type CapsuleStatus as Status } from '../../store/types.ts';
 import { CapsuleRef, ErrorRef, NextStepRef, named, ReceiptRef } from './shared.ts';
 
 export const CapsuleStatus = Type.Enum([...CAPSULE_STATUSES]);
@@ -136,6 +136,17 @@ export const MeshEvent = Type.Union([
 export type MeshEvent = Static<typeof MeshEvent>;
 export const MeshEventRef = named<MeshEvent>('MeshEvent');
 
+/** Written by hand, since a schema that contains itself has no inferred type. */
+export interface WorkflowStep {
+  id: string | null;
+  requestedCapability: string;
+  status: Status;
+  executor: string | null;
+  error: ErrorBody | null;
+  receiptHash: string | null;
+  children: WorkflowStep[];
+}
+
 export const WorkflowNode = Type.Object({
   /** Null for a step that could not become a capsule. */
   id: nullable(Hex32),
@@ -144,7 +155,7 @@ export const WorkflowNode = Type.Object({
   executor: nullable(Type.String()),
   error: nullable(ErrorRef),
   receiptHash: nullable(Hex32),
-  children: Type.Array(named<WorkflowNodeType>('WorkflowNode')),
+  children: Type.Array(named<WorkflowStep>('WorkflowNode')),
 });
 
 export const Workflow = Type.Object({
@@ -152,6 +163,6 @@ export const Workflow = Type.Object({
   status: CapsuleStatus,
   receivedAt: TimestampMs,
   steps: Type.Integer(),
-  tree: named<WorkflowNodeType>('WorkflowNode'),
+  tree: named<WorkflowStep>('WorkflowNode'),
 });
 export type Workflow = Static<typeof Workflow>;

@@ -1,7 +1,8 @@
 import { Compile } from 'typebox/schema';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Access } from '../../../src/api/access.ts';
-import { buildServer, type Server } from '../../../src/api/server.ts';
+import type { Server } from '../../../src/api/route-context.ts';
+import { buildServer } from '../../../src/api/server.ts';
 import { IDENTITY, memoryNode, NODE_ID } from '../../support/api-components.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 

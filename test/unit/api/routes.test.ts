@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Access } from '../../../src/api/access.ts';
-import { buildServer, type Server } from '../../../src/api/server.ts';
+import type { Server } from '../../../src/api/route-context.ts';
+import { buildServer } from '../../../src/api/server.ts';
 import { IDENTITY, memoryNode, NODE_ID, TOKEN } from '../../support/api-components.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 

@@ -1,0 +1,31 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { Access } from './access.ts';
+import type { ApiComponents, ApiInit } from './components.ts';
+import type { Followers } from './event-stream.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers without token or session. */
+    open?: boolean;
+  }
+}
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** What the routes share. */
+export interface RouteContext {
+  components: ApiComponents;
+  init: ApiInit;
+  access: Access;
+  followers: Followers;
+  /** Tells this life of the node from others in event ids. */
+  instance: string;
+}
