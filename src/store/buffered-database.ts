@@ -4,7 +4,7 @@ import { MeshError } from '../lib/errors.ts';
 import type { Disk, Write } from './disk.ts';
 import { GroupCommit } from './group-commit.ts';
 import { decode, fullKey, keyspacePrefix, StagedTransaction } from './transaction.ts';
-import type { Database, Keyspace, ScanRange, Transaction } from './types.ts';
+import type { CommitOptions, Database, Keyspace, ScanRange, Transaction } from './types.ts';
 
 /** Rows read again and again: chain heads, counters, records in work. */
 const CACHED_ROWS = 4_096;
@@ -85,9 +85,9 @@ export class BufferedDatabase implements Database {
     return raw;
   };
 
-  readonly #apply = (writes: Map<string, Write>): Promise<void> => {
+  readonly #apply = (writes: Map<string, Write>, options: CommitOptions): Promise<void> => {
     if (writes.size === 0) return this.flushed();
-    const durable = this.#commits.add(writes);
+    const durable = this.#commits.add(writes, options);
     this.#generation++;
     for (const [key, write] of writes) this.#overlay.set(key, write);
     return durable;

@@ -7,12 +7,15 @@ const BATCH_ROWS = 4_096;
 const BATCH_LENGTH = 4 * 1_048_576;
 /** Characters waiting for the disk; a disk this far behind must slow its callers, not fill the memory. */
 const QUEUED_LENGTH = 128 * 1_048_576;
+/** Milliseconds a relaxed commit waits for another one's write before it gets one of its own. */
+const RELAXED_MS = 10;
 
 interface Commit {
   writes: Map<string, Write>;
   length: number;
   resolve: () => void;
   reject: (error: MeshError) => void;
+  relaxed: boolean;
 }
 
 export interface GroupCommitInit {
@@ -25,13 +28,17 @@ export interface GroupCommitInit {
 
 /**
  * One synced write carries every commit that arrived while the one before was on its way. Order is kept; a row that
- * several commits of a batch wrote is written once, as the last of them left it.
+ * several commits of a batch wrote is written once, as the last of them left it. A relaxed commit, which nobody waits
+ * for, causes no write of its own for a while: it rides with the next one, or goes when it has waited long enough.
  */
 export class GroupCommit {
   readonly #init: GroupCommitInit;
   #queue: Commit[] = [];
   #queuedLength = 0;
   #running = false;
+  /** Commits in the queue that somebody waits for. */
+  #awaited = 0;
+  #relaxedTimer: NodeJS.Timeout | undefined;
   #refusal: MeshError | undefined;
   #tail: Promise<void> = Promise.resolve();
 
@@ -40,34 +47,54 @@ export class GroupCommit {
   }
 
   /** Throws where nothing is accepted any more, or `busy`; else resolves when durable. */
-  add(writes: Map<string, Write>): Promise<void> {
+  add(writes: Map<string, Write>, options: { relaxed?: boolean } = {}): Promise<void> {
     if (this.#refusal !== undefined) throw this.#refusal;
     if (this.#queuedLength > QUEUED_LENGTH) throw new MeshError('busy', 'The disk does not keep up.');
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const length = lengthOf(writes);
-    this.#queue.push({ writes, length, resolve, reject });
+    const relaxed = options.relaxed === true;
+    this.#queue.push({ writes, length, resolve, reject, relaxed });
     this.#queuedLength += length;
     this.#tail = promise;
-    if (!this.#running) {
-      this.#running = true;
-      // After all that is due in this tick, so that its commits share one batch.
-      queueMicrotask(() => process.nextTick(this.#drain));
-    }
+    if (!relaxed) this.#awaited++;
+    this.#schedule();
     return promise;
   }
 
   flushed(): Promise<void> {
+    this.#hurry();
     return this.#tail;
   }
 
   /** Accepts nothing more; resolves when what was accepted is durable. */
   close(): Promise<void> {
     this.#refusal ??= new MeshError('storage_failed', 'The store is closed.');
-    return this.#tail;
+    return this.flushed();
+  }
+
+  /** Starts writing where somebody waits; else sees to it that the relaxed ones do not wait for ever. */
+  #schedule(): void {
+    if (this.#running || this.#queue.length === 0) return;
+    if (this.#awaited === 0) {
+      this.#relaxedTimer ??= setTimeout(() => this.#hurry(), RELAXED_MS);
+      return;
+    }
+    clearTimeout(this.#relaxedTimer);
+    this.#relaxedTimer = undefined;
+    this.#running = true;
+    // After all that is due in this tick, so that its commits share one batch.
+    queueMicrotask(() => process.nextTick(this.#drain));
+  }
+
+  /** From now on somebody waits for everything in the queue. */
+  #hurry(): void {
+    for (const commit of this.#queue) commit.relaxed = false;
+    this.#awaited = this.#queue.length;
+    this.#schedule();
   }
 
   readonly #drain = async (): Promise<void> => {
-    while (this.#queue.length > 0) {
+    while (this.#awaited > 0) {
       const batch = this.#takeBatch();
       const rows = new Map<string, Write>();
       for (const commit of batch) for (const [key, write] of commit.writes) rows.set(key, write);
@@ -82,6 +109,7 @@ export class GroupCommit {
       for (const commit of batch) commit.resolve();
     }
     this.#running = false;
+    this.#schedule();
   };
 
   #takeBatch(): Commit[] {
@@ -93,6 +121,7 @@ export class GroupCommit {
       length += commit.length;
       if (count > 0 && (rows > BATCH_ROWS || length > BATCH_LENGTH)) break;
       this.#queuedLength -= commit.length;
+      if (!commit.relaxed) this.#awaited--;
       count++;
     }
     return this.#queue.splice(0, count);
@@ -103,6 +132,7 @@ export class GroupCommit {
     this.#refusal = failure;
     const lost = [...batch, ...this.#queue];
     this.#queue = [];
+    this.#awaited = 0;
     for (const commit of lost) commit.reject(failure);
     this.#init.onFailure(failure);
   }

@@ -1,13 +1,13 @@
 import { MeshError } from '../lib/errors.ts';
 import type { Write } from './disk.ts';
-import type { Keyspace, Transaction } from './types.ts';
+import type { CommitOptions, Keyspace, Transaction } from './types.ts';
 
 /** What a transaction needs of the database under it: raw JSON by full key. */
 export interface TransactionHost {
   read(key: string): string | undefined;
   /** Counts commits, so that a transaction can tell whether anybody wrote since it began. */
   generation(): number;
-  apply(writes: Map<string, Write>): Promise<void>;
+  apply(writes: Map<string, Write>, options: CommitOptions): Promise<void>;
 }
 
 /** Staged writes, and what was read, so that a commit after somebody else changed what it read is refused. */
@@ -42,11 +42,11 @@ export class StagedTransaction implements Transaction {
     this.#stage({ type: 'del', key: fullKey(space, key) });
   }
 
-  async commit(): Promise<void> {
+  async commit(options: CommitOptions = {}): Promise<void> {
     this.#assertOpen();
     this.#committed = true;
     this.#assertUnchanged();
-    await this.#host.apply(this.#writes);
+    await this.#host.apply(this.#writes, options);
   }
 
   #stage(write: Write): void {

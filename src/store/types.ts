@@ -26,6 +26,11 @@ export interface ScanRange {
   limit?: number;
 }
 
+export interface CommitOptions {
+  /** Nobody waits for it: it is synced with the next commit, or some milliseconds later. Visible at once all the same. */
+  relaxed?: boolean;
+}
+
 /**
  * Reads see its own writes first. Nothing is visible to others before `commit`, which applies all or nothing. Begin
  * and commit in one tick: a commit rejects with `conflict`, and applies nothing, when another one changed a row that
@@ -39,7 +44,7 @@ export interface Transaction extends Reader {
    * transactions sharing one sync (group commit). Rejects with `storage_failed` once the disk failed; the
    * database then refuses every further write.
    */
-  commit(): Promise<void>;
+  commit(options?: CommitOptions): Promise<void>;
 }
 
 export interface Database extends Reader {

@@ -51,6 +51,33 @@ describe('group commit', () => {
     expect(order).toEqual(['a', 'b', 'c', 'd']);
   });
 
+  it('lets a relaxed commit ride with the next one, visible before, in order', async () => {
+    const relaxed = db.transaction();
+    relaxed.put(space, 'a', 1);
+    void relaxed.commit({ relaxed: true });
+    await settle();
+    expect(batchKeys()).toEqual([]);
+    expect(db.get(space, 'a')).toBe(1);
+    void commit('b', 1);
+    await settle();
+    expect(batchKeys()).toEqual([['a', 'b']]);
+  });
+
+  it('writes a relaxed commit that nobody follows, and at once where all is to be flushed', async () => {
+    const alone = db.transaction();
+    alone.put(space, 'a', 1);
+    const durable = alone.commit({ relaxed: true });
+    while (disk.batches.length === 0) await settle();
+    disk.pass();
+    await durable;
+    const another = db.transaction();
+    another.put(space, 'b', 1);
+    void another.commit({ relaxed: true });
+    void db.flushed();
+    await settle();
+    expect(batchKeys()).toEqual([['a'], ['b']]);
+  });
+
   it('writes a row once per batch, as the last commit left it', async () => {
     void commit('head', 1);
     void commit('head', 2);
