@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { announceTopic } from '../../protocols/common/v1/limits.ts';
-import type { CapsuleSummary, ExchangeMessageOf, GossipMessage } from '../../protocols/messages/v1/schema.ts';
-import { toMicro } from '../capsule/credits.ts';
+import type { CapsuleSummary, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import { isWholeMicro, toMicro } from '../capsule/credits.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
-import { canonicalJson } from '../lib/json.ts';
 import type { GossipVerdict } from '../network/types.ts';
 import type { ExchangeComponents } from './components.ts';
+import { trySend } from './try-send.ts';
 
 type Components = Pick<ExchangeComponents, 'engine' | 'network' | 'clock' | 'signer' | 'log'>;
 
@@ -42,6 +42,7 @@ export class Announcer {
     this.#topics.clear();
   }
 
+  /** Never rejects: whoever did not hear it hears the next one. */
   async announce(capsule: Capsule): Promise<void> {
     const summary: CapsuleSummary = {
       id: capsule.id,
@@ -49,7 +50,7 @@ export class Announcer {
       privacyRule: capsule.privacyRule,
       amount: capsule.paymentRule?.amount ?? null,
       expiresAt: capsule.executionPolicy?.expiresAt ?? null,
-      bytes: canonicalJson(capsule).length,
+      bytes: Buffer.byteLength(JSON.stringify(capsule)),
     };
     const topic = announceTopic(capsule.requestedCapability);
     try {
@@ -84,6 +85,9 @@ export class Announcer {
     if (message.type !== 'capsule_announce') return 'reject';
     if (message.capsuleSummaries.some((summary) => announceTopic(summary.requestedCapability) !== topic))
       return 'reject';
+    // [REJECT] An amount that no ledger can count.
+    if (message.capsuleSummaries.some(({ amount }) => amount !== null && !isWholeMicro(amount)))
+      return 'reject';
     // [IGNORE] Our own words coming back.
     return from === this.#nodeId ? 'ignore' : 'accept';
   }
@@ -91,25 +95,20 @@ export class Announcer {
   readonly #bid = (from: string, message: GossipMessage): void => {
     if (message.type !== 'capsule_announce') return;
     for (const summary of message.capsuleSummaries) {
-      const bid = this.#bidFor(from, summary);
+      const bid = this.#bidFor(summary);
       if (bid === undefined) continue;
-      const request: ExchangeMessageOf<'capsule_request'> = {
-        type: 'capsule_request',
-        exchangeId: summary.id.slice(0, 16),
-        capsuleIds: [summary.id],
-        bid,
-      };
-      this.#network
-        .send(from, request)
-        .catch((error: unknown) => this.#log.debug({ from, error }, 'Bid not sent'));
+      const exchangeId = summary.id.slice(0, 16);
+      const capsuleIds = [summary.id];
+      const parts = { network: this.#network, log: this.#log };
+      void trySend(parts, from, { type: 'capsule_request', exchangeId, capsuleIds, bid });
     }
   };
 
-  #bidFor(from: string, summary: CapsuleSummary): { price: number; estimatedLatency: number } | undefined {
+  #bidFor(summary: CapsuleSummary): { price: number; estimatedLatency: number } | undefined {
     const offer = this.#engine.offer(summary.requestedCapability);
     if (offer === undefined || !this.#engine.hasRoom(summary.requestedCapability)) return undefined;
     if (toMicro(offer.price) > toMicro(summary.amount ?? 0)) return undefined;
-    if (summary.privacyRule !== 'public' && from !== this.#nodeId) return undefined;
+    if (summary.privacyRule !== 'public') return undefined;
     if (summary.expiresAt !== null && summary.expiresAt <= this.#clock.now()) return undefined;
     return { price: offer.price, estimatedLatency: offer.estimatedLatency };
   }

@@ -2,127 +2,81 @@ import type { Assignment } from '../../protocols/assignment/v1/schema.ts';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { type ErrorBody, isErrorCode } from '../../protocols/common/v1/errors.ts';
 import type { ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
-import { signAssignment } from '../capsule/assignment.ts';
-import { identityOf } from '../capsule/identity.ts';
 import { canRetryElsewhere } from '../lib/errors.ts';
-import type { Candidate, Decision } from '../market/types.ts';
-import type { CapsuleRecord, Transaction } from '../store/types.ts';
-import { refusalOf } from './admission.ts';
+import type { Transaction } from '../store/types.ts';
 import type { Announcer } from './announcer.ts';
+import { callAt } from './call-at.ts';
 import type { ExchangeComponents, ExchangeInit } from './components.ts';
-import type { DecisionLog } from './decision-log.ts';
 import type { EventLog } from './event-log.ts';
 import type { Executor } from './executor.ts';
-import { deleteLease, patchLease, readLease } from './leases.ts';
+import { noteFailure, readLease } from './leases.ts';
 import type { Outbox } from './outbox.ts';
+import { CANCELLED, EXPIRED, expiryOf, type Plan, type Planner, type PlanState } from './planner.ts';
 import { hasEnded } from './records.ts';
 import { type AttemptOutcome, RemoteAttempt } from './remote-attempt.ts';
+import { Search } from './search.ts';
+import { trySend } from './try-send.ts';
+
+/** Executors that may still be at work on a capsule when it ends; more are left to their own timeouts. */
+const MAX_TOLD_TO_STOP = 64;
 
 export type CoordinationComponents = Pick<
   ExchangeComponents,
-  | 'signer'
-  | 'crypto'
-  | 'clock'
-  | 'db'
-  | 'capsules'
-  | 'engine'
-  | 'ledger'
-  | 'scheduler'
-  | 'health'
-  | 'network'
-  | 'faults'
-  | 'log'
+  'clock' | 'db' | 'capsules' | 'ledger' | 'health' | 'network' | 'faults' | 'log'
 > & {
   events: EventLog;
   outbox: Outbox;
   executor: Executor;
   announcer: Announcer;
-  decisions: DecisionLog;
+  planner: Planner;
   nodeId: string;
 };
 
-/** The next thing to do for a capsule; what had to be stored for it is staged already. */
-type Plan =
-  | { kind: 'local'; assignment: Assignment }
-  | { kind: 'remote'; nodeId: string; assignment: Assignment; resumed: boolean }
-  | { kind: 'search' }
-  | { kind: 'ended'; error: ErrorBody | null };
-
-const EXPIRED: ErrorBody = { code: 'expired', message: 'The capsule expired before it was executed.' };
-const CANCELLED: ErrorBody = { code: 'cancelled', message: 'The capsule was cancelled.' };
-
 /**
- * Brings one capsule to its end: choose, grant a lease, wait for the outcome, and walk on to the next provider
- * until one result is accepted or nothing is left to try (node "One way for a capsule", protocol "Assignment").
+ * Brings one capsule to its end: plan, perform, learn, until one result is accepted or nothing is left to try (node
+ * "One way for a capsule", protocol "Assignment").
  */
 export class Coordination {
   readonly capsule: Capsule;
   readonly #components: CoordinationComponents;
   readonly #init: ExchangeInit;
-  /** Nodes that declined in this round; asked again in the next. */
-  readonly #declined = new Map<string, ErrorBody>();
-  /** Executors whose lease was lost: told to stop once the capsule has ended. */
-  readonly #lost = new Set<string>();
+  readonly #state: PlanState;
+  /** Nodes that may be executing it although their lease went to another. */
+  readonly #leftBehind = new Set<string>();
   #attempt: RemoteAttempt | undefined;
-  #cancelled = false;
-  #searchUntil: number;
-  #endSearch: () => void = () => {};
+  #search: Search | undefined;
+  #stopped = false;
 
   constructor(capsule: Capsule, components: CoordinationComponents, init: ExchangeInit) {
     this.capsule = capsule;
     this.#components = components;
     this.#init = init;
-    this.#searchUntil = components.clock.now() + init.searchMs;
+    const searchUntil = components.clock.monotonic() + init.searchMs;
+    this.#state = { declined: new Map(), cancelled: false, searchUntil };
   }
 
-  /** Chooses and stages; the caller commits, then hands the plan to `run`. */
+  /** The next step, staged; the caller commits and hands it to `run`. */
   plan(tx: Transaction): Plan {
-    const { capsules, clock, scheduler, decisions, nodeId } = this.#components;
-    const { capsule } = this;
-    const record = capsules.record(capsule.id, tx);
-    if (record === undefined || hasEnded(record)) return { kind: 'ended', error: record?.error ?? null };
-    const lease = readLease(tx, capsule.id);
-    if (this.#cancelled) return this.#giveUp(tx, record, CANCELLED);
-    if (this.#expiresAt <= clock.now()) return this.#giveUp(tx, record, EXPIRED);
-    const { lastError } = lease;
-    const retries = capsule.executionPolicy?.maxRetries ?? this.#init.maxRetries;
-    if (lastError !== null && (lease.failedAt.length > retries || !canRetryElsewhere(lastError.code))) {
-      return this.#giveUp(tx, record, lastError);
-    }
-    const tried = new Set([...lease.failedAt, ...this.#declined.keys()]);
-    const only = lease.only === null ? {} : { only: lease.only };
-    const decision = scheduler.choose(capsule, { tried, ...only, now: clock.now() });
-    decisions.add(tx, decision);
-    for (const executor of this.#candidates(decision, lease.only)) {
-      if (tried.has(executor)) continue;
-      const refusal = executor === nodeId ? refusalOf(this.#components, capsule) : undefined;
-      if (refusal === undefined) return this.#grant(tx, record, executor, lease.failedAt.length);
-      this.#declined.set(nodeId, refusal);
-    }
-    return this.#search(tx, record, lease.lastError);
+    return this.#components.planner.plan(tx, this.capsule, this.#state);
   }
 
-  /** After a restart: asks the executor that holds the lease before anybody else. */
-  resume(nodeId: string, assignment: Assignment): Plan {
-    return { kind: 'remote', nodeId, assignment, resumed: true };
-  }
-
-  /** Resolves when the capsule has ended. */
-  async run(first: Plan): Promise<void> {
-    let plan = first;
-    for (;;) {
+  /** Resolves when the capsule has ended, or the node stops. Without `first` it goes on from what is stored. */
+  async run(first?: Plan): Promise<void> {
+    let plan = first ?? (await this.#takeUp());
+    while (!this.#stopped) {
+      this.#tell(plan);
+      if (plan.kind === 'gave_up' || plan.kind === 'ended') break;
       await this.#perform(plan);
-      if (plan.kind === 'ended') break;
-      const tx = this.#components.db.transaction();
-      plan = this.plan(tx);
-      await tx.commit();
+      if (!this.#stopped) plan = await this.#next();
     }
-    for (const nodeId of this.#lost) this.#sendCancel(nodeId);
+    if (this.#stopped) return;
+    this.#components.ledger.release(this.capsule.id);
+    for (const nodeId of this.#leftBehind) this.#sendCancel(nodeId);
   }
 
   cancel(): void {
-    this.#cancelled = true;
-    this.#endSearch();
+    this.#state.cancelled = true;
+    this.#search?.end();
     if (this.#attempt === undefined) {
       this.#components.executor.cancel(this.capsule.id);
     } else {
@@ -131,37 +85,53 @@ export class Coordination {
     }
   }
 
+  /** Leaves everything as it is stored; the next start takes it up. */
+  stop(): void {
+    this.#stopped = true;
+    this.#search?.end();
+    this.#attempt?.end({ kind: 'stopped' });
+  }
+
   onAccept(from: string): void {
     this.#components.faults.hit('accept.received');
     this.#attemptOf(from)?.alive();
   }
 
-  onProgress(from: string): void {
-    this.#attemptOf(from)?.alive();
-  }
-
-  onDecline(from: string, message: ExchangeMessageOf<'capsule_decline'>): void {
-    const code = isErrorCode(message.code) ? message.code : 'internal';
+  /** Whether it came from the node that holds the lease. */
+  onProgress(from: string): boolean {
     const attempt = this.#attemptOf(from);
-    const error: ErrorBody = { code, message: message.message };
-    // After it took the order, "I do not know that capsule" means that it lost the work.
-    if (attempt?.taken === true) attempt.end({ kind: 'lost' });
-    else attempt?.end({ kind: 'declined', error, retryAfterMs: message.retryAfterMs ?? 0 });
+    attempt?.alive();
+    return attempt !== undefined;
   }
 
+  onDecline(from: string, { code, message, retryAfterMs = 0 }: ExchangeMessageOf<'capsule_decline'>): void {
+    const attempt = this.#attemptOf(from);
+    const error: ErrorBody = { code: isErrorCode(code) ? code : 'internal', message };
+    // After it took the order, a refusal means that it lost the work.
+    if (attempt?.taken === true) attempt.end({ kind: 'lost' });
+    else attempt?.end({ kind: 'declined', error, retryAfterMs });
+  }
+
+  /** A result was accepted; whoever else is at it may stop. */
   onAccepted(by: string): void {
-    this.#components.health.succeeded(by);
-    this.#lost.delete(by);
+    const { executor, health } = this.#components;
+    health.succeeded(by);
+    this.#leftBehind.delete(by);
+    if (this.#attempt !== undefined && this.#attempt.nodeId !== by) this.#leave(this.#attempt.nodeId);
     this.#attempt?.end({ kind: 'accepted' });
-    this.#endSearch();
+    this.#search?.end();
+    executor.cancel(this.capsule.id);
   }
 
   onFailure(from: string, error: ErrorBody): void {
+    this.#leftBehind.delete(from);
     this.#attemptOf(from)?.end({ kind: 'failed', error });
   }
 
-  onBid(): void {
-    this.#components.clock.after(this.#init.bidWindowMs, () => this.#endSearch());
+  /** Whether bids are wanted at this moment. */
+  onBid(): boolean {
+    this.#search?.bid(this.#init.bidWindowMs);
+    return this.#search !== undefined;
   }
 
   onDisconnect(nodeId: string): void {
@@ -169,218 +139,158 @@ export class Coordination {
   }
 
   onReconnect(nodeId: string): void {
-    if (this.#attemptOf(nodeId)?.reconnected()) this.#ask(nodeId);
-  }
-
-  get #expiresAt(): number {
-    return this.capsule.executionPolicy?.expiresAt ?? Number.POSITIVE_INFINITY;
+    if (this.#attemptOf(nodeId)?.reconnected()) void this.#ask(nodeId);
   }
 
   #attemptOf(nodeId: string): RemoteAttempt | undefined {
     return this.#attempt?.nodeId === nodeId ? this.#attempt : undefined;
   }
 
-  /** The ranking as node ids; a node that was named is asked even when the market does not know it. */
-  #candidates(decision: Decision, only: string | null): string[] {
-    const { nodeId } = this.#components;
-    const ranked = decision.ranking.map((candidate: Candidate) =>
-      candidate.nodeId === 'local' ? nodeId : candidate.nodeId,
-    );
-    return only !== null && ranked.length === 0 ? [only] : ranked;
+  /** After a restart: whoever holds the lease goes first, this node's own interrupted run included. */
+  async #takeUp(): Promise<Plan> {
+    const { capsules, db, executor, nodeId } = this.#components;
+    const record = capsules.record(this.capsule.id);
+    const { assignment, failedAt } = readLease(db, this.capsule.id);
+    const holder = record?.status === 'executing' ? record.executor : null;
+    if (record === undefined || assignment === null || holder === null || failedAt.includes(holder)) {
+      return this.#next();
+    }
+    if (holder !== nodeId) return { kind: 'remote', nodeId: holder, assignment, resumed: true };
+    await executor.recover(record);
+    return this.#next();
   }
 
-  #grant(tx: Transaction, record: CapsuleRecord, executor: string, failures: number): Plan {
-    const { capsules, clock, crypto, signer, executor: self, nodeId, events } = this.#components;
-    const { capsule } = this;
-    const assignment = signAssignment(signer, crypto, {
-      capsuleId: capsule.id,
-      executor: identityOf(executor),
-      epoch: record.epoch + 1,
-      expiresAt: clock.now() + this.#init.leaseMs,
-      replyTo: record.replyTo,
-      coordinator: signer.identity,
-    });
-    if (executor === nodeId) {
-      self.take(tx, capsule, assignment);
-      return { kind: 'local', assignment };
-    }
-    const patch = {
-      executor,
-      epoch: assignment.epoch,
-      attempts: failures + 1,
-      note: `assigned to ${executor}`,
-    };
-    if (record.status === 'executing') capsules.update(tx, capsule.id, patch);
-    else capsules.setStatus(tx, capsule.id, 'executing', patch);
-    patchLease(tx, capsule.id, { assignment });
-    events.emit({ type: 'status', capsuleId: capsule.id, status: 'executing', executor });
-    return { kind: 'remote', nodeId: executor, assignment, resumed: false };
+  async #next(): Promise<Plan> {
+    const tx = this.#components.db.transaction();
+    const plan = this.plan(tx);
+    await tx.commit();
+    return plan;
   }
 
-  #search(tx: Transaction, record: CapsuleRecord, lastError: ErrorBody | null): Plan {
-    const { capsules, clock, events } = this.#components;
-    const until = Number.isFinite(this.#expiresAt) ? this.#expiresAt : this.#searchUntil;
-    if (clock.now() >= until) {
-      const declined = [...this.#declined.values()].at(-1);
-      const nobody: ErrorBody = {
-        code: 'no_provider',
-        message: `No node offers ${this.capsule.requestedCapability} to this capsule.`,
-      };
-      return this.#giveUp(tx, record, lastError ?? declined ?? nobody);
+  /** What followers should know, once it is durable. The end of an accepted capsule is told where it is accepted. */
+  #tell(plan: Plan): void {
+    const { events, outbox, nodeId } = this.#components;
+    const { id: capsuleId } = this.capsule;
+    if (plan.kind === 'local' || (plan.kind === 'remote' && !plan.resumed)) {
+      const executor = plan.kind === 'local' ? nodeId : plan.nodeId;
+      events.emit({ type: 'status', capsuleId, status: 'executing', executor });
+    } else if (plan.kind === 'search' && plan.began) {
+      events.emit({ type: 'status', capsuleId, status: 'announced', executor: null });
+    } else if (plan.kind === 'gave_up') {
+      events.emit({ type: 'done', capsuleId, status: 'failed', error: plan.error });
+      void outbox.deliverAll(capsuleId);
     }
-    if (record.status !== 'announced') {
-      capsules.setStatus(tx, record.id, 'announced', { executor: null });
-      events.emit({ type: 'status', capsuleId: record.id, status: 'announced', executor: null });
-    }
-    return { kind: 'search' };
-  }
-
-  #giveUp(tx: Transaction, record: CapsuleRecord, error: ErrorBody): Plan {
-    const { capsules, outbox, nodeId } = this.#components;
-    const { lastReceipt, lastAssignment } = readLease(tx, record.id);
-    capsules.setStatus(tx, record.id, 'failed', { error, receiptHash: lastReceipt?.receiptHash ?? null });
-    const proof = { receipt: lastReceipt, assignment: lastAssignment };
-    capsules.putResult(tx, record.id, { result: null, ...proof, settlement: null, steps: [] });
-    deleteLease(tx, record.id);
-    if (record.replyTo !== nodeId) outbox.put(tx, record.id, [record.replyTo]);
-    return { kind: 'ended', error };
   }
 
   async #perform(plan: Plan): Promise<void> {
-    switch (plan.kind) {
-      case 'local':
-        await this.#components.executor.execute(this.capsule, plan.assignment);
-        return;
-      case 'remote':
-        return this.#order(plan);
-      case 'search':
-        return this.#announceAndWait();
-      case 'ended':
-        return this.#finish(plan.error);
-    }
+    // Cancelled while the plan became durable: the next one gives up.
+    if (this.#state.cancelled) return;
+    const { executor } = this.#components;
+    if (plan.kind === 'local') await executor.execute(executor.admit(this.capsule, plan.assignment));
+    else if (plan.kind === 'remote') await this.#order(plan);
+    else if (plan.kind === 'search') await this.#waitForBids(plan.open);
   }
 
   async #order({ nodeId, assignment, resumed }: Extract<Plan, { kind: 'remote' }>): Promise<void> {
-    const { network, clock, faults, log } = this.#components;
+    const { clock, faults, health } = this.#components;
     const attempt = new RemoteAttempt(nodeId, clock, this.#init);
     this.#attempt = attempt;
-    const expiry = this.#endAtExpiry(attempt);
-    try {
-      if (resumed) this.#ask(nodeId);
-      else
-        await network.send(nodeId, {
-          type: 'capsule_data',
-          exchangeId: exchangeIdOf(assignment),
-          capsule: this.capsule,
-          assignment,
-        });
-      faults.hit('order.sent');
-    } catch (error) {
-      log.debug({ nodeId, capsuleId: this.capsule.id, error }, 'Order not sent');
+    // The executor stops at the same moment and tells so; only if it does not is this side's word the last.
+    const cancelExpiry = Number.isFinite(expiryOf(this.capsule))
+      ? callAt(clock, expiryOf(this.capsule) + this.#init.graceMs, () =>
+          attempt.end({ kind: 'failed', error: EXPIRED }),
+        )
+      : () => {};
+    health.attempted(nodeId);
+    if (resumed) {
+      if (!(await this.#ask(nodeId))) attempt.unreachable();
+    } else if (!(await this.#sendOrder(nodeId, assignment))) {
       attempt.end({ kind: 'silent' });
     }
+    faults.hit('order.sent');
     const outcome = await attempt.outcome;
-    expiry();
+    cancelExpiry();
     this.#attempt = undefined;
-    await this.#learn(nodeId, outcome);
+    await this.#learn(nodeId, outcome, resumed);
   }
 
   /** What the outcome means for the next choice: busy is not silent, and silent is not dead. */
-  async #learn(nodeId: string, outcome: AttemptOutcome): Promise<void> {
-    const { health, log } = this.#components;
-    if (outcome.kind !== 'accepted')
-      log.info({ capsuleId: this.capsule.id, nodeId, ...outcome }, 'Provider did not complete the capsule');
-    switch (outcome.kind) {
-      case 'accepted':
-        return;
-      case 'declined':
-        this.#declined.set(nodeId, outcome.error);
-        if (outcome.error.code === 'busy') health.declinedBusy(nodeId, outcome.retryAfterMs);
-        return;
-      case 'silent':
-        this.#declined.set(nodeId, { code: 'unreachable', message: 'The provider did not answer.' });
-        health.silent(nodeId);
-        return;
-      case 'failed':
-        if (outcome.error.code !== 'cancelled') health.failed(nodeId);
-        return this.#noteFailure(nodeId, outcome.error);
-      case 'lost':
-        health.failed(nodeId);
-        this.#lost.add(nodeId);
-        return this.#noteFailure(nodeId, {
-          code: 'interrupted',
-          message: 'The executor was lost while it held the lease.',
-        });
+  async #learn(nodeId: string, outcome: AttemptOutcome, resumed: boolean): Promise<void> {
+    const { health, log, clock } = this.#components;
+    const { declined } = this.#state;
+    if (outcome.kind === 'accepted' || outcome.kind === 'stopped') return;
+    log.info({ capsuleId: this.capsule.id, nodeId, ...outcome }, 'Provider did not complete the capsule');
+    if (outcome.kind === 'declined') {
+      const { error, retryAfterMs } = outcome;
+      if (error.code === 'busy') health.declinedBusy(nodeId, retryAfterMs);
+      // Asked after a restart, it never had the order: it may be given it now.
+      if (!(resumed && error.code === 'not_found')) declined.set(nodeId, error);
+      return;
     }
+    if (outcome.kind === 'silent') {
+      health.silent(nodeId);
+      this.#leave(nodeId);
+      declined.set(nodeId, { code: 'unreachable', message: 'The provider did not answer.' });
+      return;
+    }
+    this.#state.searchUntil = clock.monotonic() + this.#init.searchMs;
+    if (outcome.kind === 'lost') {
+      health.failed(nodeId);
+      this.#leave(nodeId);
+      const message = 'The executor was lost while it held the lease.';
+      return this.#noteFailure(nodeId, { code: 'interrupted', message });
+    }
+    const { error } = outcome;
+    if (error.code === 'busy') health.declinedBusy(nodeId, 0);
+    // What would fail anywhere says nothing about the provider.
+    else if (canRetryElsewhere(error.code)) health.failed(nodeId);
+    return this.#noteFailure(nodeId, error);
   }
 
   /** A failure that came with a receipt was stored when it came; one that this node concluded itself is stored here. */
   async #noteFailure(nodeId: string, error: ErrorBody): Promise<void> {
     const { capsules, db } = this.#components;
-    const lease = readLease(db, this.capsule.id);
-    const record = capsules.record(this.capsule.id);
-    if (lease.failedAt.includes(nodeId) || record === undefined || hasEnded(record)) return;
+    const { id: capsuleId } = this.capsule;
+    const record = capsules.record(capsuleId);
+    if (record === undefined || hasEnded(record)) return;
+    if (readLease(db, capsuleId).failedAt.includes(nodeId)) return;
     const tx = db.transaction();
-    patchLease(tx, this.capsule.id, { failedAt: [...lease.failedAt, nodeId], lastError: error });
-    capsules.update(tx, this.capsule.id, { note: `lost at ${nodeId}: ${error.code}` });
+    noteFailure(tx, { capsuleId, nodeId, error, proof: null });
+    capsules.update(tx, capsuleId, { note: `lost at ${nodeId}: ${error.code}` });
     await tx.commit();
   }
 
-  async #announceAndWait(): Promise<void> {
+  async #waitForBids(open: boolean): Promise<void> {
     const { announcer, clock } = this.#components;
-    const waited = new Promise<void>((resolve) => {
-      const left = Math.max(1, Math.min(this.#init.announceIntervalMs, this.#expiresAt - clock.now()));
-      const cancelTimer = clock.after(left, resolve);
-      this.#endSearch = () => {
-        cancelTimer();
-        resolve();
-      };
-    });
-    await announcer.announce(this.capsule);
-    await waited;
-    this.#endSearch = () => {};
-    this.#declined.clear();
+    const left = Math.max(1, expiryOf(this.capsule) - clock.now());
+    this.#search = new Search(clock, Math.min(this.#init.announceIntervalMs, left));
+    if (open) void announcer.announce(this.capsule);
+    await this.#search.over;
+    this.#search = undefined;
+    this.#state.declined.clear();
   }
 
-  #finish(error: ErrorBody | null): void {
-    const { events, outbox, capsules, ledger } = this.#components;
-    ledger.release(this.capsule.id);
-    const record = capsules.record(this.capsule.id);
-    if (record?.status !== 'failed') return;
-    events.emit({ type: 'done', capsuleId: record.id, status: 'failed', error });
-    for (const target of outbox.targets(record.id)) void outbox.deliver(target, record.id);
+  #leave(nodeId: string): void {
+    if (this.#leftBehind.size < MAX_TOLD_TO_STOP) this.#leftBehind.add(nodeId);
   }
 
-  #endAtExpiry(attempt: RemoteAttempt): () => void {
-    if (!Number.isFinite(this.#expiresAt)) return () => {};
-    const { clock } = this.#components;
-    // The executor stops at the same moment and tells so; only if it does not is this side's word the last.
-    const left = this.#expiresAt - clock.now() + this.#init.graceMs;
-    return clock.after(left, () => attempt.end({ kind: 'failed', error: EXPIRED }));
+  #sendOrder(nodeId: string, assignment: Assignment): Promise<boolean> {
+    const exchangeId = `${assignment.capsuleId.slice(0, 16)}.${assignment.epoch}`;
+    const { capsule } = this;
+    return trySend(this.#components, nodeId, { type: 'capsule_data', exchangeId, capsule, assignment });
   }
 
-  #ask(nodeId: string): void {
-    const { network } = this.#components;
-    const { id } = this.capsule;
-    network
-      .send(nodeId, { type: 'capsule_result_request', exchangeId: id.slice(0, 16), capsuleId: id })
-      .catch(() => {
-        // Unanswered questions end by the attempt's own timer.
-      });
+  #ask(nodeId: string): Promise<boolean> {
+    const { id: capsuleId } = this.capsule;
+    const exchangeId = capsuleId.slice(0, 16);
+    return trySend(this.#components, nodeId, { type: 'capsule_result_request', exchangeId, capsuleId });
   }
 
+  /** A node that cannot be told to stop stops at its timeout. */
   #sendCancel(nodeId: string): void {
-    const { network, capsules } = this.#components;
-    const { id } = this.capsule;
-    const epoch = Math.max(1, capsules.record(id)?.epoch ?? 1);
-    network
-      .send(nodeId, { type: 'capsule_cancel', exchangeId: id.slice(0, 16), capsuleId: id, epoch })
-      .catch(() => {
-        // A node that cannot be told to stop stops at its timeout.
-      });
+    const { id: capsuleId } = this.capsule;
+    const epoch = Math.max(1, this.#components.capsules.record(capsuleId)?.epoch ?? 1);
+    const exchangeId = capsuleId.slice(0, 16);
+    void trySend(this.#components, nodeId, { type: 'capsule_cancel', exchangeId, capsuleId, epoch });
   }
-}
-
-function exchangeIdOf({ capsuleId, epoch }: Assignment): string {
-  return `${capsuleId.slice(0, 16)}.${epoch}`;
 }

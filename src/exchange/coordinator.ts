@@ -3,79 +3,84 @@ import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { CapsuleRecord, Transaction } from '../store/types.ts';
-import type { AcceptanceListener } from './acceptance.ts';
 import type { ExchangeInit, Market } from './components.ts';
 import { Coordination, type CoordinationComponents } from './coordination.ts';
-import { patchLease, readLease } from './leases.ts';
+import { patchLease } from './leases.ts';
+import { Planner, type PlannerComponents } from './planner.ts';
 import { hasEnded } from './records.ts';
 
-/** All capsules whose leases this node grants, each with its coordination. */
-export class Coordinator implements AcceptanceListener {
-  readonly #components: CoordinationComponents & { market: Market };
-  readonly #init: ExchangeInit;
-  /** Bounded by `maxActive` for what is submitted; children of accepted work are never turned away. */
-  readonly #active = new Map<string, Coordination>();
+type Components = Omit<CoordinationComponents, 'planner'> & PlannerComponents & { market: Market };
 
-  constructor(components: CoordinationComponents & { market: Market }, init: ExchangeInit) {
-    this.#components = components;
+/** All capsules whose leases this node grants, each with its coordination. */
+export class Coordinator {
+  readonly #components: Components & CoordinationComponents;
+  readonly #init: ExchangeInit;
+  /** Bounded by `maxActive` for what is submitted and for what brings next steps of its own. */
+  readonly #active = new Map<string, Coordination>();
+  #stopped = false;
+
+  constructor(components: Components, init: ExchangeInit) {
+    this.#components = { ...components, planner: new Planner(components, init) };
     this.#init = init;
   }
 
+  /** Nothing more is taken on; what is accepted already goes on, children included. */
   get full(): boolean {
-    return this.#active.size >= this.#init.maxActive;
+    return this.#stopped || this.#active.size >= this.#init.maxActive;
   }
 
-  /** Stages the first step of a capsule that `tx` stores; call the result once the batch is durable. */
-  open(tx: Transaction, capsule: Capsule, options: { only?: string } = {}): () => void {
-    if (options.only !== undefined) patchLease(tx, capsule.id, { only: options.only });
-    const coordination = new Coordination(capsule, this.#components, this.#init);
-    const first = coordination.plan(tx);
-    return () => this.#run(coordination, first);
+  /**
+   * Commits `tx`, which stores the capsule, together with its first step. Call the result to go on. `only` names the
+   * one node that may execute.
+   */
+  async open(tx: Transaction, capsule: Capsule, { only }: { only?: string } = {}): Promise<() => void> {
+    if (only !== undefined) patchLease(tx, capsule.id, { only });
+    const coordination = this.#begin(capsule);
+    try {
+      const first = coordination.plan(tx);
+      await tx.commit();
+      return () => this.#run(coordination, coordination.run(first));
+    } catch (error) {
+      this.#active.delete(capsule.id);
+      throw error;
+    }
   }
 
   /** Continues what a crash or a settlement left to do. */
-  async resume(record: CapsuleRecord): Promise<void> {
-    const { capsules, db, executor, nodeId } = this.#components;
-    const capsule = capsules.get(record.id);
-    if (capsule === undefined || this.#active.has(record.id)) return;
-    const coordination = new Coordination(capsule, this.#components, this.#init);
-    const { assignment, failedAt } = readLease(db, record.id);
-    const held =
-      record.status === 'executing' && record.executor !== null && !failedAt.includes(record.executor);
-    if (held && assignment !== null && record.executor === nodeId) {
-      // The interrupted run goes first; what it leaves undone is planned anew.
-      return this.#run(coordination, undefined, () => executor.recover(record));
-    }
-    if (held && assignment !== null && record.executor !== null) {
-      return this.#run(coordination, coordination.resume(record.executor, assignment));
-    }
-    const tx = db.transaction();
-    const first = coordination.plan(tx);
-    await tx.commit();
-    this.#run(coordination, first);
+  resume({ id }: CapsuleRecord): void {
+    const capsule = this.#components.capsules.get(id);
+    if (capsule === undefined || this.#stopped || this.#active.has(id)) return;
+    const coordination = this.#begin(capsule);
+    this.#run(coordination, coordination.run());
   }
 
-  /** True when it is this node's to cancel. */
-  cancel(capsuleId: string): boolean {
-    const coordination = this.#active.get(capsuleId);
-    coordination?.cancel();
-    return coordination !== undefined;
+  /** False where it is not this node's to cancel. A child that still waits for its parent's settlement ends too. */
+  cancel({ id, coordinator }: CapsuleRecord): boolean {
+    if (coordinator !== this.#components.nodeId || this.#stopped) return false;
+    const active = this.#active.get(id);
+    const capsule = this.#components.capsules.get(id);
+    if (active !== undefined) {
+      active.cancel();
+    } else if (capsule !== undefined) {
+      const coordination = this.#begin(capsule);
+      coordination.cancel();
+      this.#run(coordination, coordination.run());
+    }
+    return true;
   }
 
+  /** Ends nothing: what is stored is taken up at the next start. */
+  stop(): void {
+    this.#stopped = true;
+    for (const coordination of this.#active.values()) coordination.stop();
+  }
+
+  /** Children that may go on; those that wait, or that another node coordinates, are passed over. */
   readonly onSpawned = (capsuleIds: string[]): void => {
-    const { capsules, log } = this.#components;
+    const { capsules, nodeId } = this.#components;
     for (const id of capsuleIds) {
       const record = capsules.record(id);
-      if (
-        record === undefined ||
-        record.held ||
-        hasEnded(record) ||
-        record.coordinator !== this.#components.nodeId
-      )
-        continue;
-      this.resume(record).catch((error: unknown) =>
-        log.error({ capsuleId: id, error }, 'A next step could not be started'),
-      );
+      if (record?.coordinator === nodeId && !record.held && !hasEnded(record)) this.resume(record);
     }
   };
 
@@ -87,26 +92,26 @@ export class Coordinator implements AcceptanceListener {
     this.#active.get(capsuleId)?.onFailure(by, error);
   }
 
-  onAccept(from: string, message: ExchangeMessageOf<'capsule_accept'>): void {
-    this.#active.get(message.capsuleId)?.onAccept(from);
+  onAccept(from: string, capsuleId: string): void {
+    this.#active.get(capsuleId)?.onAccept(from);
   }
 
   onDecline(from: string, message: ExchangeMessageOf<'capsule_decline'>): void {
     if (message.capsuleId !== null) this.#active.get(message.capsuleId)?.onDecline(from, message);
   }
 
-  onProgress(from: string, message: ExchangeMessageOf<'capsule_progress'>): void {
-    this.#active.get(message.capsuleId)?.onProgress(from);
+  /** Whether it came from the node that holds the capsule's lease. */
+  onProgress(from: string, capsuleId: string): boolean {
+    return this.#active.get(capsuleId)?.onProgress(from) === true;
   }
 
   /** A bid for something announced here makes its sender a provider for the next choice. */
-  onBid(from: string, message: ExchangeMessageOf<'capsule_request'>): void {
-    if (message.bid === undefined) return;
-    for (const id of message.capsuleIds) {
+  onBid(from: string, { capsuleIds, bid }: ExchangeMessageOf<'capsule_request'>): void {
+    if (bid === undefined) return;
+    for (const id of capsuleIds) {
       const coordination = this.#active.get(id);
-      if (coordination === undefined) continue;
-      this.#components.market.noteBid(from, coordination.capsule.requestedCapability, message.bid);
-      coordination.onBid();
+      if (coordination?.onBid() !== true) continue;
+      this.#components.market.noteBid(from, coordination.capsule.requestedCapability, bid);
     }
   }
 
@@ -118,27 +123,20 @@ export class Coordinator implements AcceptanceListener {
     for (const coordination of this.#active.values()) coordination.onReconnect(nodeId);
   };
 
-  #run(
-    coordination: Coordination,
-    first: Parameters<Coordination['run']>[0] | undefined,
-    before: () => Promise<void> = async () => {},
-  ): void {
+  /** In the map from the first moment, so that a cancellation or a second call finds it. */
+  #begin(capsule: Capsule): Coordination {
+    const coordination = new Coordination(capsule, this.#components, this.#init);
+    this.#active.set(capsule.id, coordination);
+    return coordination;
+  }
+
+  #run(coordination: Coordination, ended: Promise<void>): void {
     const { id } = coordination.capsule;
-    const { db, log } = this.#components;
-    this.#active.set(id, coordination);
-    const finish = async () => {
-      await before();
-      if (first !== undefined) return coordination.run(first);
-      const tx = db.transaction();
-      const plan = coordination.plan(tx);
-      await tx.commit();
-      return coordination.run(plan);
-    };
-    finish()
+    ended
       .catch((error: unknown) => {
-        // Stored as it stands, it is taken up again at the next start.
+        // As it is stored, it is taken up again at the next start.
         const stopping = error instanceof MeshError && error.code === 'interrupted';
-        if (!stopping) log.error({ capsuleId: id, error }, 'Coordination stopped');
+        if (!stopping) this.#components.log.error({ capsuleId: id, err: error }, 'Coordination stopped');
       })
       .finally(() => this.#active.delete(id));
   }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
 import type { MeshEvent } from './types.ts';
 
@@ -10,13 +11,15 @@ type Listener = (event: MeshEvent) => void;
 /** Numbers what happens and tells followers, who may begin at an earlier number that is still remembered. */
 export class EventLog {
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #log: Logger;
   readonly #remembered: MeshEvent[] = [];
   readonly #all = new Set<Listener>();
   readonly #byCapsule = new Map<string, Set<Listener>>();
   #sequence = 0;
 
-  constructor(components: { clock: Pick<Clock, 'now'> }) {
-    this.#clock = components.clock;
+  constructor({ clock, log }: { clock: Pick<Clock, 'now'>; log: Logger }) {
+    this.#clock = clock;
+    this.#log = log;
   }
 
   emit(body: EventBody): void {
@@ -24,8 +27,8 @@ export class EventLog {
     this.#remembered.push(event);
     // Trimmed in halves, so that the cost of shifting is spread over many events.
     if (this.#remembered.length > 2 * REMEMBERED_EVENTS) this.#remembered.splice(0, REMEMBERED_EVENTS);
-    for (const listener of this.#all) listener(event);
-    for (const listener of this.#byCapsule.get(event.capsuleId) ?? []) listener(event);
+    for (const listener of this.#all) this.#tell(listener, event);
+    for (const listener of this.#byCapsule.get(event.capsuleId) ?? []) this.#tell(listener, event);
   }
 
   follow(listener: Listener, options: { since?: number; capsuleId?: string } = {}): () => void {
@@ -47,5 +50,14 @@ export class EventLog {
       listeners.delete(listener);
       if (listeners.size === 0) this.#byCapsule.delete(capsuleId);
     };
+  }
+
+  /** A follower that fails must not stop what it follows. */
+  #tell(listener: Listener, event: MeshEvent): void {
+    try {
+      listener(event);
+    } catch (error) {
+      this.#log.error({ capsuleId: event.capsuleId, err: error }, 'A follower of events failed');
+    }
   }
 }

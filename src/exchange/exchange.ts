@@ -1,4 +1,4 @@
-import type { ExchangeMessage } from '../../protocols/messages/v1/schema.ts';
+import type { ExchangeMessage, ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
@@ -8,11 +8,14 @@ import { Announcer } from './announcer.ts';
 import type { ExchangeComponents, ExchangeInit } from './components.ts';
 import { Coordinator } from './coordinator.ts';
 import { DecisionLog } from './decision-log.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { EventLog } from './event-log.ts';
 import { Executor } from './executor.ts';
+import { Orders } from './orders.ts';
 import { Outbox } from './outbox.ts';
 import { Reconciler, type SharedEntry } from './reconciler.ts';
 import { hasEnded } from './records.ts';
+import { Settlements } from './settlements.ts';
 import { Spawner } from './spawner.ts';
 import { Submission } from './submission.ts';
 import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions, Workflow } from './types.ts';
@@ -23,7 +26,8 @@ const DRAIN_MS = 5_000;
 
 /**
  * The spine: submit, assign, execute, deliver, settle, spawn. This file joins its parts and hands each message to
- * the one it is for; read `submission`, `coordination`, `executor`, `acceptance` in that order.
+ * the one it is for; read `submission`, `planner`,
+ * `coordination`, `orders`, `executor`, `acceptance`, `settlements` in that order.
  */
 export class Exchange implements CapsuleService, Startable {
   readonly #components: ExchangeComponents;
@@ -31,9 +35,12 @@ export class Exchange implements CapsuleService, Startable {
   readonly #events: EventLog;
   readonly #outbox: Outbox;
   readonly #executor: Executor;
+  readonly #orders: Orders;
   readonly #announcer: Announcer;
   readonly #coordinator: Coordinator;
   readonly #acceptance: Acceptance;
+  readonly #settlements: Settlements;
+  readonly #elsewhere: Elsewhere;
   readonly #submission: Submission;
   readonly #reconciler: Reconciler;
   readonly #decisions: DecisionLog;
@@ -44,27 +51,25 @@ export class Exchange implements CapsuleService, Startable {
     this.#components = components;
     this.#nodeId = nodeIdOf(components.signer.identity);
     this.#events = new EventLog(components);
-    this.#outbox = new Outbox(components);
     this.#decisions = new DecisionLog(components);
     this.#views = new Views(components);
     this.#reconciler = new Reconciler(components);
     this.#announcer = new Announcer(components);
+    // What ends hands on its next steps, and those end in the same way: the circle is closed by these two.
+    const onSpawned = (ids: string[]): void => this.#coordinator.onSpawned(ids);
+    const onGivenUp = (nodeId: string, id: string): Promise<void> => this.#settlements.onGivenUp(nodeId, id);
+    this.#outbox = new Outbox(components, { onGivenUp });
     const spawner = new Spawner(components);
-    const shared = { ...components, events: this.#events, outbox: this.#outbox, spawner };
-    // The coordinator runs local work through the executor, which hands it the children in turn.
-    this.#executor = new Executor(shared, { ...init, onSpawned: (ids) => this.#coordinator.onSpawned(ids) });
-    this.#coordinator = new Coordinator(
-      {
-        ...shared,
-        executor: this.#executor,
-        announcer: this.#announcer,
-        decisions: this.#decisions,
-        nodeId: this.#nodeId,
-      },
-      init,
-    );
-    this.#acceptance = new Acceptance({ ...shared, listener: this.#coordinator });
-    this.#submission = new Submission({ ...shared, coordinator: this.#coordinator });
+    const shared = { ...components, events: this.#events, outbox: this.#outbox, spawner, onSpawned };
+    this.#settlements = new Settlements(shared);
+    this.#executor = new Executor(shared, { ...init, onSpawned });
+    const chosen = { executor: this.#executor, announcer: this.#announcer, decisions: this.#decisions };
+    this.#coordinator = new Coordinator({ ...shared, ...chosen, nodeId: this.#nodeId }, init);
+    const joined = { ...shared, executor: this.#executor, coordinator: this.#coordinator };
+    this.#orders = new Orders(joined);
+    this.#acceptance = new Acceptance(joined);
+    this.#elsewhere = new Elsewhere({ ...joined, acceptance: this.#acceptance });
+    this.#submission = new Submission(joined);
     components.network.onMessage(this.#dispatch);
   }
 
@@ -76,17 +81,20 @@ export class Exchange implements CapsuleService, Startable {
     network.on('peer:connect', this.#onConnect);
     network.on('peer:disconnect', this.#coordinator.onDisconnect);
     this.#announcer.start();
+    this.#elsewhere.start();
     let resumed = 0;
     for await (const record of capsules.unfinished()) {
-      if (record.coordinator === this.#nodeId && !record.held) await this.#coordinator.resume(record);
-      else if (record.executor === this.#nodeId) this.#resumeOrder(record.id);
-      else continue;
+      if (record.coordinator === this.#nodeId && !record.held) this.#coordinator.resume(record);
+      else if (record.coordinator !== this.#nodeId && record.executor === this.#nodeId) {
+        this.#detach(this.#executor.recover(record), record.coordinator);
+      } else continue;
       resumed += 1;
     }
     if (resumed > 0) log.info({ resumed }, 'Took up unfinished capsules');
-    await this.#outbox.redeliver();
+    await this.#outbox.start();
   }
 
+  /** Takes nothing more on, lets what runs here finish for a while, and leaves the rest to the next start. */
   async stop(): Promise<void> {
     if (!this.#started) return;
     this.#started = false;
@@ -94,6 +102,8 @@ export class Exchange implements CapsuleService, Startable {
     network.off('peer:connect', this.#onConnect);
     network.off('peer:disconnect', this.#coordinator.onDisconnect);
     this.#announcer.stop();
+    this.#elsewhere.stop();
+    this.#coordinator.stop();
     await this.#executor.stop(DRAIN_MS);
     this.#outbox.stop();
   }
@@ -110,20 +120,14 @@ export class Exchange implements CapsuleService, Startable {
     const record = this.#components.capsules.record(id);
     if (record === undefined) throw notFound(id);
     if (hasEnded(record)) throw new MeshError('conflict', `The capsule has ended as ${record.status}.`);
-    if (this.#coordinator.cancel(id)) return;
+    if (this.#coordinator.cancel(record)) return;
     if (record.replyTo !== this.#nodeId) {
       throw new MeshError(
         'permission_denied',
         'Only the node where a capsule was submitted, or that spawned it, may cancel it.',
       );
     }
-    const epoch = Math.max(1, record.epoch);
-    await this.#components.network.send(record.coordinator, {
-      type: 'capsule_cancel',
-      exchangeId: id.slice(0, 16),
-      capsuleId: id,
-      epoch,
-    });
+    await this.#elsewhere.cancel(record);
   }
 
   explain(id: string): Decision[] {
@@ -152,7 +156,7 @@ export class Exchange implements CapsuleService, Startable {
 
   readonly #onConnect = (nodeId: string): void => {
     this.#coordinator.onConnect(nodeId);
-    this.#detach(this.#outbox.redeliver(nodeId), nodeId);
+    this.#outbox.onConnect(nodeId);
   };
 
   readonly #dispatch = (from: string, message: ExchangeMessage): void => {
@@ -163,26 +167,22 @@ export class Exchange implements CapsuleService, Startable {
   async #handle(from: string, message: ExchangeMessage): Promise<void> {
     switch (message.type) {
       case 'capsule_data':
-        return this.#executor.onOrder(from, message);
+        return this.#orders.onOrder(from, message);
       case 'capsule_accept':
-        this.#coordinator.onAccept(from, message);
-        return this.#acceptance.onAcknowledged(from, message.capsuleId);
+        this.#coordinator.onAccept(from, message.capsuleId);
+        return this.#settlements.onAcknowledged(from, message.capsuleId);
       case 'capsule_decline':
-        this.#coordinator.onDecline(from, message);
-        if (message.capsuleId !== null && message.code === 'conflict') {
-          return this.#acceptance.onDuplicate(from, message.capsuleId);
-        }
-        return;
+        return this.#onDecline(from, message);
       case 'capsule_progress':
         return this.#onProgress(from, message);
       case 'capsule_result':
         return this.#acceptance.onResult(from, message);
       case 'capsule_settlement':
-        return this.#acceptance.onSettlement(from, message);
+        return this.#settlements.onSettlement(from, message);
       case 'capsule_cancel':
         return this.#onCancel(from, message.capsuleId);
       case 'capsule_result_request':
-        return this.#executor.onResultRequest(from, message);
+        return this.#orders.onResultRequest(from, message);
       case 'capsule_request':
         return this.#coordinator.onBid(from, message);
       case 'capability_query':
@@ -196,38 +196,39 @@ export class Exchange implements CapsuleService, Startable {
     }
   }
 
-  #onProgress(from: string, message: Extract<ExchangeMessage, { type: 'capsule_progress' }>): void {
-    this.#coordinator.onProgress(from, message);
-    const record = this.#components.capsules.record(message.capsuleId);
-    const { delta, stage } = message;
-    if (record === undefined || hasEnded(record) || (delta === undefined && stage === undefined)) return;
-    if (record.executor !== null && record.executor !== from) return;
-    this.#events.emit({
-      type: 'progress',
-      capsuleId: record.id,
-      ...(delta !== undefined && { delta }),
-      ...(stage !== undefined && { stage }),
-    });
+  /** Of an order, a question, or a result: what was on the way to that node tells which. */
+  async #onDecline(from: string, message: ExchangeMessageOf<'capsule_decline'>): Promise<void> {
+    this.#coordinator.onDecline(from, message);
+    const { capsuleId, code } = message;
+    if (capsuleId === null) return;
+    if (code === 'not_found') return this.#elsewhere.onUnknown(from, capsuleId);
+    if (code === 'conflict' || code === 'invalid_receipt') {
+      return this.#settlements.onRefused(from, capsuleId, { code, message: message.message });
+    }
+  }
+
+  /** Reports of whoever holds the lease are passed on to followers, and nobody else's. */
+  #onProgress(from: string, message: ExchangeMessageOf<'capsule_progress'>): void {
+    const { capsuleId, delta, stage } = message;
+    const known = this.#coordinator.onProgress(from, capsuleId) || this.#elsewhere.onProgress(from, message);
+    if (!known || (delta === undefined && stage === undefined)) return;
+    const update = { ...(delta !== undefined && { delta }), ...(stage !== undefined && { stage }) };
+    this.#events.emit({ type: 'progress', capsuleId, ...update });
   }
 
   /** From the coordinator it stops a run here; from the submitter's node it ends what this node coordinates. */
   #onCancel(from: string, capsuleId: string): void {
     const record = this.#components.capsules.record(capsuleId);
     if (record === undefined || hasEnded(record)) return;
-    if (from === record.replyTo && this.#coordinator.cancel(capsuleId)) return;
     if (from === record.coordinator) this.#executor.cancel(capsuleId);
-  }
-
-  #resumeOrder(id: string): void {
-    const record = this.#components.capsules.record(id);
-    if (record !== undefined) this.#detach(this.#executor.recover(record), record.coordinator);
+    else if (from === record.replyTo) this.#coordinator.cancel(record);
   }
 
   /** Work that nobody waits for: its failure is logged, and what was stored is taken up at the next start. */
   #detach(work: Promise<void>, peer: string): void {
     work.catch((error: unknown) => {
       const stopping = error instanceof MeshError && error.code === 'interrupted';
-      if (!stopping) this.#components.log.error({ peer, error }, 'Handling a message failed');
+      if (!stopping) this.#components.log.error({ peer, err: error }, 'Handling a message failed');
     });
   }
 }

@@ -46,18 +46,21 @@ export function deleteLease(tx: Transaction, capsuleId: string): void {
   tx.delete(leases, capsuleId);
 }
 
-/** Keeps the failed execution's proof, so that giving up later can show it. */
-export function noteFailure(
-  tx: Transaction,
-  failure: { capsuleId: string; nodeId: string; error: ErrorBody; receipt: Receipt | null },
-): void {
-  const lease = readLease(tx, failure.capsuleId);
-  const failedAt = lease.failedAt.includes(failure.nodeId)
-    ? lease.failedAt
-    : [...lease.failedAt, failure.nodeId];
-  patchLease(tx, failure.capsuleId, {
-    failedAt,
-    lastError: failure.error,
-    ...(failure.receipt && { lastReceipt: failure.receipt, lastAssignment: lease.assignment }),
+/** One execution that failed, or was given up as lost, as far as it can be proven. */
+export interface Failure {
+  capsuleId: string;
+  nodeId: string;
+  error: ErrorBody;
+  /** Null where nothing but the silence is known. */
+  proof: { receipt: Receipt; assignment: Assignment } | null;
+}
+
+/** The node is not asked again; the proof is kept, so that giving up later can show it. */
+export function noteFailure(tx: Transaction, { capsuleId, nodeId, error, proof }: Failure): void {
+  const { failedAt } = readLease(tx, capsuleId);
+  patchLease(tx, capsuleId, {
+    failedAt: failedAt.includes(nodeId) ? failedAt : [...failedAt, nodeId],
+    lastError: error,
+    ...(proof !== null && { lastReceipt: proof.receipt, lastAssignment: proof.assignment }),
   });
 }

@@ -10,76 +10,88 @@ export type AttemptOutcome =
   /** It took the order, and its connection or its heartbeats stopped. */
   | { kind: 'lost' }
   /** It never answered the order. */
-  | { kind: 'silent' };
+  | { kind: 'silent' }
+  /** This node stops: nothing is known, and nothing is concluded. */
+  | { kind: 'stopped' };
 
-type State = 'ordered' | 'executing' | 'disconnected' | 'ended';
+type Waits = Pick<ExchangeInit, 'acceptTimeoutMs' | 'leaseMs' | 'graceMs'>;
 
 /**
- * One lease as its grantor sees it: ordered, executing while heartbeats come, disconnected for at most the grace
- * period, ended once. Reports come in by the methods; `outcome` resolves once.
+ * One lease as its grantor sees it: ordered, taken while heartbeats come, away for at most the grace period, ended
+ * once. Reports come in by the methods; `outcome` resolves once.
  */
 export class RemoteAttempt {
   readonly nodeId: string;
   readonly outcome: Promise<AttemptOutcome>;
   readonly #clock: Pick<Clock, 'after'>;
-  readonly #init: Pick<ExchangeInit, 'acceptTimeoutMs' | 'leaseMs' | 'graceMs'>;
+  readonly #waits: Waits;
   readonly #resolve: (outcome: AttemptOutcome) => void;
-  #state: State = 'ordered';
-  #cancelTimer: () => void;
+  #taken = false;
+  #away = false;
+  #cancelling = false;
+  #ended = false;
+  #cancelTimer: () => void = () => {};
 
-  constructor(
-    nodeId: string,
-    clock: Pick<Clock, 'after'>,
-    init: Pick<ExchangeInit, 'acceptTimeoutMs' | 'leaseMs' | 'graceMs'>,
-  ) {
+  constructor(nodeId: string, clock: Pick<Clock, 'after'>, waits: Waits) {
     this.nodeId = nodeId;
     this.#clock = clock;
-    this.#init = init;
+    this.#waits = waits;
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
     this.outcome = promise;
     this.#resolve = resolve;
-    this.#cancelTimer = clock.after(init.acceptTimeoutMs, () => this.end({ kind: 'silent' }));
+    this.#giveUpIn(waits.acceptTimeoutMs);
   }
 
+  /** Whether it ever said that it took the order. */
   get taken(): boolean {
-    return this.#state !== 'ordered';
+    return this.#taken;
   }
 
   /** Acceptance, a heartbeat or progress: the lease holds on. */
   alive(): void {
-    if (this.#state === 'ended') return;
-    this.#state = 'executing';
-    this.#arm(this.#init.leaseMs + this.#init.graceMs, { kind: 'lost' });
+    this.#taken = true;
+    this.#away = false;
+    this.#giveUpIn(this.#waits.leaseMs + this.#waits.graceMs);
   }
 
   /** A short loss of the connection is forgiven. */
   disconnected(): void {
-    if (this.#state === 'ended') return;
-    const outcome: AttemptOutcome = this.#state === 'ordered' ? { kind: 'silent' } : { kind: 'lost' };
-    if (this.#state === 'executing') this.#state = 'disconnected';
-    this.#arm(this.#init.graceMs, outcome);
+    this.#away = true;
+    this.#giveUpIn(this.#waits.graceMs);
   }
 
-  /** True where the node must be asked whether it still has the work: it may have restarted without it. */
+  /** It could not be asked. It may come back within the time that an answer may take. */
+  unreachable(): void {
+    this.#away = true;
+  }
+
+  /** True where the node must be asked whether it has the work: the order, or all it knew, may be gone. */
   reconnected(): boolean {
-    if (this.#state !== 'disconnected') return false;
-    this.#arm(this.#init.acceptTimeoutMs, { kind: 'lost' });
+    if (!this.#away) return false;
+    this.#away = false;
+    this.#giveUpIn(this.#waits.acceptTimeoutMs);
     return true;
   }
 
-  /** After a cancellation the outcome is awaited only so long. */
+  /** The outcome is awaited only so long, whatever else is heard. */
   cancelling(error: ErrorBody): void {
-    if (this.#state !== 'ended') this.#arm(this.#init.graceMs, { kind: 'failed', error });
+    this.#arm(this.#waits.graceMs, { kind: 'failed', error });
+    this.#cancelling = true;
   }
 
   end(outcome: AttemptOutcome): void {
-    if (this.#state === 'ended') return;
-    this.#state = 'ended';
+    if (this.#ended) return;
+    this.#ended = true;
     this.#cancelTimer();
     this.#resolve(outcome);
   }
 
+  #giveUpIn(ms: number): void {
+    this.#arm(ms, this.#taken ? { kind: 'lost' } : { kind: 'silent' });
+  }
+
   #arm(ms: number, outcome: AttemptOutcome): void {
+    if (this.#ended || this.#cancelling) return;
     this.#cancelTimer();
     this.#cancelTimer = this.#clock.after(ms, () => this.end(outcome));
   }

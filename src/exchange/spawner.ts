@@ -107,6 +107,11 @@ export class Spawner {
   }
 }
 
+/** Ids of the steps that became capsules, in step order. */
+export function childrenOf(steps: readonly StepOutcome[]): string[] {
+  return steps.flatMap(({ child }) => child ?? []);
+}
+
 function sourceOf({ capsule, receipt, result }: Finished): Omit<SpawnSource, 'step'> {
   return { parent: capsule, receipt, result };
 }

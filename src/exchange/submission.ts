@@ -36,22 +36,14 @@ export class Submission {
     this.#refuseWhatCannotBeCoordinated(capsule);
     faults.hit('submit.validated');
     const tx = db.transaction();
-    const role = {
-      now: clock.now(),
-      coordinator: this.#nodeId,
-      replyTo: this.#nodeId,
-      root: rootOf(capsule),
-      held: false,
-    };
-    capsules.add(tx, capsule, newRecord(capsule, role));
-    events.emit({ type: 'status', capsuleId: capsule.id, status: 'pending', executor: null });
-    const proceed = coordinator.open(
-      tx,
-      capsule,
-      options.executor === undefined ? {} : { only: options.executor },
-    );
-    await tx.commit();
+    const here = { coordinator: this.#nodeId, replyTo: this.#nodeId };
+    const parent = capsule.parentCapsule === null ? undefined : capsules.record(capsule.parentCapsule, tx);
+    const root = parent?.root ?? rootOf(capsule);
+    capsules.add(tx, capsule, newRecord(capsule, { now: clock.now(), ...here, root, held: false }));
+    const only = options.executor === undefined ? {} : { only: options.executor };
+    const proceed = await coordinator.open(tx, capsule, only);
     faults.hit('submit.stored');
+    events.emit({ type: 'status', capsuleId: capsule.id, status: 'pending', executor: null });
     proceed();
     return { id: capsule.id };
   }

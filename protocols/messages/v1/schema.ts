@@ -107,6 +107,8 @@ export const CapsuleProgress = Type.Object({
   seq: Type.Integer({ minimum: 0 }),
   delta: Type.Optional(Type.String({ maxLength: 65_536 })),
   stage: Type.Optional(Type.String({ maxLength: 128 })),
+  /** The lease, for a receiver that did not grant it: proves that the sender executes. */
+  assignment: Type.Optional(Assignment),
 });
 /**
  * A child is a function of parent, receipt, result and step, so its id and the spawner's signature are all
