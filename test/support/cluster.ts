@@ -1,35 +1,72 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import { type CapsuleOptions, createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
+import { loadIdentity } from '../../src/daemon/identity-file.ts';
 import type { CapsuleView, MeshEvent, Workflow } from '../../src/exchange/types.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createSigner } from '../../src/lib/crypto.ts';
+import { nodeCrypto } from '../../src/lib/crypto-node.ts';
+import { type DieAt, diesAt } from './run-node.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const RUNNER = fileURLToPath(new URL('./run-node.ts', import.meta.url));
 export const ECHO_CAPABILITY = fileURLToPath(new URL('./echo-capability', import.meta.url));
+/** The module's name in `capabilities.enabled`. */
+export const ECHO = 'echo-capability';
+/** Compiled code of the nodes' modules: a test starts many, and half of a start is compiling. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url));
+/** Between two looks at what has no event of its own. */
+const LOOK_AGAIN_MS = 25;
+/** Below the ports that systems give out by themselves, so that nobody takes one while its node is down. */
+const FIXED_PORTS = { first: 10_240, last: 32_767 } as const;
 
 export interface NodeOptions {
   /** Modules to load; empty for none. */
   capabilities?: string[];
   bootstrap?: RealNode[];
+  /** Multiaddrs to connect to beside `bootstrap`. */
+  dial?: string[];
   /** Sections of `capsule.json`. */
-  config?: Record<string, unknown>;
+  config?: Record<string, Record<string, unknown>>;
   env?: Record<string, string>;
   /** An earlier node's directory, to start it again. */
   directory?: string;
   /** Fixed libp2p address, so that a restarted node is found where it was. */
   listen?: string;
+  /** For `dieAt`: run by `run-node.ts` instead of `capsule start`. */
+  faults?: boolean;
 }
 
-interface NodeStatus {
+export interface NodeStatus {
   nodeId: string;
   identity: string;
   addresses: string[];
+  capabilities: string[];
+  capsules: Record<'pending' | 'announced' | 'executing' | 'completed' | 'failed', number>;
+}
+
+interface NodeParts {
+  options: NodeOptions;
+  directory: string;
+  url: string;
+  token: string;
+  status: NodeStatus;
+  process: ChildProcess;
+  output: { log: string };
+  exited: Promise<number | string>;
 }
 
 /** A node in a process of its own, driven over HTTP as any client would. */
 export class RealNode {
+  readonly options: NodeOptions;
   readonly directory: string;
   readonly url: string;
   readonly nodeId: string;
@@ -39,15 +76,10 @@ export class RealNode {
   /** Resolves with the exit code, or the signal's name. */
   readonly exited: Promise<number | string>;
   readonly #token: string;
+  readonly #output: { log: string };
 
-  constructor(parts: {
-    directory: string;
-    url: string;
-    token: string;
-    status: NodeStatus;
-    process: ChildProcess;
-    exited: Promise<number | string>;
-  }) {
+  constructor(parts: NodeParts) {
+    this.options = parts.options;
     this.directory = parts.directory;
     this.url = parts.url;
     this.#token = parts.token;
@@ -55,7 +87,13 @@ export class RealNode {
     this.identity = parts.status.identity;
     this.addresses = parts.status.addresses;
     this.process = parts.process;
+    this.#output = parts.output;
     this.exited = parts.exited;
+  }
+
+  /** What it said on standard error so far. */
+  get log(): string {
+    return this.#output.log;
   }
 
   /** Parsed JSON of a route; throws with the body where the status is not 2xx. */
@@ -74,9 +112,18 @@ export class RealNode {
     return this.call<T>('GET', path);
   }
 
-  async submit(capsule: Record<string, unknown>, query = ''): Promise<string> {
+  /** A signed capsule, or a draft that the node signs. */
+  async submit(capsule: object, query = ''): Promise<string> {
     const { id } = await this.call<{ id: string }>('POST', `/api/capsules${query}`, capsule);
     return id;
+  }
+
+  /** Signs as this node, so that the same capsule can be submitted again after a call that was cut off. */
+  async sign(options: Omit<CapsuleOptions, 'originIdentity'>): Promise<Capsule> {
+    const found = await loadIdentity(this.directory, { crypto: nodeCrypto });
+    if (found === undefined) throw new Error(`There is no identity in ${this.directory}`);
+    const unsigned = createCapsule({ ...options, originIdentity: found.identity }, systemClock);
+    return signCapsule(createSigner(nodeCrypto, found.seed), nodeCrypto, unsigned);
   }
 
   view(id: string): Promise<CapsuleView> {
@@ -85,54 +132,79 @@ export class RealNode {
 
   /** Follows a capsule's events until it has ended, then gives its view. */
   async ended(id: string): Promise<CapsuleView> {
-    for await (const event of this.events(`/api/capsules/${id}/events`)) {
-      if (event.type === 'done') break;
-    }
+    await this.seen(id, ({ type }) => type === 'done');
     return this.view(id);
+  }
+
+  /** The first of a capsule's events, from its beginning, that `matches`. */
+  async seen(id: string, matches: (event: MeshEvent) => boolean): Promise<MeshEvent> {
+    for await (const event of await this.follow(`/api/capsules/${id}/events`)) {
+      if (matches(event)) return event;
+    }
+    throw new Error(`The events of ${id} ended before what was waited for`);
   }
 
   /** Follows the node's events until the whole workflow has ended. */
   async workflowEnded(id: string): Promise<Workflow> {
-    const controller = new AbortController();
-    const events = this.events('/api/events?since=0', controller.signal);
+    const events = await this.follow('/api/events');
     try {
       for (;;) {
         const workflow = await this.get<Workflow>(`/api/workflows/${id}`);
         if (workflow.status !== 'executing') return workflow;
-        if ((await events.next()).done) throw new Error('The event stream ended before the workflow did');
+        for (let next = await events.next(); next.value?.type !== 'done'; next = await events.next()) {
+          if (next.done) throw new Error('The event stream ended before the workflow did');
+        }
       }
     } finally {
-      controller.abort();
+      await events.return(undefined);
     }
   }
 
-  /** Waits until a read of the node satisfies `holds`, looking again after each of the node's events. */
+  /** Waits until a read of the node satisfies `holds`; for what has no event of its own. */
   async until<T>(path: string, holds: (value: T) => boolean): Promise<T> {
     for (;;) {
       const value = await this.get<T>(path);
       if (holds(value)) return value;
-      // What is waited for may come from the network, which has no event of its own.
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await pause(LOOK_AGAIN_MS);
     }
   }
 
-  async *events(path: string, signal?: AbortSignal): AsyncGenerator<MeshEvent> {
+  /** Waits until the node knows that `provider` offers the capability. */
+  async knows(provider: RealNode, capability: string): Promise<void> {
+    await this.until<{ items: { nodeId: string }[] }>(`/api/market?capability=${capability}`, ({ items }) =>
+      items.some(({ nodeId }) => nodeId === provider.nodeId),
+    );
+  }
+
+  /** Server-sent events; nothing that happens after this has resolved is missed. */
+  async follow(path: string): Promise<AsyncGenerator<MeshEvent>> {
     const response = await fetch(this.url + path, {
       headers: { authorization: `Bearer ${this.#token}`, accept: 'text/event-stream' },
-      ...(signal && { signal }),
     });
     if (!response.ok || response.body === null)
       throw new Error(`${path}: ${response.status} ${await response.text()}`);
-    let buffered = '';
-    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-      buffered += chunk;
-      const blocks = buffered.split('\n\n');
-      buffered = blocks.pop() ?? '';
-      for (const block of blocks) {
-        const data = block.split('\n').find((line) => line.startsWith('data:'));
-        if (data !== undefined) yield JSON.parse(data.slice(5)) as MeshEvent;
-      }
-    }
+    const { body } = response;
+    return (async function* () {
+      for await (const { data } of body
+        .pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream()))
+        yield JSON.parse(data) as MeshEvent;
+    })();
+  }
+
+  /** Arms the node to die by SIGKILL at a fault point; only with the option `faults`. */
+  async dieAt(point: string, occurrence = 1): Promise<void> {
+    const order: DieAt = { dieAt: point, occurrence };
+    const armed = once(this.process, 'message');
+    this.process.send(order);
+    await armed;
+  }
+
+  /** Resolves when the node has died, and throws where it did so in another way than at `point`. */
+  async diedAt(point: string): Promise<void> {
+    const code = await this.exited;
+    if (code !== 'SIGKILL' || !this.log.includes(diesAt(point)))
+      throw new Error(`The node ended with ${code}, not at ${point}:\n${this.log}`);
   }
 
   /** As the power cord would. */
@@ -149,40 +221,51 @@ export class RealNode {
 
 /** Starts nodes and cleans up after them. */
 export class Cluster implements AsyncDisposable {
-  readonly #nodes: RealNode[] = [];
+  readonly #children: { process: ChildProcess; exited: Promise<unknown> }[] = [];
   readonly #directories: string[] = [];
 
   async start(options: NodeOptions = {}): Promise<RealNode> {
     const directory = options.directory ?? (await this.directory());
     const config = join(directory, 'test-config.json');
-    const { writeFile } = await import('node:fs/promises');
     await writeFile(config, JSON.stringify(configOf(options)));
-    const child = spawn(process.execPath, [MAIN, 'start', '--data', directory, '--config', config], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...options.env },
+    const args = options.faults
+      ? [RUNNER, directory, config]
+      : [MAIN, 'start', '--data', directory, '--config', config];
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...(options.faults ? (['ipc'] as const) : [])],
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
     });
-    const exited = once(child, 'exit').then(([code, signal]: unknown[]) =>
+    const { stdout, stderr } = child;
+    if (stdout === null || stderr === null) throw new Error('The node has no output');
+    const exited = once(child, 'close').then(([code, signal]: unknown[]) =>
       typeof code === 'number' ? code : String(signal),
     );
-    let log = '';
-    child.stderr.on('data', (chunk) => {
-      log += chunk;
+    this.#children.push({ process: child, exited });
+    const output = { log: '' };
+    stderr.setEncoding('utf8').on('data', (text: string) => {
+      output.log += text;
     });
-    const ready = once(child.stdout, 'data');
     const early = exited.then((code) => {
-      throw new Error(`The node ended with ${code} before it was ready:\n${log}`);
+      throw new Error(`The node ended with ${code} before it was ready:\n${output.log}`);
     });
-    await Promise.race([ready, early]);
     early.catch(() => {
       // The node may end any time after it was ready.
     });
+    await Promise.race([once(stdout, 'data'), early]);
+    stdout.resume();
     const { url } = JSON.parse(await readFile(join(directory, 'api.json'), 'utf8')) as { url: string };
     const token = (await readFile(join(directory, 'api-token'), 'utf8')).trim();
     const response = await fetch(`${url}/api/node`, { headers: { authorization: `Bearer ${token}` } });
     const status = (await response.json()) as NodeStatus;
-    const node = new RealNode({ directory, url, token, status, process: child, exited });
-    this.#nodes.push(node);
-    return node;
+    return new RealNode({ options, directory, url, token, status, process: child, output, exited });
+  }
+
+  /** The same node again: same directory, same port, same options but for what `changes` says. */
+  async restart(node: RealNode, changes: NodeOptions = {}): Promise<RealNode> {
+    await node.exited;
+    const [address = ''] = node.addresses;
+    const listen = address.replace(/\/p2p\/.*$/, '');
+    return this.start({ ...node.options, listen, directory: node.directory, ...changes });
   }
 
   async directory(): Promise<string> {
@@ -192,26 +275,43 @@ export class Cluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const node of this.#nodes) node.process.kill('SIGKILL');
-    await Promise.all(this.#nodes.map((node) => node.exited));
+    for (const { process: child } of this.#children) child.kill('SIGKILL');
+    await Promise.all(this.#children.map(({ exited }) => exited));
     await Promise.all(this.#directories.map((each) => rm(each, { recursive: true, force: true })));
   }
 }
 
+/** Multiaddr for a node that will be restarted: a port that is still free when it comes back. */
+export async function fixedAddress(): Promise<string> {
+  for (;;) {
+    const range = FIXED_PORTS.last - FIXED_PORTS.first + 1;
+    const port = FIXED_PORTS.first + Math.floor(Math.random() * range);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return `/ip4/127.0.0.1/tcp/${port}`;
+  }
+}
+
 function configOf(options: NodeOptions): Record<string, unknown> {
+  const { capabilities, permissions, network, ...rest } = options.config ?? {};
   return {
-    network: {
-      listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
-      bootstrap: (options.bootstrap ?? []).flatMap((node) => node.addresses.slice(0, 1)),
-      mdns: false,
-    },
     api: { host: '127.0.0.1', port: 0 },
     log: { level: 'warn' },
-    ...options.config,
-    capabilities: {
-      enabled: options.capabilities ?? [],
-      folders: [ECHO_CAPABILITY],
-      ...(options.config?.capabilities as Record<string, unknown> | undefined),
+    ...rest,
+    network: {
+      listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
+      bootstrap: [
+        ...(options.bootstrap ?? []).flatMap(({ addresses }) => addresses.slice(0, 1)),
+        ...(options.dial ?? []),
+      ],
+      mdns: false,
+      ...network,
     },
+    capabilities: { enabled: options.capabilities ?? [], folders: [ECHO_CAPABILITY], ...capabilities },
+    permissions: { granted: { 'test-echo': ['storage', 'progress', 'log', 'identity'] }, ...permissions },
   };
 }

@@ -1,0 +1,61 @@
+import { expect } from 'vitest';
+import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
+import type { NodeStatus, RealNode } from './cluster.ts';
+
+interface Page<T> {
+  items: T[];
+  cursor: string | null;
+}
+
+/** Every item of a route that answers in pages. */
+export async function everyItem<T>(node: RealNode, path: string): Promise<T[]> {
+  const items: T[] = [];
+  const separator = path.includes('?') ? '&' : '?';
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: Page<T> = await node.get(
+      `${path}${separator}limit=500${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+    );
+    items.push(...page.items);
+    cursor = page.cursor;
+  }
+  return items;
+}
+
+/** Receipts of a node's chain for one capsule, by status. */
+export async function receiptsOf(
+  node: RealNode,
+  capsuleId: string,
+  status: 'completed' | 'failed',
+): Promise<Receipt[]> {
+  const entries = await everyItem<{ receipt: Receipt }>(node, '/api/receipts');
+  return entries
+    .map(({ receipt }) => receipt)
+    .filter((receipt) => receipt.capsuleId === capsuleId && receipt.status === status);
+}
+
+/** Credits that an account holds in a node's book. */
+export async function balanceOf(node: RealNode, identity = node.identity): Promise<number> {
+  const { accounts } = await node.get<{ accounts: { account: string; balance: number }[] }>('/api/credits');
+  return accounts.find(({ account }) => account === identity)?.balance ?? 0;
+}
+
+/** What must hold on every node, and between every two, once no work is left. */
+export async function expectSoundBooks(nodes: readonly RealNode[]): Promise<void> {
+  for (const node of nodes) {
+    await node.until<NodeStatus>(
+      '/api/node',
+      ({ capsules }) => capsules.pending + capsules.announced + capsules.executing === 0,
+    );
+    expect(await node.get('/api/receipts/verify')).toMatchObject({ ok: true, problems: [] });
+    expect(await node.get('/api/credits/verify')).toMatchObject({ ok: true, problems: [] });
+    const { accounts } = await node.get<{ accounts: { balance: number }[] }>('/api/credits');
+    expect(accounts.reduce((sum, { balance }) => sum + balance, 0)).toBeCloseTo(0, 6);
+    for (const other of nodes) {
+      if (other === node) continue;
+      expect(await node.get(`/api/credits/reconcile/${other.nodeId}`)).toMatchObject({
+        agree: true,
+        differences: [],
+      });
+    }
+  }
+}
