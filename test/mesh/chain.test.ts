@@ -106,8 +106,8 @@ describe('a chain over three nodes', () => {
 
   it('is listed as one tree, the newest first', async () => {
     const later = await submitter.submit({
-      requestedCapability: 'data.list',
-      payload: { prefix: 'reports/' },
+      requestedCapability: 'data.delete',
+      payload: { key: 'nothing' },
     });
     expect(await submitter.ended(later)).toMatchObject({ status: 'completed', executor: office.nodeId });
     const { items } = await submitter.get<{ items: Workflow[] }>('/api/workflows');
