@@ -30,7 +30,10 @@ export class Cli {
    * Runs what may take long. The first Ctrl-C aborts it, says `message` and gives undefined; a second one ends the
    * process at once.
    */
-  async interruptible<T>(work: (signal: AbortSignal) => Promise<T>, message: string): Promise<T | undefined> {
+  async interruptible<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    message: () => string,
+  ): Promise<T | undefined> {
     const controller = new AbortController();
     const remove = this.io.onSignal(() => {
       if (controller.signal.aborted) this.io.exitNow(EXIT.interrupted);
@@ -40,7 +43,7 @@ export class Cli {
       return await work(controller.signal);
     } catch (error) {
       if (!controller.signal.aborted) throw error;
-      this.note(message);
+      this.note(message());
       this.exitCode = EXIT.interrupted;
       return undefined;
     } finally {

@@ -26,14 +26,36 @@ export function resultText(result: unknown): string {
       if (typeof text === 'string') return text;
     }
   }
-  return JSON.stringify(result, null, 2);
+  return JSON.stringify(result ?? null, null, 2);
 }
 
-/** Waits for a capsule's end, streaming its text to a terminal, and prints what came of it. */
-export async function printOutcome(
+export interface Submission {
+  /** A signed capsule, or a draft for the node to sign. */
+  body: unknown;
+  /** Only this node may execute it. */
+  executor?: string | undefined;
+}
+
+/** Resolves with the id once the node has stored it. */
+export async function submitCapsule(
+  client: ApiClient,
+  { body, executor }: Submission,
+  signal?: AbortSignal,
+): Promise<string> {
+  const { id } = await client.request<{ id: string }>('/api/capsules', {
+    method: 'POST',
+    body,
+    query: { executor },
+    ...(signal && { signal }),
+  });
+  return id;
+}
+
+/** Submits, waits for the end, streaming the text to a terminal, and prints what came of it. */
+export async function submitAndWait(
   cli: Cli,
   client: ApiClient,
-  id: string,
+  submission: Submission,
   options: OutcomeOptions,
 ): Promise<void> {
   const { stdout, stderr } = cli.io;
@@ -52,9 +74,16 @@ export async function printOutcome(
       streamed += event.delta;
     } else status.show(event);
   };
+  let id: string | undefined;
   const view = await cli.interruptible(
-    (signal) => waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear()),
-    `No longer waiting; the capsule goes on. Follow it with: capsule watch ${id}`,
+    async (signal) => {
+      id = await submitCapsule(client, submission, signal);
+      return waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear());
+    },
+    () =>
+      id === undefined
+        ? 'Interrupted; whether the node has the capsule shows: capsule list'
+        : `No longer waiting; the capsule goes on. Follow it with: capsule watch ${id}`,
   );
   if (view === undefined) return;
   if (streamed !== '') stdout.write('\n');

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type Cli, withExample } from '../cli.ts';
 import { readJsonFile } from '../files.ts';
-import { printOutcome } from '../outcome.ts';
+import { submitAndWait, submitCapsule } from '../outcome.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 import { type DraftOptions, readDraft, withDraft } from './draft-options.ts';
 
@@ -25,13 +25,10 @@ export function addRun(program: Command, cli: Cli): void {
   ).action(async (capability: string, text: string | undefined, options: RunOptions) => {
     const client = await findNode(cli.io, options);
     const body = await readDraft(cli.io, capability, text, options);
-    const { id } = await client.request<{ id: string }>('/api/capsules', {
-      method: 'POST',
-      body,
-      query: { executor: options.on },
-    });
-    if (options.detach) cli.answer(options, { id }, () => id);
-    else await printOutcome(cli, client, id, options);
+    const submission = { body, executor: options.on };
+    if (!options.detach) return submitAndWait(cli, client, submission, options);
+    const id = await submitCapsule(client, submission);
+    cli.answer(options, { id }, () => id);
   });
 }
 
@@ -45,9 +42,9 @@ export function addSubmit(program: Command, cli: Cli): void {
     async (file: string, options: NodeOptions & { wait?: boolean }) => {
       const client = await findNode(cli.io, options);
       const body = await readJsonFile(cli.io, file);
-      const { id } = await client.request<{ id: string }>('/api/capsules', { method: 'POST', body });
-      if (options.wait) await printOutcome(cli, client, id, options);
-      else cli.answer(options, { id }, () => id);
+      if (options.wait) return submitAndWait(cli, client, { body }, options);
+      const id = await submitCapsule(client, { body });
+      cli.answer(options, { id }, () => id);
     },
   );
 }

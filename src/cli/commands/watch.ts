@@ -15,13 +15,16 @@ export function addWatch(program: Command, cli: Cli): void {
     async (id: string | undefined, options: NodeOptions) => {
       const client = await findNode(cli.io, options);
       const path = id === undefined ? '/api/events' : `/api/capsules/${id}/events`;
-      await cli.interruptible(async (signal) => {
-        for await (const event of follow(client, path, signal)) {
-          // A stream has no one document: with --json each event is one, on a line of its own.
-          cli.print(options.json ? JSON.stringify(event) : eventLine(event));
-          if (id !== undefined && event.type === 'done') return;
-        }
-      }, 'No longer watching.');
+      await cli.interruptible(
+        async (signal) => {
+          for await (const event of follow(client, path, signal)) {
+            // A stream has no one document: with --json each event is one, on a line of its own.
+            cli.print(options.json ? JSON.stringify(event) : eventLine(event));
+            if (id !== undefined && event.type === 'done') return;
+          }
+        },
+        () => 'No longer watching.',
+      );
     },
   );
 }
