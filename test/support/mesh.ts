@@ -9,6 +9,8 @@ import { Exchange } from '../../src/exchange/exchange.ts';
 import type { FaultPoint } from '../../src/exchange/fault-points.ts';
 import type { CapsuleView, MeshEvent, SubmitOptions } from '../../src/exchange/types.ts';
 import { DatabaseLedger } from '../../src/ledger/ledger.ts';
+import { reconcile } from '../../src/ledger/reconcile.ts';
+import type { LedgerEntry } from '../../src/ledger/types.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { Advertiser } from '../../src/market/advertiser.ts';
@@ -131,6 +133,40 @@ export class Mesh {
     for (const node of this.nodes) await node.stop();
   }
 
+  /**
+   * Everything that no history may break, as sentences: chains of receipts and books are whole, every two books agree,
+   * and no capsule is paid to two nodes. Holds once everything is delivered.
+   */
+  async problems(): Promise<string[]> {
+    const problems: string[] = [];
+    const living = this.nodes.filter((node) => node.isAlive);
+    for (const node of living) {
+      const receipts = await node.life.engine.receipts.verify();
+      for (const { problem } of receipts.problems) problems.push(`${node.name}: receipt: ${problem}`);
+      const ledger = await node.ledger.verify();
+      for (const problem of ledger.problems) problems.push(`${node.name}: ledger: ${problem}`);
+      for (const other of living) {
+        if (other.nodeId <= node.nodeId) continue;
+        const differences = reconcile(await node.bookWith(other), await other.bookWith(node));
+        for (const { kind, reference } of differences) {
+          problems.push(`${node.name} and ${other.name}: ${kind}: ${reference}`);
+        }
+      }
+    }
+    const paid = new Set<string>();
+    for (const node of living) {
+      const book = await node.ledger.history({ limit: 500 });
+      const references = new Set(book.items.map(({ reference }) => reference));
+      for (const { reference, credit } of book.items) {
+        const earned = reference.startsWith('capsule:') && credit === node.identity;
+        if (!earned || references.has(reference.replace('capsule:', 'reversal:'))) continue;
+        if (paid.has(reference)) problems.push(`${reference} was paid twice`);
+        paid.add(reference);
+      }
+    }
+    return problems;
+  }
+
   #fateOf(packet: MemoryPacket): PacketFate {
     if (packet.topic !== null || this.#filters.size === 0) return 'deliver';
     const message: ExchangeMessage = JSON.parse(Buffer.from(packet.bytes).toString());
@@ -170,7 +206,7 @@ export class TestNode {
   readonly runs: { capability: string; raw: string; payload: JsonObject }[] = [];
   readonly #mesh: Mesh;
   readonly #options: NodeOptions;
-  readonly #medium = new MemoryDisk();
+  #medium = new MemoryDisk();
   readonly #crashes = new Map<string, number>();
   #life: Life | undefined;
   #lives = 0;
@@ -181,6 +217,11 @@ export class TestNode {
     this.identity = key.identity;
     this.#mesh = mesh;
     this.#options = options;
+  }
+
+  /** For a person who reads why a test failed. */
+  get name(): string {
+    return `node ${this.#mesh.nodes.indexOf(this)}`;
   }
 
   get isAlive(): boolean {
@@ -248,6 +289,11 @@ export class TestNode {
     if (life === undefined || !life.alive) return;
     life.alive = false;
     void life.network.stop();
+  }
+
+  /** A new disk in the old machine. */
+  eraseDisk(): void {
+    this.#medium = new MemoryDisk();
   }
 
   /** Begins the next life after a crash or a stop. */
@@ -327,6 +373,12 @@ export class TestNode {
   /** Micro-credits of an account in this node's book. */
   balance(of: { identity: string }): number {
     return this.ledger.balance(of.identity);
+  }
+
+  /** What this node's book says about itself and another. */
+  async bookWith({ identity }: { identity: string }): Promise<LedgerEntry[]> {
+    const entries = await this.ledger.entriesWith(identity, 0, 500);
+    return entries.filter(({ debit, credit }) => debit === this.identity || credit === this.identity);
   }
 
   runsOf(id: string): number {

@@ -52,4 +52,16 @@ describe('reconcile', () => {
       { reference: 'capsule:4', kind: 'parties_differ', mine: mine.four, theirs: theirs.four },
     ]);
   });
+
+  it('finds no difference in what one book took back and the other never had', () => {
+    const payment = entry('capsule:1');
+    const reversal = entry('reversal:1', { debit: BOB, credit: ALICE });
+    expect(reconcile([payment, reversal], [])).toEqual([]);
+    expect(reconcile([], [payment, reversal])).toEqual([]);
+    const kinds = (mine: LedgerEntry[], theirs: LedgerEntry[]) =>
+      reconcile(mine, theirs).map(({ kind }) => kind);
+    expect(kinds([payment, reversal], [payment])).toEqual(['missing_there']);
+    expect(kinds([payment, { ...reversal, microAmount: 4 }], [])).toEqual(['missing_there', 'missing_there']);
+    expect(kinds([reversal], [])).toEqual(['missing_there']);
+  });
 });
