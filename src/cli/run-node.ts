@@ -35,6 +35,8 @@ export async function runNode(cli: Cli, options: StartOptions): Promise<void> {
     const fault = await stopping.requested;
     await withinStopTime(cli, node.stop());
     if (fault !== undefined) throw fault;
+    // All of ours is closed; libp2p leaves timers behind that would hold the process for another second.
+    cli.io.exitNow(EXIT.ok);
   } finally {
     stopping.remove();
   }
