@@ -34,7 +34,10 @@ const PATIENCE_MS = 120_000;
 const STEP_MS = 50;
 
 export interface NodeOptions {
-  /** Capability ids on offer, out of `work.echo`, `work.fail`, `work.wait` and `work.once`, with their prices. */
+  /**
+   * Capability ids on offer, with their prices. All echo their payload, after `payload.ms` where that is there;
+   * `work.fail` fails with `payload.code`, and `work.once` is not idempotent.
+   */
   offers?: Record<string, number>;
   exchange?: Partial<ExchangeInit>;
   engine?: Partial<EngineInit>;
@@ -481,7 +484,7 @@ export class TestNode {
     if (capability === 'work.fail') {
       throw Object.assign(new Error('It failed as it was asked to.'), { code: payload.code ?? 'internal' });
     }
-    if (capability === 'work.wait') await this.#wait(Number(payload.ms ?? 1_000), api);
+    if (typeof payload.ms === 'number') await this.#wait(payload.ms, api);
     return { ...payload, by: this.identity };
   }
 
