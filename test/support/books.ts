@@ -2,6 +2,9 @@ import { expect } from 'vitest';
 import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
 import type { NodeStatus, RealNode } from './cluster.ts';
 
+/** A result that was not taken is offered again after a second, then after two, then after four. */
+const AGREEMENT_MS = 15_000;
+
 interface Page<T> {
   items: T[];
   cursor: string | null;
@@ -39,23 +42,33 @@ export async function balanceOf(node: RealNode, identity = node.identity): Promi
   return accounts.find(({ account }) => account === identity)?.balance ?? 0;
 }
 
-/** What must hold on every node, and between every two, once no work is left. */
+/**
+ * What must hold on every node, and between every two, once no work is left. A node that was down may still have to
+ * hear that another's result was accepted, so agreement is waited for.
+ */
 export async function expectSoundBooks(nodes: readonly RealNode[]): Promise<void> {
   for (const node of nodes) {
     await node.until<NodeStatus>(
       '/api/node',
       ({ capsules }) => capsules.pending + capsules.announced + capsules.executing === 0,
     );
+  }
+  for (const node of nodes) {
+    for (const other of nodes) {
+      if (other !== node) await agreed(node, other);
+    }
     expect(await node.get('/api/receipts/verify')).toMatchObject({ ok: true, problems: [] });
     expect(await node.get('/api/credits/verify')).toMatchObject({ ok: true, problems: [] });
     const { accounts } = await node.get<{ accounts: { balance: number }[] }>('/api/credits');
     expect(accounts.reduce((sum, { balance }) => sum + balance, 0)).toBeCloseTo(0, 6);
-    for (const other of nodes) {
-      if (other === node) continue;
-      expect(await node.get(`/api/credits/reconcile/${other.nodeId}`)).toMatchObject({
-        agree: true,
-        differences: [],
-      });
-    }
   }
+}
+
+async function agreed(node: RealNode, other: RealNode): Promise<void> {
+  const deadline = performance.now() + AGREEMENT_MS;
+  const found = await node.until<{ agree: boolean; differences: unknown[] }>(
+    `/api/credits/reconcile/${other.nodeId}`,
+    ({ agree }) => agree || performance.now() > deadline,
+  );
+  expect(found).toMatchObject({ agree: true, differences: [] });
 }

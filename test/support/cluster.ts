@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -294,6 +294,17 @@ export async function fixedAddress(): Promise<string> {
     await new Promise((resolve) => server.close(resolve));
     return `/ip4/127.0.0.1/tcp/${port}`;
   }
+}
+
+/** The echo capability at another price, as a folder below `directory` for `capabilities.folders`. */
+export async function echoFor(price: number, directory: string): Promise<string> {
+  const folder = join(directory, ECHO);
+  await cp(ECHO_CAPABILITY, folder, { recursive: true });
+  const file = join(folder, 'manifest.json');
+  const manifest = JSON.parse(await readFile(file, 'utf8')) as { capabilities: object[] };
+  const capabilities = manifest.capabilities.map((each) => ({ ...each, price }));
+  await writeFile(file, JSON.stringify({ ...manifest, capabilities }));
+  return folder;
 }
 
 function configOf(options: NodeOptions): Record<string, unknown> {
