@@ -134,14 +134,13 @@ export class Acceptance {
       : spawner.adopt(tx, finished, spawned);
   }
 
-  /** Books the mirror of the executor's entry and countersigns its receipt. */
-  #settle(tx: Transaction, capsule: Capsule, { identity: payee, receiptHash }: Receipt): Settlement {
+  /** Books the mirror of the executor's entry and countersigns its receipt; null where nothing is paid. */
+  #settle(tx: Transaction, capsule: Capsule, { identity: payee, receiptHash }: Receipt): Settlement | null {
     const { crypto, ledger, signer } = this.#components;
     const microCredits = microAmount(capsule);
-    if (microCredits > 0) {
-      const payment = { debit: capsule.originIdentity, credit: payee, microAmount: microCredits };
-      ledger.book(tx, { reference: `capsule:${capsule.id}`, ...payment, receiptHash });
-    }
+    if (microCredits === 0) return null;
+    const payment = { debit: capsule.originIdentity, credit: payee, microAmount: microCredits };
+    ledger.book(tx, { reference: `capsule:${capsule.id}`, ...payment, receiptHash });
     const amount = fromMicro(microCredits);
     return signSettlement(signer, crypto, { receiptHash, amount, payer: signer.identity, payee });
   }

@@ -33,7 +33,7 @@ export class Settlements {
 
   /** The payer's countersignature arrived: the payment stands, and the held children may go on. */
   async onSettlement(from: string, message: ExchangeMessageOf<'capsule_settlement'>): Promise<void> {
-    const { capsules, db, faults, log, onSpawned, outbox } = this.#components;
+    const { capsules, db, faults, log, outbox } = this.#components;
     faults.hit('settlement.received');
     const { settlement, capsuleId } = message;
     const record = capsules.record(capsuleId);
@@ -47,23 +47,41 @@ export class Settlements {
     }
     const tx = db.transaction();
     capsules.putResult(tx, capsuleId, { ...stored, settlement });
+    return this.#release(tx, from, capsuleId, stored);
+  }
+
+  /**
+   * The receiver took note of the result. Of a paid one its payer does so with a settlement, and with nothing less; where
+   * nothing is paid there is nobody to countersign, and this word alone lets the children go on.
+   */
+  async onAcknowledged(from: string, capsuleId: string): Promise<void> {
+    const { capsules, db, faults, outbox } = this.#components;
+    const record = capsules.record(capsuleId);
+    const stored = capsules.result(capsuleId);
+    if (record === undefined || !outbox.targets(capsuleId).includes(from)) return;
+    const tx = db.transaction();
+    if (record.status !== 'completed' || record.replyTo !== from || stored === undefined) {
+      outbox.acknowledged(tx, from, capsuleId);
+      return tx.commit({ relaxed: true });
+    }
+    const capsule = capsules.get(capsuleId);
+    if (capsule === undefined || microAmount(capsule) > 0) return;
+    faults.hit('settlement.received');
+    return this.#release(tx, from, capsuleId, stored);
+  }
+
+  /**
+   * The result is accepted: held children go on. Without any, the disk may take its time: what is lost of this in a crash
+   * is asked for again by delivering the result again.
+   */
+  async #release(tx: Transaction, from: string, capsuleId: string, stored: StoredResult): Promise<void> {
+    const { capsules, faults, onSpawned, outbox } = this.#components;
     outbox.acknowledged(tx, from, capsuleId);
     const children = this.#heldChildren(tx, stored);
     for (const child of children) capsules.update(tx, child, { held: false });
-    await tx.commit();
+    await tx.commit({ relaxed: children.length === 0 });
     faults.hit('settlement.committed');
     onSpawned(children);
-  }
-
-  /** The receiver took note of the result. A payer does so with a settlement, and with nothing less. */
-  async onAcknowledged(from: string, capsuleId: string): Promise<void> {
-    const { capsules, db, outbox } = this.#components;
-    const record = capsules.record(capsuleId);
-    if (record === undefined || !outbox.targets(capsuleId).includes(from)) return;
-    if (record.status === 'completed' && record.replyTo === from) return;
-    const tx = db.transaction();
-    outbox.acknowledged(tx, from, capsuleId);
-    await tx.commit();
   }
 
   /**

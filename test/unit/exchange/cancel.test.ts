@@ -133,7 +133,10 @@ describe('cancel of a next step that another node coordinates', () => {
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
     mesh.drop('capsule_settlement', { to: b, count: 1 });
     const { id } = await a.submit(
-      a.capsule({ next: [{ requestedCapability: 'work.echo', payloadTemplate: {} }] }),
+      a.capsule({
+        paymentRule: { type: 'credit', amount: 1 },
+        next: [{ requestedCapability: 'work.echo', payloadTemplate: {} }],
+      }),
     );
     await mesh.settle();
     const child = a.result(id)?.steps[0]?.child ?? '';

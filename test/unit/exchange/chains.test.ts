@@ -4,6 +4,9 @@ import { keyspace } from '../../../src/store/keyspaces.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh } from '../../support/mesh.ts';
 
+/** Only what is paid is settled. */
+const paymentRule = { type: 'credit', amount: 1 } as const;
+
 const step = (requestedCapability: string, more: Partial<NextStep> = {}): NextStep => ({
   requestedCapability,
   payloadTemplate: { text: '$result.text' },
@@ -66,7 +69,9 @@ describe('a chain', () => {
   it('waits with the next step until the result is settled', async () => {
     const { mesh, a, b, c, childOf } = await trio();
     mesh.drop('capsule_settlement', { to: b, count: 1 });
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.wait')] }));
+    const { id } = await a.submit(
+      a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
+    );
     await mesh.settle();
     expect(a.status(id)).toBe('completed');
     expect(b.record(childOf(id))).toMatchObject({ status: 'pending', held: true });
@@ -77,10 +82,21 @@ describe('a chain', () => {
     expect(a.tree(id)).toEqual(['completed', 'completed']);
   });
 
-  it('is not continued by a mere acknowledgement', async () => {
+  it('that is not paid goes on at the acknowledgement, since there is nobody to countersign', async () => {
+    const { a, b, c, childOf } = await trio();
+    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.wait')] }));
+    await a.workflowEnded(id);
+    expect(b.record(childOf(id))?.held).toBe(false);
+    expect(b.result(id)?.settlement).toBeNull();
+    expect(c.runs).toHaveLength(1);
+  });
+
+  it('is not continued by a mere acknowledgement where it is paid', async () => {
     const { mesh, a, b, childOf } = await trio();
     mesh.drop('capsule_settlement', { to: b });
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.wait')] }));
+    const { id } = await a.submit(
+      a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
+    );
     await mesh.settle();
     const exchangeId = 'x';
     await a.life.network.send(b.nodeId, { type: 'capsule_accept', exchangeId, capsuleId: id });
@@ -231,7 +247,7 @@ describe('a step that another node coordinates', () => {
 describe('a result that nobody waits for', () => {
   it('is kept and offered again', async () => {
     const { mesh, a, b } = await trio();
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' } }));
+    const { id } = await a.submit(a.capsule({ paymentRule, payload: { text: 'x' } }));
     mesh.drop('capsule_settlement');
     await mesh.settle();
     a.crash();
@@ -251,7 +267,9 @@ describe('a result that nobody waits for', () => {
   it('is given up after a week, with what it would have brought', async () => {
     const { mesh, a, b, childOf } = await trio();
     mesh.drop('capsule_settlement');
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.wait')] }));
+    const { id } = await a.submit(
+      a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
+    );
     await mesh.settle();
     const child = childOf(id);
     a.crash();

@@ -17,7 +17,7 @@ describe('a capsule', () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
-    const view = await a.run({ payload: { text: 'hello' } });
+    const view = await a.run({ payload: { text: 'hello' }, paymentRule: { type: 'credit', amount: 1 } });
     expect(view).toMatchObject({ status: 'completed', executor: b.nodeId, result: { by: bob.identity } });
     expect(view.receipt).toMatchObject({ identity: bob.identity, capsuleId: view.id, epoch: 1 });
     expect(b.record(view.id)).toMatchObject({
