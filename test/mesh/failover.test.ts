@@ -1,41 +1,60 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CapsuleView } from '../../src/exchange/types.ts';
 import type { Decision } from '../../src/market/types.ts';
 import { balanceOf, expectSoundBooks, receiptsOf } from '../support/books.ts';
 import { Cluster, ECHO, echoFor, fixedAddress, type NodeOptions, type RealNode } from '../support/cluster.ts';
+import { OllamaDouble } from '../support/ollama-double.ts';
 
-/** Steps of `test.slow`: some seconds, so that a node is surely in the middle of it. */
-const LONG = 4_000;
+/** What a `gated` provider stops in the middle of. */
+const SUMMARIZE = {
+  requestedCapability: 'ai.summarize',
+  payload: { text: 'A capsule is signed. A node runs it. A receipt proves it.' },
+  paymentRule: { type: 'credit', amount: 2 },
+};
 const PAID = 2;
+
+interface Gated {
+  node: RealNode;
+  model: OllamaDouble;
+  reached: Promise<void>;
+}
 
 describe('failover', () => {
   let cluster: Cluster;
+  let models: OllamaDouble[];
 
   beforeEach(() => {
     cluster = new Cluster();
+    models = [];
   });
 
-  afterEach(() => cluster[Symbol.asyncDispose]());
+  afterEach(async () => {
+    await cluster[Symbol.asyncDispose]();
+    await Promise.all(models.map((model) => model.stop()));
+  });
 
   it('survives a provider that dies in the middle of a run', async () => {
-    const providers = await Promise.all([provider(), provider()]);
+    const providers = await Promise.all([gated(), gated()]);
     const submitter = await submitterOf(providers, { exchange: { graceMs: 100 } });
-    const id = await submitter.submit(slow());
-    const dead = await busyWith(submitter, id, providers);
-    await dead.kill();
-    const view = await submitter.ended(id);
-    const other = providers.find((each) => each !== dead);
-    expect(view).toMatchObject({ status: 'completed', executor: other?.nodeId, result: { steps: LONG } });
-    expect(view.record).toMatchObject({ epoch: 2, attempts: 2 });
+    const id = await submitter.submit(SUMMARIZE);
+    const dead = await Promise.race(providers.map(async (each) => each.reached.then(() => each)));
+    const [other] = providers.filter((each) => each !== dead);
+    other?.model.resume();
+    await dead.node.kill();
+    expect(await submitter.ended(id)).toMatchObject({
+      status: 'completed',
+      executor: other?.node.nodeId,
+      record: { epoch: 2, attempts: 2 },
+    });
   });
 
   it('takes a provider back that dies in the middle of a run and is the only one', async () => {
-    const only = await provider({ listen: await fixedAddress() });
+    const only = await gated({ listen: await fixedAddress() });
     const submitter = await submitterOf([only], { exchange: { searchMs: 60_000 } });
-    const id = await submitter.submit(slow());
-    await busyWith(submitter, id, [only]);
-    await only.kill();
-    const back = await cluster.restart(only, { bootstrap: [submitter] });
+    const id = await submitter.submit(SUMMARIZE);
+    await only.reached;
+    await only.node.kill();
+    only.model.resume();
+    const back = await cluster.restart(only.node, { bootstrap: [submitter] });
     expect(await submitter.ended(id)).toMatchObject({ status: 'completed', executor: back.nodeId });
     expect(await receiptsOf(back, id, 'completed')).toHaveLength(1);
     await expectSoundBooks([submitter, back]);
@@ -97,40 +116,43 @@ describe('failover', () => {
   });
 
   it('drains at SIGTERM: says goodbye, finishes, delivers, and ends', async () => {
-    const leaving = await provider();
+    const leaving = await gated();
     const submitter = await submitterOf([leaving]);
-    const id = await submitter.submit(slow());
-    await busyWith(submitter, id, [leaving]);
-    const gone = submitter.until<{ items: unknown[] }>('/api/market', ({ items }) => items.length === 0);
-    expect(await leaving.stop()).toBe(0);
+    const id = await submitter.submit(SUMMARIZE);
+    await leaving.reached;
+    const stopped = leaving.node.stop();
+    await submitter.until<{ items: unknown[] }>('/api/market', ({ items }) => items.length === 0);
+    leaving.model.resume();
+    expect(await stopped).toBe(0);
     expect(await submitter.ended(id)).toMatchObject({
       status: 'completed',
-      executor: leaving.nodeId,
+      executor: leaving.node.nodeId,
       record: { attempts: 1 },
     });
-    await gone;
   });
 
   function provider(options: NodeOptions = {}): Promise<RealNode> {
     return cluster.start({ capabilities: [ECHO], ...options });
   }
 
-  async function submitterOf(providers: RealNode[], config: NonNullable<NodeOptions['config']> = {}) {
-    const submitter = await cluster.start({ bootstrap: providers, config });
-    for (const each of providers) await submitter.knows(each, 'test.slow');
+  /** A provider whose model stays in the middle of its answer, which `reached` tells, until it may go on. */
+  async function gated(options: NodeOptions = {}): Promise<Gated> {
+    const model = await OllamaDouble.start();
+    models.push(model);
+    model.script.ending = 'pause';
+    const { reached } = model.nextPause();
+    const config = { models: { ollama: model.url } };
+    const node = await cluster.start({ capabilities: ['gemma'], config, ...options });
+    return { node, model, reached };
+  }
+
+  async function submitterOf(
+    providers: (RealNode | Gated)[],
+    config: NonNullable<NodeOptions['config']> = {},
+  ): Promise<RealNode> {
+    const bootstrap = providers.map((each) => ('node' in each ? each.node : each));
+    const submitter = await cluster.start({ bootstrap, config });
+    for (const each of bootstrap) await submitter.knows(each);
     return submitter;
   }
 });
-
-function slow() {
-  return { requestedCapability: 'test.slow', payload: { steps: LONG } };
-}
-
-/** The provider that has begun to stream. */
-async function busyWith(submitter: RealNode, id: string, providers: RealNode[]): Promise<RealNode> {
-  await submitter.seen(id, ({ type }) => type === 'progress');
-  const { executor }: CapsuleView = await submitter.view(id);
-  const found = providers.find(({ nodeId }) => nodeId === executor);
-  if (found === undefined) throw new Error(`${String(executor)} is none of the providers`);
-  return found;
-}

@@ -169,9 +169,10 @@ export class RealNode {
     }
   }
 
-  /** Waits until the node knows that `provider` offers the capability. */
-  async knows(provider: RealNode, capability: string): Promise<void> {
-    await this.until<{ items: { nodeId: string }[] }>(`/api/market?capability=${capability}`, ({ items }) =>
+  /** Waits until the node knows that `provider` offers the capability, or anything. */
+  async knows(provider: RealNode, capability?: string): Promise<void> {
+    const path = capability === undefined ? '/api/market' : `/api/market?capability=${capability}`;
+    await this.until<{ items: { nodeId: string }[] }>(path, ({ items }) =>
       items.some(({ nodeId }) => nodeId === provider.nodeId),
     );
   }
