@@ -72,7 +72,7 @@ export class Executor {
 
   /** From here on the execution can be cancelled. Follow it with `execute` or `dismiss`. */
   admit(capsule: Capsule, assignment: Assignment): Run {
-    const run: Run = { capsule, assignment, abort: new AbortController(), sequence: 0 };
+    const run: Run = { capsule, assignment, abort: new AbortController(), sequence: 0, concluded: false };
     this.#runs.set(capsule.id, run);
     this.#starting++;
     return run;
@@ -173,6 +173,7 @@ export class Executor {
         if (this.#stopping) throw new MeshError('interrupted', 'The node is stopping.');
         faults.hit('run.finished');
         concluded = this.#conclusion.stage(tx, capsule, assignment, outcome);
+        run.concluded = true;
       },
     });
     // The engine counts it from now on.

@@ -18,6 +18,8 @@ export interface Run {
   readonly abort: AbortController;
   /** Number of the next report. */
   sequence: number;
+  /** Its outcome is staged: durable soon, and then on its way. */
+  concluded: boolean;
 }
 
 type Components = Pick<ExchangeComponents, 'clock' | 'network' | 'log'> & {

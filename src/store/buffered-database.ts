@@ -10,6 +10,8 @@ import type { CommitOptions, Database, Keyspace, ScanRange, Transaction } from '
 const CACHED_ROWS = 4_096;
 /** Characters; larger values (capsules, results) are read once or twice and would only push the small ones out. */
 const CACHED_ROW_LENGTH = 4_096;
+/** No JSON is empty. */
+const ABSENT = '';
 
 export interface BufferedDatabaseInit {
   disk: Disk;
@@ -23,6 +25,7 @@ export class BufferedDatabase implements Database {
   readonly #disk: Disk;
   readonly #commits: GroupCommit;
   readonly #overlay = new Map<string, Write>();
+  /** `ABSENT` stands for a row that is not there: a new capsule is looked up several times before it is stored. */
   readonly #cache = new LRUCache<string, string>({ max: CACHED_ROWS });
   #generation = 0;
   #closing: Promise<void> | undefined;
@@ -78,10 +81,10 @@ export class BufferedDatabase implements Database {
     const write = this.#overlay.get(key);
     if (write !== undefined) return write.type === 'put' ? write.value : undefined;
     const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return cached === ABSENT ? undefined : cached;
     this.#assertOpen();
     const raw = this.#disk.get(key);
-    if (raw !== undefined) this.#remember(key, raw);
+    this.#remember(key, raw ?? ABSENT);
     return raw;
   };
 
@@ -95,7 +98,7 @@ export class BufferedDatabase implements Database {
 
   readonly #leaveOverlay = (write: Write): void => {
     if (write.type === 'put') this.#remember(write.key, write.value);
-    else this.#cache.delete(write.key);
+    else this.#remember(write.key, ABSENT);
     if (this.#overlay.get(write.key) === write) this.#overlay.delete(write.key);
   };
 
