@@ -75,11 +75,11 @@ describe('a capsule that nobody is known for', () => {
     const provider = await cluster.start({ capabilities: ['text'] });
     const announcer = await stranger(23, provider);
     const heard = announcer.next('capsule_request');
-    const [unknown, unpaid, wanted] = ['a', 'b', 'c'].map((digit) => digit.repeat(64));
+    const wanted = 'c'.repeat(64);
     await announcer.subscribedTo(announceTopic('text.stats'));
     await announcer.announce([
-      { id: unknown, requestedCapability: 'text.translate', amount: 5 },
-      { id: unpaid, requestedCapability: 'text.stats', amount: null },
+      { id: 'a'.repeat(64), requestedCapability: 'text.translate', amount: 5 },
+      { id: 'b'.repeat(64), requestedCapability: 'text.stats', amount: null },
       { id: wanted, requestedCapability: 'text.stats', amount: 5 },
     ]);
     expect(await heard).toMatchObject({
@@ -125,15 +125,14 @@ describe('a capsule that nobody is known for', () => {
           look();
         }),
       announce: (
-        summaries: { id?: string; requestedCapability: string; amount: number | null }[],
+        summaries: { id: string; requestedCapability: string; amount: number | null }[],
       ): Promise<void> =>
         network.publish(announceTopic('text.stats'), {
           type: 'capsule_announce',
           nodeId: network.nodeId,
-          capsuleIds: summaries.map(({ id }) => String(id)),
+          capsuleIds: summaries.map(({ id }) => id),
           capsuleSummaries: summaries.map((summary) => ({
             ...summary,
-            id: String(summary.id),
             privacyRule: 'public',
             expiresAt: null,
             bytes: 500,
