@@ -14,7 +14,7 @@ import type { NodeStatus } from './schemas/node.ts';
 /** What HTTP asks of the exchange, which lives beside it and not below. */
 export interface Capsules {
   /** Resolves when the capsule is durable. The same capsule twice gives the same id. Throws `MeshError`. */
-  submit(capsule: unknown, options?: { executor?: string }): Promise<{ id: string }>;
+  submit(capsule: unknown, options?: { executor?: string; signedHere?: boolean }): Promise<{ id: string }>;
   view(id: string): Promise<CapsuleView | undefined>;
   /** Throws `not_found`, and `conflict` when it has ended. */
   cancel(id: string): Promise<void>;

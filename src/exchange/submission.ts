@@ -1,5 +1,5 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import { checkCapsule } from '../capsule/check-capsule.ts';
+import { checkCapsule, validateCapsule } from '../capsule/check-capsule.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { ExchangeComponents } from './components.ts';
@@ -26,7 +26,8 @@ export class Submission {
   /** Resolves when the capsule and its first assignment are durable. The same capsule twice gives the same id. */
   async submit(value: unknown, options: SubmitOptions = {}): Promise<{ id: string }> {
     const { crypto, clock, db, capsules, coordinator, faults, events } = this.#components;
-    const checked = checkCapsule(crypto, value, { now: clock.now() });
+    const check = { now: clock.now() };
+    const checked = options.signedHere ? validateCapsule(value, check) : checkCapsule(crypto, value, check);
     if (!checked.ok) throw new MeshError(checked.error.code, checked.error.message, checked.error.detail);
     const { capsule } = checked;
     if (capsules.record(capsule.id) !== undefined) {

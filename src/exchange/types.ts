@@ -46,6 +46,8 @@ export interface Workflow {
 }
 
 export interface SubmitOptions {
+  /** This node has just signed it itself, so its signature is not verified again. */
+  signedHere?: boolean;
   /** Only this node may execute (`--on`). */
   executor?: string;
 }

@@ -97,8 +97,8 @@ export class BufferedDatabase implements Database {
   };
 
   readonly #leaveOverlay = (write: Write): void => {
-    if (write.type === 'put') this.#remember(write.key, write.value);
-    else this.#remember(write.key, ABSENT);
+    // Rows that nobody read, as those of the indexes, would only push others out.
+    if (this.#cache.has(write.key)) this.#remember(write.key, write.type === 'put' ? write.value : ABSENT);
     if (this.#overlay.get(write.key) === write) this.#overlay.delete(write.key);
   };
 

@@ -41,7 +41,7 @@ export async function startPipeline(payload: JsonObject): Promise<RoundTrips> {
       const ended = new Promise<void>((resolve, reject) => {
         waiting.set(capsule.id, (failure) => (failure === null ? resolve() : reject(failure)));
       });
-      await node.exchange.submit(capsule);
+      await node.exchange.submit(capsule, { signedHere: true });
       await ended;
     },
     async stop() {

@@ -51,8 +51,10 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
       },
     },
     async ({ body, query: { executor, wait } }, reply) => {
-      const capsule = isSigned(body) ? body : sign(context.components, body);
-      const { id } = await capsules.submit(capsule, { ...(executor !== undefined && { executor }) });
+      const only = executor === undefined ? {} : { executor };
+      const { id } = isSigned(body)
+        ? await capsules.submit(body, only)
+        : await capsules.submit(sign(context.components, body), { ...only, signedHere: true });
       const ended = wait ? await waitForEnd(context, id, wait, reply.raw) : undefined;
       reply.header('location', `/api/capsules/${id}`);
       return ended === undefined ? reply.code(202).send({ id }) : reply.code(200).send(ended);

@@ -54,7 +54,7 @@ describe('submitting', () => {
 
   it('hands on which node may execute it', async () => {
     await call('POST', `/api/capsules?executor=${NODE_ID}`, node.draft());
-    expect(node.submitted).toEqual([{ executor: NODE_ID }]);
+    expect(node.submitted).toEqual([{ executor: NODE_ID, signedHere: true }]);
   });
 
   it('keeps what a draft says beside the least', async () => {

@@ -156,11 +156,12 @@ describe('group commit', () => {
   });
 
   it('reads rows that are asked for again and again from the disk once', async () => {
+    for (let turn = 0; turn < 10; turn++) expect(db.get(space, 'head')).toBeUndefined();
     void commit('head', 1);
     await settle();
     disk.pass();
     await settle();
     for (let turn = 0; turn < 10; turn++) expect(db.get(space, 'head')).toBe(1);
-    expect(disk.reads).toBe(0);
+    expect(disk.reads).toBe(1);
   });
 });
