@@ -39,6 +39,8 @@ export interface NodeOptions {
   env?: Record<string, string>;
   /** An earlier node's directory, to start it again. */
   directory?: string;
+  /** For `--data` in its place, where that is not to be a directory. */
+  data?: string;
   /** Fixed libp2p address, so that a restarted node is found where it was. */
   listen?: string;
   /** For `dieAt`: run by `run-node.ts` instead of `capsule start`. */
@@ -231,7 +233,7 @@ export class Cluster implements AsyncDisposable {
     await writeFile(config, JSON.stringify(configOf(options)));
     const args = options.faults
       ? [RUNNER, directory, config]
-      : [MAIN, 'start', '--data', directory, '--config', config];
+      : [MAIN, 'start', '--data', options.data ?? directory, '--config', config];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe', ...(options.faults ? (['ipc'] as const) : [])],
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
@@ -309,11 +311,11 @@ export async function echoFor(price: number, directory: string): Promise<string>
 }
 
 function configOf(options: NodeOptions): Record<string, unknown> {
-  const { capabilities, permissions, network, ...rest } = options.config ?? {};
+  const { api, capabilities, permissions, network, ...rest } = options.config ?? {};
   return {
-    api: { host: '127.0.0.1', port: 0 },
     log: { level: 'warn' },
     ...rest,
+    api: { host: '127.0.0.1', port: 0, ...api },
     network: {
       listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
       bootstrap: [
