@@ -10,6 +10,7 @@ import type { CapsuleRecord } from '../store/types.ts';
 import { refusalOf } from './admission.ts';
 import type { ExchangeComponents } from './components.ts';
 import type { Coordinator } from './coordinator.ts';
+import type { EventLog } from './event-log.ts';
 import type { Executor } from './executor.ts';
 import type { Outbox } from './outbox.ts';
 import { hasEnded, newRecord, rootOf } from './records.ts';
@@ -21,7 +22,7 @@ const BUSY_RETRY_MS = 1_000;
 type Components = Pick<
   ExchangeComponents,
   'signer' | 'crypto' | 'clock' | 'db' | 'capsules' | 'engine' | 'ledger' | 'network' | 'faults' | 'log'
-> & { executor: Executor; coordinator: Pick<Coordinator, 'full'>; outbox: Outbox };
+> & { events: EventLog; executor: Executor; coordinator: Pick<Coordinator, 'full'>; outbox: Outbox };
 
 /** What other nodes ask this one to execute, and what became of it (node "One way for a capsule"). */
 export class Orders {
@@ -76,11 +77,12 @@ export class Orders {
     assignment: Assignment,
     known: CapsuleRecord | undefined,
   ): Promise<void> {
-    const { executor, faults, engine } = this.#components;
+    const { executor, events, faults, engine } = this.#components;
     const { id: capsuleId } = capsule;
     const run = executor.admit(capsule, assignment);
     const stored = this.#store(from, capsule, assignment, known).then(async () => {
       faults.hit('order.stored');
+      events.emit({ type: 'status', capsuleId, status: 'executing', executor: this.#nodeId });
       // The result says it as well, and is on its way.
       if (run.concluded) return;
       await trySend(this.#components, from, { type: 'capsule_accept', exchangeId, capsuleId });

@@ -210,6 +210,7 @@ export class TestNode {
   readonly #mesh: Mesh;
   readonly #options: NodeOptions;
   #medium = new MemoryDisk();
+  readonly #disk: DiskCondition = { broken: false, stalled: undefined };
   readonly #crashes = new Map<string, number>();
   #life: Life | undefined;
   #lives = 0;
@@ -294,6 +295,21 @@ export class TestNode {
     void life.network.stop();
   }
 
+  /** Lets nothing reach the disk until the result is called. */
+  stallDisk(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#disk.stalled = promise;
+    return () => {
+      this.#disk.stalled = undefined;
+      resolve();
+    };
+  }
+
+  /** Every write fails from now on. */
+  breakDisk(): void {
+    this.#disk.broken = true;
+  }
+
   /** A new disk in the old machine. */
   eraseDisk(): void {
     this.#medium = new MemoryDisk();
@@ -311,7 +327,8 @@ export class TestNode {
   }
 
   async flushed(): Promise<void> {
-    if (this.isAlive) await this.life.db.flushed();
+    const stuck = this.#disk.broken || this.#disk.stalled !== undefined;
+    if (this.isAlive && !stuck) await this.life.db.flushed();
   }
 
   submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
@@ -397,7 +414,10 @@ export class TestNode {
     };
     const log = silentLog;
     const crypto = nodeCrypto;
-    const db = new BufferedDatabase({ disk: new MortalDisk(this.#medium, () => life.alive), log });
+    const db = new BufferedDatabase({
+      disk: new MortalDisk(this.#medium, this.#disk, () => life.alive),
+      log,
+    });
     const capsules = new DatabaseCapsuleStore({ db, clock });
     const ledger = new DatabaseLedger(
       { db, crypto, clock },
@@ -506,9 +526,11 @@ let nonces = 0;
 class MortalDisk implements Disk {
   readonly #medium: MemoryDisk;
   readonly #alive: () => boolean;
+  readonly #condition: DiskCondition;
 
-  constructor(medium: MemoryDisk, alive: () => boolean) {
+  constructor(medium: MemoryDisk, condition: DiskCondition, alive: () => boolean) {
     this.#medium = medium;
+    this.#condition = condition;
     this.#alive = alive;
   }
 
@@ -516,7 +538,9 @@ class MortalDisk implements Disk {
     return this.#medium.get(key);
   }
 
-  write(writes: Write[]): Promise<void> {
+  async write(writes: Write[]): Promise<void> {
+    await this.#condition.stalled;
+    if (this.#condition.broken) throw new Error('The disk is broken');
     return this.#alive() ? this.#medium.write(writes) : new Promise(() => {});
   }
 
@@ -525,6 +549,12 @@ class MortalDisk implements Disk {
   }
 
   async close(): Promise<void> {}
+}
+
+interface DiskCondition {
+  broken: boolean;
+  /** Writes wait for it. */
+  stalled: Promise<void> | undefined;
 }
 
 export class Stranger {

@@ -1,0 +1,199 @@
+import { describe, expect, it } from 'vitest';
+import { callAt } from '../../../src/exchange/call-at.ts';
+import type { MeshEvent } from '../../../src/exchange/types.ts';
+import { alice, bob, carol } from '../../support/keys.ts';
+import { Mesh, type TestNode } from '../../support/mesh.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const wait = (ms: number) => ({ requestedCapability: 'work.wait', payload: { ms } });
+
+describe('a node that stops', () => {
+  /** One of everything that a node can be busy with. */
+  const busy = async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.wait': 0 } });
+    const b = await mesh.add(bob, { offers: { 'work.echo': 0, 'work.once': 0 } });
+    const c = await mesh.add(carol);
+    const submissions = {
+      local: await a.submit(a.capsule(wait(60_000))),
+      remote: await a.submit(a.capsule({ requestedCapability: 'work.once', payload: { ms: 60_000 } })),
+      search: await a.submit(a.capsule({ requestedCapability: 'work.nowhere' })),
+      // For another, under a lease.
+      ordered: await c.submit(c.capsule(wait(60_001))),
+    };
+    mesh.drop('capsule_accept', { to: a });
+    await a.submit(a.capsule());
+    await mesh.settle();
+    return { mesh, a, b, c, submissions };
+  };
+
+  it('leaves no timer behind, and everything to the next start', async () => {
+    const { mesh, a, b, c, submissions } = await busy();
+    const { life } = a;
+    await a.stop();
+    expect(life.timers).toBe(0);
+    await a.start();
+    for (const { id } of [submissions.local, submissions.remote]) {
+      expect(await a.ended(id)).toMatchObject({ status: 'completed' });
+    }
+    expect(await c.ended(submissions.ordered.id)).toMatchObject({ status: 'completed' });
+    expect(await a.ended(submissions.search.id)).toMatchObject({ error: { code: 'no_provider' } });
+    expect(b.runsOf(submissions.remote.id)).toBe(1);
+    expect(await mesh.problems()).toEqual([]);
+  });
+
+  it('lets what runs finish for a while', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.wait': 0 } });
+    const b = await mesh.add(bob);
+    const own = await a.submit(a.capsule(wait(3_000)));
+    const ordered = await b.submit(b.capsule(wait(3_001)));
+    await mesh.settle();
+    const { capsules } = a.life;
+    await a.stop();
+    expect(capsules.record(own.id)?.status).toBe('completed');
+    expect(b.status(ordered.id)).toBe('completed');
+  });
+
+  it('takes nothing more on', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.wait': 0, 'work.echo': 0 } });
+    const b = await mesh.add(bob);
+    await a.submit(a.capsule(wait(3_000)));
+    await mesh.settle();
+    const stopping = a.exchange.stop();
+    await expect(a.submit(a.capsule())).rejects.toMatchObject({ code: 'busy' });
+    const elsewhere = await b.submit(b.capsule());
+    await mesh.advance(4_000);
+    await stopping;
+    expect(a.runsOf(elsewhere.id)).toBe(0);
+    expect(b.status(elsewhere.id)).toBe('announced');
+  });
+
+  it('twice is fine, and so is starting again', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    await a.exchange.start();
+    await a.stop();
+    await a.exchange.stop();
+    await a.start();
+    expect((await a.run()).status).toBe('completed');
+  });
+});
+
+describe('a node that has nothing to do', () => {
+  it('has no more timers than before it had', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.echo': 1 } });
+    const before = [a.life.timers, b.life.timers];
+    const next = [{ requestedCapability: 'work.echo', payloadTemplate: {} }];
+    const paymentRule = { type: 'credit', amount: 1 } as const;
+    for (let n = 0; n < 5; n++) await a.submit(a.capsule({ next, paymentRule }));
+    await mesh.advance(5_000);
+    expect([a.life.timers, b.life.timers]).toEqual(before);
+  });
+});
+
+describe('events', () => {
+  const statusesOf = (node: TestNode, id: string): string[] =>
+    node.eventsOf(id).map((event) => (event.type === 'status' ? event.status : event.type));
+
+  it('tell the way of a capsule, each step and the end once', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    const { id } = await a.run(wait(10));
+    expect(statusesOf(a, id)).toEqual(['pending', 'executing', 'progress', 'done']);
+    expect(statusesOf(b, id)).toEqual(['progress', 'executing', 'done']);
+    expect(a.eventsOf(id).at(-1)).toMatchObject({ type: 'done', status: 'completed', error: null });
+    const sequences = a.events.map(({ sequence }) => sequence);
+    expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+  });
+
+  it('tell nothing that a crash could still undo', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    const release = a.stallDisk();
+    const capsule = a.capsule();
+    const submitted = a.submit(capsule);
+    await mesh.advance(1_000);
+    expect(a.events).toEqual([]);
+    release();
+    await submitted;
+    await mesh.settle();
+    expect(statusesOf(a, capsule.id)).toEqual(['pending', 'executing', 'done']);
+  });
+
+  it('can be followed from an earlier one on, for one capsule or all', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    const first = await a.run();
+    const seen: { all: MeshEvent[]; one: MeshEvent[] } = { all: [], one: [] };
+    const stopAll = a.exchange.follow((event) => seen.all.push(event), { since: 1 });
+    const stopOne = a.exchange.follow((event) => seen.one.push(event), { since: 0, capsuleId: first.id });
+    await a.run();
+    stopAll();
+    stopOne();
+    await a.run();
+    expect(seen.all.map(({ sequence }) => sequence)).toEqual([2, 3, 4, 5, 6]);
+    expect(seen.one.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+  });
+
+  it('do not stop for a follower that throws', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    a.exchange.follow(() => {
+      throw new Error('I cannot listen');
+    });
+    expect((await a.run()).status).toBe('completed');
+  });
+});
+
+describe('a disk that fails', () => {
+  it('refuses a submission and reports nothing as done', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    a.breakDisk();
+    await expect(a.submit(a.capsule())).rejects.toMatchObject({ code: 'storage_failed' });
+    expect(a.events).toEqual([]);
+    expect(a.runs).toEqual([]);
+  });
+
+  it('in the middle leaves the work to others', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    const { id } = await a.submit(a.capsule(wait(5_000)), {});
+    await mesh.advance(1_000);
+    b.breakDisk();
+    await mesh.advance(10_000);
+    expect(b.eventsOf(id).map(({ type }) => type)).not.toContain('done');
+    expect(a.status(id)).toBe('executing');
+    const c = await mesh.add(carol, { offers: { 'work.wait': 0 } });
+    expect(await a.ended(id)).toMatchObject({ status: 'completed', executor: c.nodeId });
+  });
+});
+
+describe('callAt', () => {
+  it('waits longer than one timer of the system can', async () => {
+    const clock = new VirtualClock();
+    const longest = 2_147_483_647;
+    const cut = {
+      now: () => clock.now(),
+      after: (ms: number, callback: () => void) => clock.after(Math.min(ms, longest), callback),
+    };
+    let called = 0;
+    callAt(cut, clock.now() + 3 * longest, () => called++);
+    const cancel = callAt(cut, clock.now() + 3 * longest, () => called++);
+    await clock.advance(3 * longest - 1);
+    expect(called).toBe(0);
+    cancel();
+    await clock.advance(1);
+    expect(called).toBe(1);
+    expect(clock.pendingTimers).toBe(0);
+    callAt(cut, 0, () => called++);
+    await clock.advance(0);
+    expect(called).toBe(2);
+  });
+});
