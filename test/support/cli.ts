@@ -6,6 +6,9 @@ import { runCli } from '../../src/cli/program.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
+/** Compiled code of the command's modules, which a test loads many times. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url));
+
 export interface Ran {
   code: number | null;
   stdout: string;
@@ -23,7 +26,7 @@ export interface RunOptions {
 export function spawnCapsule(args: readonly string[], options: RunOptions = {}) {
   const { CAPSULE_DATA: _, ...inherited } = process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...inherited, ...options.env },
+    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...inherited, ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   });
   const ran: Ran = { code: null, stdout: '', stderr: '' };
