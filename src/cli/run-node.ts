@@ -17,7 +17,7 @@ const STOP_MS = 10_000;
 const SAME_PRESS_MS = 500;
 
 /** Runs a node until somebody asks it to stop, or its disk fails. */
-export async function runNode(cli: Cli, options: StartOptions): Promise<void> {
+export async function runNode(cli: Cli, options: StartOptions, onReady: () => void): Promise<void> {
   const stopping = stopRequest(cli);
   try {
     const { config } = await loadConfig({
@@ -30,6 +30,7 @@ export async function runNode(cli: Cli, options: StartOptions): Promise<void> {
     const log = createLogger({ level: config.log.level, pretty: cli.io.stderr.isTTY === true });
     const node = await createNode({ config, identity, log, onFatal: stopping.fail });
     await node.start();
+    onReady();
     const info = node.info();
     cli.answer(options, info, () => showInfo(info));
     const fault = await stopping.requested;

@@ -3,6 +3,7 @@ import type { LogLevel } from '../../telemetry/log.ts';
 import { type Cli, withExample, withJson } from '../cli.ts';
 import { several } from '../options.ts';
 import type { StartOptions } from '../start-options.ts';
+import { keepYoungGenerationSmall } from '../young-generation.ts';
 
 const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
@@ -25,8 +26,9 @@ export function addStart(program: Command, cli: Cli): void {
     'capsule start --data ./node2 --api 127.0.0.1:0 --listen /ip4/0.0.0.0/tcp/0 --capability text',
   ).action(async (options: StartOptions) => {
     // No other command needs the node's parts.
+    const onReady = keepYoungGenerationSmall();
     const { runNode } = await import('../run-node.ts');
-    await runNode(cli, options);
+    await runNode(cli, options, onReady);
   });
 }
 
