@@ -50,7 +50,8 @@ export function deriveFields(source: SpawnSource): Omit<DerivedChild, 'id'> {
   const { payload, untrusted } = applyTemplate(step.payloadTemplate, source.result);
   const unsigned: UnsignedCapsule = {
     version: CAPSULE_VERSION,
-    timestamp: receipt.finishedAt,
+    // What the origin signs carries no step number: equal steps are told apart by a millisecond each.
+    timestamp: receipt.finishedAt + (continuesAtOrigin(parent) ? source.step : 0),
     originIdentity: parent.originIdentity,
     requestedCapability: step.requestedCapability,
     payload,

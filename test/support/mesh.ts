@@ -96,6 +96,11 @@ export class Mesh {
     });
   }
 
+  /** Takes back every filter and `drop`. */
+  dropNothing(): void {
+    this.#filters.clear();
+  }
+
   /** Lets everything that is due now happen, syncs of disks included. */
   async settle(): Promise<void> {
     for (let round = 0; round < 3; round++) {
@@ -329,6 +334,11 @@ export class TestNode {
   async flushed(): Promise<void> {
     const stuck = this.#disk.broken || this.#disk.stalled !== undefined;
     if (this.isAlive && !stuck) await this.life.db.flushed();
+  }
+
+  /** Takes back every `crashAt`. */
+  crashNowhere(): void {
+    this.#crashes.clear();
   }
 
   submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {

@@ -66,6 +66,20 @@ describe('a chain', () => {
     expect(await mesh.problems()).toEqual([]);
   });
 
+  it('goes on twice with two equal steps, wherever it is continued', async () => {
+    for (const continueAt of ['executor', 'origin'] as const) {
+      const { mesh, a, c } = await trio();
+      const next = [step('work.wait'), step('work.wait')];
+      const { id } = await a.submit(
+        a.capsule({ payload: { text: 'x' }, executionPolicy: { continueAt }, next }),
+      );
+      await a.workflowEnded(id);
+      expect(a.tree(id)).toEqual(['completed', 'completed', 'completed']);
+      expect(new Set(c.runs.map(({ raw }) => raw)).size).toBe(2);
+      expect(await mesh.problems()).toEqual([]);
+    }
+  });
+
   it('waits with the next step until the result is settled', async () => {
     const { mesh, a, b, c, childOf } = await trio();
     mesh.drop('capsule_settlement', { to: b, count: 1 });
