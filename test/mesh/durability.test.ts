@@ -9,6 +9,8 @@ const PAID = 3;
 const CHILD_PAID = 2;
 /** A dead node's work is looked for until it is back, however slow the machine. */
 const PATIENT = { exchange: { searchMs: 120_000 } };
+/** Quick work is not accepted apart from its result; this is slower than any disk. */
+const SLOW = { requestedCapability: 'test.slow', payload: { steps: 5_000 } };
 /** Inside one run, where the engine passes on its way. */
 const ENGINE_FAULT_POINTS = ['intent.accepted', 'intent.executed', 'intent.concluded', 'intent.durable'];
 
@@ -31,7 +33,7 @@ describe('a node that dies between two steps', () => {
   });
 
   it.each(COORDINATOR_FAULT_POINTS)('the coordinator at %s', async (point) => {
-    const { capsule, before } = await paidChain({ name: point });
+    const { capsule, before } = await paidChain({ name: point, slow: point.startsWith('accept.') });
     await coordinator.dieAt(point);
     await Promise.all([coordinator.submit(capsule).catch(cutOff), coordinator.diedAt(point)]);
     coordinator = await cluster.restart(coordinator);
@@ -40,7 +42,7 @@ describe('a node that dies between two steps', () => {
   });
 
   it.each([...EXECUTOR_FAULT_POINTS, ...ENGINE_FAULT_POINTS])('the executor at %s', async (point) => {
-    const { capsule, before } = await paidChain({ name: point });
+    const { capsule, before } = await paidChain({ name: point, slow: point.startsWith('accept.') });
     await executor.dieAt(point);
     await Promise.all([coordinator.submit(capsule), executor.diedAt(point)]);
     executor = await cluster.restart(executor, { bootstrap: [coordinator] });
@@ -132,17 +134,17 @@ describe('a node that dies between two steps', () => {
   /** A paid step, and a next one that counts how often it ran. */
   async function paidChain(options: {
     name: string;
+    slow?: boolean;
     next?: string;
     continueAt?: 'origin';
   }): Promise<{ capsule: Capsule; before: number[] }> {
     const step: NextStep = {
       requestedCapability: options.next ?? 'test.count',
-      payloadTemplate: { name: '$result.name' },
+      payloadTemplate: { name: options.name },
       paymentRule: { type: 'credit', amount: CHILD_PAID },
     };
     const capsule = await coordinator.sign({
-      requestedCapability: 'test.echo',
-      payload: { name: options.name },
+      ...(options.slow ? SLOW : { requestedCapability: 'test.echo', payload: { name: options.name } }),
       paymentRule: { type: 'credit', amount: PAID },
       ...(options.continueAt && { executionPolicy: { continueAt: options.continueAt } }),
       next: [step],
