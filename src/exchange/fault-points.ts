@@ -1,6 +1,6 @@
 /**
- * The steps of the spine between which a node may die, in the order a capsule passes them. `capsule start` with
- * `CAPSULE_FAULT_POINT=<name>` dies there; the durability test walks the whole list.
+ * The steps of the spine between which a node may die, in the order a capsule passes them. `capsule start` never dies
+ * at one: the durability test runs nodes with `FaultPoints` of its own, and walks the whole list.
  */
 export const COORDINATOR_FAULT_POINTS = [
   'submit.validated',
