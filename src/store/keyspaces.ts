@@ -13,17 +13,10 @@ export const KEYSPACE_IDS = {
   records: 3,
   results: 4,
   decisions: 5,
-  /** Newest assignment that this node granted, as coordinator. */
+  /** What must survive a crash about a capsule in progress, at its coordinator and at its executor. */
   leases: 6,
   /** Results not acknowledged yet; a capsule with one is not removed. */
   outbox: 7,
-  inbox: 8,
-  /** Children waiting for their parent's settlement. */
-  childHolds: 9,
-  /** Submit options that outlive a restart. */
-  submitOptions: 10,
-  /** What the coordinator did with each next step. */
-  steps: 11,
 
   // Indexes of capsules: `<group>:<received, 16 digits><capsule id>`.
   capsulesByTime: 16,
