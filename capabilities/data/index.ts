@@ -7,8 +7,9 @@ import { fail } from '../fail.ts';
 import { integerOf, isJsonObject, requiredString, stringOf } from '../payload.ts';
 import { checkKey, metaKey, metaPrefix, toEntry, usageKey, valueKey } from './keys.ts';
 
-/** Bytes of the canonical value, and how deep it nests: what a result can give back. */
-const MAX_VALUE_BYTES = 1_000_000;
+/** Bytes of the canonical value: below what the engine stores under one key. */
+const MAX_VALUE_BYTES = 256_000;
+/** Levels of the value: what a result can give back. */
 const MAX_VALUE_DEPTH = 40;
 /** What one origin may keep on this node, unless the configuration says otherwise. */
 const DEFAULT_ORIGIN_BYTES = 67_108_864;
@@ -29,7 +30,10 @@ async function store({ payload }: Intent, api: CapabilityApi): Promise<JsonObjec
   if (canonical === undefined) throw fail('invalid_payload', 'The value has no canonical JSON form.');
   const bytes = Buffer.byteLength(canonical);
   if (bytes > MAX_VALUE_BYTES) {
-    throw fail('too_large', `The value has ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`);
+    throw fail(
+      'too_large',
+      `The value has ${bytes} bytes of canonical JSON; ${MAX_VALUE_BYTES} are allowed.`,
+    );
   }
   if (depthOf(value) > MAX_VALUE_DEPTH) {
     throw fail('too_large', `The value nests deeper than ${MAX_VALUE_DEPTH} levels.`);

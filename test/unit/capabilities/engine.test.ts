@@ -54,6 +54,23 @@ describe('the built-in capabilities in an engine', () => {
     expect(await engine.receipts.verify()).toMatchObject({ ok: true, receipts: 5 });
   });
 
+  it('store a document as large as they promise, and say what is allowed for a larger one', async () => {
+    const largest = 'x'.repeat(255_998);
+    await run('data.store', { key: 'value', value: largest });
+    await run('data.store', { key: 'content', content: largest });
+    expect(await run('data.get', { key: 'value' })).toMatchObject({ value: largest, bytes: 256_000 });
+    const tooLarge = await engine.handleIntent(request('data.store', { value: `${largest}x` }));
+    expect(errorOf(tooLarge)).toMatchObject({
+      code: 'too_large',
+      message: 'The value has 256001 bytes of canonical JSON; 256000 are allowed.',
+    });
+    const tooLong = await engine.handleIntent(request('data.store', { content: `${largest}x` }));
+    expect(errorOf(tooLong)).toMatchObject({
+      code: 'invalid_payload',
+      message: expect.stringContaining('255998'),
+    });
+  });
+
   it('refuse what their schemas do not allow, before any of their code runs', async () => {
     for (const [capability, payload] of [
       ['text.summarize', { text: 'A sentence is here.', sentence: 2 }],
