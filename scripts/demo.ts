@@ -15,6 +15,14 @@ const DOCUMENT = example('incident-report.md');
 const NEXT_STEPS = example('report-store-notify.json');
 /** Credits that each step pays. */
 const PAYMENT = '2';
+/** What the nodes ask for. */
+const PRICES = {
+  'text.analyze': 1,
+  'ai.analyze': 2,
+  'report.create': 0.2,
+  'data.store': 0.05,
+  'notify.send': 0.05,
+};
 /** ms that the whole chain may take. */
 const DEADLINE_MS = 60_000;
 
@@ -76,7 +84,7 @@ async function runDemo(): Promise<void> {
 }
 
 async function start(name: string, capabilities: string[], bootstrap: DemoNode[]): Promise<DemoNode> {
-  const node = await startNode({ name, home, capabilities, bootstrap });
+  const node = await startNode({ name, home, capabilities, prices: PRICES, bootstrap });
   nodes.push(node);
   const offers = node.info.capabilities.join(', ') || 'nothing';
   process.stdout.write(`  ${name.padEnd(8)} ${node.info.nodeId}  offers ${offers}\n`);

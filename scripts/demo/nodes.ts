@@ -23,9 +23,11 @@ export async function startNode(options: {
   /** Where the data directories stand. */
   home: string;
   capabilities: string[];
+  /** What it asks for them, in credits. */
+  prices: Record<string, number>;
   bootstrap: DemoNode[];
 }): Promise<DemoNode> {
-  const { name, home, capabilities, bootstrap } = options;
+  const { name, home, capabilities, prices, bootstrap } = options;
   const directory = join(home, name);
   const addresses = bootstrap.flatMap((node) => node.info.addresses.slice(0, 1));
   const args = [
@@ -35,7 +37,11 @@ export async function startNode(options: {
   ];
   const child = spawn(process.execPath, [COMMAND, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, CAPSULE_CAPABILITIES_ENABLED: JSON.stringify(capabilities) },
+    env: {
+      ...process.env,
+      CAPSULE_CAPABILITIES_ENABLED: JSON.stringify(capabilities),
+      CAPSULE_CAPABILITIES_PRICES: JSON.stringify(prices),
+    },
   });
   const exited = once(child, 'exit');
   let log = '';

@@ -1,4 +1,5 @@
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { closed, JsonObject } from '../../protocols/common/v1/schema.ts';
 
 /*
@@ -89,6 +90,16 @@ export const ConfigSchema = Type.Object(
         default: '*',
       }),
       folders: texts('Folders with more capability modules beside the built-in ones.'),
+      prices: Type.Record(
+        Type.String({ pattern: '^[a-z][a-z0-9_-]*(\\.[a-z0-9][a-z0-9_-]*)+$' }),
+        Type.Number({ minimum: 0, maximum: LIMITS.maxAmountCredits }),
+        {
+          description:
+            'Credits that this node asks for a capability, such as `{"text.analyze": 1}`. Without a price the manifest\'s holds; the built-in ones are free.',
+          default: {},
+          ...closed,
+        },
+      ),
       settings: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), JsonObject, {
         description:
           'Each module\'s own section, such as `{"notify": {"hosts": ["hooks.example.org"]}}`; the module checks it.',

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { type Api, createApi } from '../api/api.ts';
 import { draftSigner } from '../api/draft.ts';
 import type { NodeStatus } from '../api/schemas/node.ts';
+import { isWholeMicro } from '../capsule/credits.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
@@ -10,7 +11,7 @@ import { DatabaseLedger } from '../ledger/ledger.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createSigner } from '../lib/crypto.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
-import type { MeshError } from '../lib/errors.ts';
+import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
 import { Advertiser } from '../market/advertiser.ts';
@@ -85,6 +86,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       maxWaiting: config.engine.queue,
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
+      prices: pricesOf(config),
       grantedByDefault: (module, permission) =>
         (config.permissions.builtins && builtIn.has(module)) ||
         (config.permissions.granted[module] ?? []).includes(permission),
@@ -206,6 +208,16 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       consoleUrl: api.consoleUrl(),
     }),
   };
+}
+
+/** Throws `config_invalid` for a price that the ledger cannot count. */
+function pricesOf({ capabilities: { prices } }: Config): ReadonlyMap<string, number> {
+  for (const [capability, price] of Object.entries(prices)) {
+    if (isWholeMicro(price)) continue;
+    const detail = { path: `capabilities.prices.${capability}`, found: price, allowed: 'at most 6 decimals' };
+    throw new MeshError('config_invalid', `The price of ${capability} has more than 6 decimals.`, detail);
+  }
+  return new Map(Object.entries(prices));
 }
 
 function closing(db: Database): Startable {

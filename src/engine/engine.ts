@@ -38,6 +38,8 @@ export interface EngineInit {
   modules: readonly ModuleSource[];
   /** Sections of the configuration, by module id. */
   config?: ReadonlyMap<string, JsonObject>;
+  /** Credits by capability id, where the operator asks for something else than the manifest. */
+  prices?: ReadonlyMap<string, number>;
   /** Whether a declared permission is granted where the operator has not decided; none is unless told. */
   grantedByDefault?: (module: string, permission: string) => boolean;
   /** Intents that run at once, over all capabilities. */

@@ -34,11 +34,15 @@ export interface EngineModule {
   reason: string | null;
 }
 
-/** Makes a module of its manifest. Throws `config_invalid` where that cannot be used; `place` says where it is. */
+/**
+ * Makes a module of its manifest, with the operator's prices in place of the author's. Throws `config_invalid` where
+ * that cannot be used; `place` says where it is.
+ */
 export function buildModule(
   value: unknown,
   place: string,
   from: (id: string) => Pick<EngineModule, 'codeHash' | 'config' | 'load'>,
+  prices: ReadonlyMap<string, number> = new Map(),
 ): EngineModule {
   const parsed = parseManifest(value);
   if (!parsed.ok) {
@@ -46,7 +50,8 @@ export function buildModule(
   }
   const { manifest } = parsed;
   const capabilities = new Map<string, EngineCapability>();
-  for (const spec of manifest.capabilities) {
+  for (const declared of manifest.capabilities) {
+    const spec = { ...declared, price: prices.get(declared.id) ?? declared.price };
     capabilities.set(spec.id, {
       spec,
       checkInput: compile(manifest, spec, 'input'),

@@ -20,6 +20,8 @@ export interface RegistryInit {
   sources: readonly ModuleSource[];
   /** Sections of the configuration, by module id. */
   config?: ReadonlyMap<string, JsonObject>;
+  /** Credits by capability id, where the operator asks for something else than the manifest. */
+  prices?: ReadonlyMap<string, number>;
 }
 
 /** The modules of this node. Names come from capsules, so they are looked up in Maps only. */
@@ -68,14 +70,24 @@ export class Registry {
     if ('module' in source) {
       const { manifest, codeHash, module } = source;
       const load = async (): Promise<CapabilityModule> => module;
-      return buildModule(manifest, 'this process', (id) => ({ codeHash, config: this.#config(id), load }));
+      return buildModule(
+        manifest,
+        'this process',
+        (id) => ({ codeHash, config: this.#config(id), load }),
+        this.#init.prices,
+      );
     }
     const { crypto } = this.#components;
     const { folder } = source;
     const manifest = await readManifest(folder);
     const codeHash = await hashFolder(folder, crypto);
     const load = (): Promise<CapabilityModule> => importFolder(folder, codeHash, crypto);
-    return buildModule(manifest, folder, (id) => ({ codeHash, config: this.#config(id), load }));
+    return buildModule(
+      manifest,
+      folder,
+      (id) => ({ codeHash, config: this.#config(id), load }),
+      this.#init.prices,
+    );
   }
 
   #config(id: string): JsonObject {

@@ -72,7 +72,10 @@ describe('a capsule that nobody is known for', () => {
   });
 
   it('is bid for by a real provider, which keeps still about what it cannot do or is not paid for', async () => {
-    const provider = await cluster.start({ capabilities: ['text'] });
+    const provider = await cluster.start({
+      capabilities: ['text'],
+      config: { capabilities: { prices: { 'text.stats': 0.1 } } },
+    });
     const announcer = await stranger(23, provider);
     const heard = announcer.next('capsule_request');
     const wanted = 'c'.repeat(64);

@@ -13,6 +13,14 @@ function timed(clock: VirtualClock, maxConcurrent = 2) {
 }
 
 describe('an offer', () => {
+  it("asks for the operator's price, else the manifest's", async () => {
+    const clock = new VirtualClock();
+    const prices = new Map([['unit.run', 0.25]]);
+    const { engine } = await startedEngine({ modules: [timed(clock)], prices }, { clock });
+    expect(engine.offer('unit.run')?.price).toBe(0.25);
+    expect(engine.offers()[0]?.price).toBe(0.25);
+  });
+
   it('begins with the guess of the manifest and follows what it really takes', async () => {
     const clock = new VirtualClock();
     const { engine } = await startedEngine({ modules: [timed(clock)] }, { clock });
