@@ -2,7 +2,7 @@
 // Plain JavaScript without dependencies, for Node 20 or newer. Progress goes to stderr, one line a step.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -114,6 +114,8 @@ async function build(runtime) {
     await mkdir(dirname(join(fresh, file)), { recursive: true });
     await cp(inRoot(file), join(fresh, file));
   }
+  // The compiler writes plain files; a linked `capsule` is run as a program.
+  await chmod(join(fresh, 'src', 'cli', 'main.js'), 0o755);
   await writeFile(join(fresh, '.fingerprint'), mark);
   await rm(old, { recursive: true, force: true });
   await orUndefined(rename(inRoot('dist'), old));
