@@ -9,8 +9,14 @@ const PAID = 3;
 const CHILD_PAID = 2;
 /** A dead node's work is looked for until it is back, however slow the machine. */
 const PATIENT = { exchange: { searchMs: 120_000 } };
-/** Quick work is not accepted apart from its result; this is slower than any disk. */
-const SLOW = { requestedCapability: 'test.slow', payload: { steps: 5_000 } };
+/**
+ * Slower than any disk. Work that may run twice starts while its order is being stored, and where it is quick, both end
+ * in one batch and nothing is accepted apart from the result.
+ */
+const SLOW = { requestedCapability: 'test.slow', payload: { steps: 4_000 } };
+const isAcceptance = (point: string): boolean => point.startsWith('accept.');
+/** Where the order is on the disk before the work is done. */
+const SLOW_FAULT_POINTS = ['order.stored', 'accept.sent', 'run.finished', 'outcome.committed'];
 /** Inside one run, where the engine passes on its way. */
 const ENGINE_FAULT_POINTS = ['intent.accepted', 'intent.executed', 'intent.concluded', 'intent.durable'];
 
@@ -33,7 +39,7 @@ describe('a node that dies between two steps', () => {
   });
 
   it.each(COORDINATOR_FAULT_POINTS)('the coordinator at %s', async (point) => {
-    const { capsule, before } = await paidChain({ name: point, slow: point.startsWith('accept.') });
+    const { capsule, before } = await paidChain({ name: point, slow: isAcceptance(point) });
     await coordinator.dieAt(point);
     await Promise.all([coordinator.submit(capsule).catch(cutOff), coordinator.diedAt(point)]);
     coordinator = await cluster.restart(coordinator);
@@ -41,8 +47,13 @@ describe('a node that dies between two steps', () => {
     expect(child.result).toEqual({ count: 1 });
   });
 
-  it.each([...EXECUTOR_FAULT_POINTS, ...ENGINE_FAULT_POINTS])('the executor at %s', async (point) => {
-    const { capsule, before } = await paidChain({ name: point, slow: point.startsWith('accept.') });
+  it.each([
+    ...[...EXECUTOR_FAULT_POINTS, ...ENGINE_FAULT_POINTS]
+      .filter((point) => !isAcceptance(point))
+      .map((point) => ({ point, work: 'quick' })),
+    ...SLOW_FAULT_POINTS.map((point) => ({ point, work: 'slow' })),
+  ])('the executor at $point of $work work', async ({ point, work }) => {
+    const { capsule, before } = await paidChain({ name: `${work} ${point}`, slow: work === 'slow' });
     await executor.dieAt(point);
     await Promise.all([coordinator.submit(capsule), executor.diedAt(point)]);
     executor = await cluster.restart(executor, { bootstrap: [coordinator] });
