@@ -5,7 +5,8 @@ import { Value } from 'typebox/value';
 import { closed, Identity } from '../../protocols/common/v1/schema.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
-import { createPrivateFile, ensureDirectory, readPrivateFile, writePrivateFile } from './private-file.ts';
+import { ensureDirectory } from '../store/data-directory.ts';
+import { createPrivateFile, readPrivateFile, writePrivateFile } from './private-file.ts';
 
 const IDENTITY_FILE = 'identity.json';
 const SEED_BYTES = 32;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MeshError } from '../lib/errors.ts';
 
@@ -8,13 +8,7 @@ import { MeshError } from '../lib/errors.ts';
  * place, so that a reader, or a crash, never meets half a file.
  */
 const OWNER_ONLY_FILE = 0o600;
-const OWNER_ONLY_DIRECTORY = 0o700;
 const OTHERS = 0o077;
-
-/** Makes the data directory where it is missing. Throws `data_dir_unwritable`. */
-export async function ensureDirectory(directory: string): Promise<void> {
-  await guard(directory, () => mkdir(directory, { recursive: true, mode: OWNER_ONLY_DIRECTORY }));
-}
 
 /** Undefined where there is no such file. Throws `config_invalid` when others can read it. */
 export async function readPrivateFile(path: string): Promise<string | undefined> {

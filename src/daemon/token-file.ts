@@ -4,7 +4,8 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
-import { createPrivateFile, ensureDirectory, readPrivateFile, writePrivateFile } from './private-file.ts';
+import { ensureDirectory } from '../store/data-directory.ts';
+import { createPrivateFile, readPrivateFile, writePrivateFile } from './private-file.ts';
 
 const TOKEN_FILE = 'api-token';
 const ADDRESS_FILE = 'api.json';

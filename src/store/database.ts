@@ -1,10 +1,9 @@
-import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
 import type { Logger } from 'pino';
 import { MeshError } from '../lib/errors.ts';
 import { BufferedDatabase } from './buffered-database.ts';
+import { ensureDirectory, unwritable } from './data-directory.ts';
 import { keyspace } from './keyspaces.ts';
 import { LevelDisk } from './level-disk.ts';
 import type { Database } from './types.ts';
@@ -27,7 +26,7 @@ export interface OpenDatabaseOptions {
  * has it open, `store_too_new` when a newer version wrote it, `storage_failed` when it is damaged.
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
-  await makeDirectory(options.directory);
+  await ensureDirectory(options.directory);
   const level = await openLevel(options.directory);
   const db = new BufferedDatabase({ ...options, disk: new LevelDisk(level) });
   try {
@@ -37,15 +36,6 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
     throw error;
   }
   return db;
-}
-
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw unwritable(directory, error);
-  }
 }
 
 async function openLevel(directory: string): Promise<Level<string, string>> {
@@ -74,11 +64,6 @@ function openFailure(directory: string, error: unknown): MeshError {
   const missing = cause instanceof Error && cause.message.includes('No such file');
   if (code === 'LEVEL_CORRUPTION' || missing) return damaged(directory, cause);
   return unwritable(directory, cause);
-}
-
-function unwritable(directory: string, cause: unknown): MeshError {
-  const message = `The data directory ${directory} cannot be created or written.`;
-  return new MeshError('data_dir_unwritable', message, { directory }, { cause });
 }
 
 function damaged(directory: string, cause?: unknown): MeshError {

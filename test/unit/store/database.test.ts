@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +49,14 @@ describe('openDatabase', () => {
     await (await open()).close();
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
   });
+
+  it.runIf(existsSync('/proc/self'))(
+    'refuses a directory that nobody can make, however deep, and does not go on trying',
+    async () => {
+      directory = '/proc/capsule-mesh/deep/data';
+      await expect(open()).rejects.toMatchObject({ code: 'data_dir_unwritable' });
+    },
+  );
 
   it('finds everything again that was committed before it closed', async () => {
     const db = await open();
