@@ -164,7 +164,7 @@ describe('commands that call a node', () => {
     node.emit({ type: 'progress', capsuleId: id, delta: 'par' });
     node.end(id, { summary: 'partial no more' });
     expect(await running).toEqual({ code: 0, stdout: 'partial no more\n', stderr: '' });
-    expect(node.submitted).toEqual([{ executor: NODE_ID }]);
+    expect(node.submitted).toEqual([{ executor: NODE_ID, signedHere: true }]);
     const view = await node.components.capsules.view(id);
     expect(view?.capsule).toMatchObject({
       payload: { text: 'hello' },
