@@ -16,7 +16,21 @@ export function compileJsonSchema(schema: JsonObject): JsonSchemaCheck {
   return (value) => (validator.Check(value) ? null : firstProblem(validator.Errors(value)[1]));
 }
 
-function firstProblem(errors: readonly { instancePath: string; message: string }[]): string {
+interface SchemaError {
+  keyword: string;
+  schemaPath: string;
+  instancePath: string;
+  message: string;
+}
+
+function firstProblem(errors: readonly SchemaError[]): string {
   const [first] = errors;
-  return first === undefined ? 'does not match' : `${first.instancePath || 'the value'} ${first.message}`;
+  if (first === undefined) return 'does not match';
+  const { keyword, schemaPath, instancePath, message } = first;
+  // What is forbidden is told as not matching the schema `false`, which helps nobody.
+  if (keyword === 'boolean' && instancePath !== '') {
+    const unknown = schemaPath.endsWith('/additionalProperties');
+    return `"${instancePath}" ${unknown ? 'is not a known field' : 'is not allowed'}`;
+  }
+  return `${instancePath || 'the value'} ${message}`;
 }
