@@ -43,14 +43,18 @@ export function scopedNetwork(components: ScopedNetworkComponents): NetworkApi {
     return request(target, redirected(init, response.status, url, target), redirects - 1);
   }
 
-  /** The declared permission that covers this address; the narrowest one's name where none does. */
+  /** The declared permission that covers this address; the narrowest one's name where the manifest has none. */
   function permissionFor(url: URL): string {
     const port = url.port || (url.protocol === 'https:' ? '443' : '80');
     const names = url.port === '' ? [url.hostname, `${url.hostname}:${port}`] : [`${url.hostname}:${port}`];
     const declared = names.map((name) => `network:${name}`).find((name) => permissions.declares(name));
     if (declared !== undefined) return declared;
-    const configured = Array.isArray(config.hosts) && names.some((name) => isListed(config.hosts, name));
-    return configured && permissions.declares('network:config') ? 'network:config' : `network:${url.host}`;
+    if (!permissions.declares('network:config')) return `network:${url.host}`;
+    if (names.some((name) => isListed(config.hosts, name))) return 'network:config';
+    permissions.assertRunning();
+    const setting = `capabilities.settings.${permissions.moduleId}.hosts`;
+    const sentence = `The operator has not listed the host ${url.host} in ${setting}.`;
+    throw permissions.refuse(`network:${url.host}`, sentence);
   }
 
   async function readBody(response: Response, url: URL): Promise<string> {

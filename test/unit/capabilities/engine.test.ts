@@ -90,7 +90,10 @@ describe('the built-in capabilities in an engine', () => {
   it('send nothing to a host that the operator did not list', async () => {
     const payload = { message: 'Hi', channels: ['webhook'], url: 'https://elsewhere.example/' };
     const outcome = await engine.handleIntent(request('notify.send', payload));
-    expect(errorOf(outcome).code).toBe('permission_denied');
+    expect(errorOf(outcome)).toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringContaining('capabilities.settings.notify.hosts'),
+    });
   });
 });
 

@@ -112,6 +112,13 @@ describe('network', () => {
     expect(outcome.receipt.permissionsUsed[0]?.startsWith('refused:network:')).toBe(!allowed);
   });
 
+  it('names the setting that a host would have to be in', async () => {
+    const options = { permissions: ['network:config'], config: { hosts: ['example.net'] }, fetch: answers };
+    expect(errorOf(await fetching('https://example.org:8443/', options)).message).toBe(
+      'The operator has not listed the host example.org:8443 in capabilities.settings.unit.hosts.',
+    );
+  });
+
   it.each(['file:///etc/passwd', 'ftp://example.org/', 'no url', 'http://user:secret@127.0.0.1/'])(
     'refuses the address %s',
     async (url) => {
