@@ -18,10 +18,13 @@ export function plural(count: number, word: string): string {
   return `${String(count)} ${count === 1 ? word : word.replace(/(y?)$/, (y) => (y ? 'ies' : 's'))}`;
 }
 
-/** `name  value` lines. */
+/** `name  value` lines; the further lines of a value stand below its first. */
 export function facts(entries: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(...entries.map(([name]) => name.length));
-  return entries.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+  const below = `\n${' '.repeat(width + 2)}`;
+  return entries
+    .map(([name, value]) => `${name.padEnd(width)}  ${value.replaceAll('\n', below)}`.trimEnd())
+    .join('\n');
 }
 
 /** `850 ms`, `3.2 s`, `4 min`, `5 h`, `3 d`. */

@@ -59,7 +59,7 @@ function showInfo(info: NodeInfo): string {
     ['capsule', packageVersion()],
     ['node', info.nodeId],
     ['identity', info.identity],
-    ['addresses', info.addresses.join('\n              ') || 'none'],
+    ['addresses', info.addresses.join('\n') || 'none'],
     ['capabilities', info.capabilities.join(', ') || 'none'],
     ['API', info.apiUrl],
     ['console', info.consoleUrl],

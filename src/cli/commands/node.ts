@@ -112,7 +112,7 @@ function showStatus(node: NodeStatus): string {
     ['identity', node.identity],
     ['version', node.version],
     ['up', `${duration(node.uptimeMs)}, since ${time(node.startedAt)} UTC`],
-    ['addresses', node.addresses.join('\n           ')],
+    ['addresses', node.addresses.join('\n') || 'none'],
     ['peers', String(node.peers)],
     ['capabilities', node.capabilities.join(', ') || 'none'],
     ['capsules', capsules.join(', ') || 'none'],
@@ -132,7 +132,7 @@ function showCapabilities({ modules, offers }: Static<typeof Capabilities>): str
         module.manifest.id,
         String(offer?.price ?? price),
         offer ? duration(offer.estimatedLatency * 1000) : '-',
-        offer ? 'offered' : (module.reason ?? module.state),
+        offer ? 'offered' : (module.reason ?? (module.state === 'ready' ? 'not offered' : module.state)),
       ];
     }),
   );

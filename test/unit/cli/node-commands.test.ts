@@ -87,6 +87,19 @@ describe('commands that call a node', () => {
     expect(ran.stdout.trim()).not.toContain('\n');
   });
 
+  it('puts the addresses of a node below each other', async () => {
+    const found = await node.components.node.status();
+    const addresses = ['/ip4/127.0.0.1/tcp/1', '/ip4/192.168.1.2/tcp/1'];
+    node.components.node.status = () => ({ ...found, addresses });
+    const lines = (await run('status')).stdout.split('\n').filter((line) => line.includes('/tcp/1'));
+    expect(lines.map((line) => line.indexOf('/ip4'))).toEqual([14, 14]);
+  });
+
+  it('tells what is not on offer of a module that is ready', async () => {
+    node.components.engine.offers = () => [];
+    expect((await run('capabilities')).stdout).toMatch(/^notify\.log .* not offered$/m);
+  });
+
   it('lists, shows and explains a capsule', async () => {
     const id = await submit();
     expect((await run('list')).stdout).toContain(id);
