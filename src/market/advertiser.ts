@@ -21,6 +21,8 @@ export const MIN_GAP_MS = 250;
 const JITTER = 0.1;
 /** How long a stop waits for its goodbye to leave. */
 const GOODBYE_MS = 1_000;
+/** Gossip learns only some time after a connection that a peer listens; until then it is told directly as well. */
+export const NEW_PEER_MS = 10_000;
 /** Bytes of offers up to which details go along: a message must stay under gossip's 64 KiB. */
 const OFFER_BYTES = 49_152;
 /** Schema maximum of an estimate in seconds. */
@@ -73,7 +75,7 @@ export class Advertiser implements Startable {
   #publishedAt = Number.NEGATIVE_INFINITY;
   #timer: { at: number; cancel: () => void } | undefined;
   #stopListening: () => void = () => {};
-  #queries = 0;
+  #exchanges = 0;
 
   constructor(components: AdvertiserComponents, init: AdvertiserInit = {}) {
     this.#parts = components;
@@ -144,8 +146,7 @@ export class Advertiser implements Startable {
   };
 
   readonly #onConnect = (nodeId: string): void => {
-    this.#queries++;
-    this.#send(nodeId, { type: 'capability_query', exchangeId: `market-${this.#queries}` });
+    this.#send(nodeId, { type: 'capability_query', exchangeId: this.#nextExchangeId() });
   };
 
   readonly #onMeasured = (peer: PeerInfo): void => {
@@ -176,11 +177,20 @@ export class Advertiser implements Startable {
     const { network, clock, log } = this.#parts;
     this.#sequence++;
     this.#publishedAt = clock.monotonic();
+    const message = this.#message(capabilities);
+    for (const { nodeId, connectedAt } of network.peers()) {
+      if (clock.now() - connectedAt >= NEW_PEER_MS) continue;
+      this.#send(nodeId, { ...message, exchangeId: this.#nextExchangeId() });
+    }
     try {
-      await network.publish(MARKET_TOPIC, this.#message(capabilities));
+      await network.publish(MARKET_TOPIC, message);
     } catch (error) {
       log.debug({ err: error, offers: capabilities.length }, 'An advertisement could not be published');
     }
+  }
+
+  #nextExchangeId(): string {
+    return `market-${++this.#exchanges}`;
   }
 
   #message(capabilities: Offer[]): CapabilityAdvertisement {

@@ -1,7 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MARKET_TOPIC } from '../../../protocols/common/v1/limits.ts';
 import type { CapabilityAdvertisement, GossipMessage } from '../../../protocols/messages/v1/schema.ts';
-import { Advertiser, type AdvertiserInit, type OffersSource } from '../../../src/market/advertiser.ts';
+import {
+  Advertiser,
+  type AdvertiserInit,
+  MIN_GAP_MS,
+  NEW_PEER_MS,
+  type OffersSource,
+} from '../../../src/market/advertiser.ts';
 import { ENTRY_TTL_MS, ProviderTable } from '../../../src/market/provider-table.ts';
 import type { MemoryNetwork } from '../../../src/network/memory-network.ts';
 import type { GossipVerdict } from '../../../src/network/types.ts';
@@ -105,6 +111,23 @@ describe('the advertiser', () => {
     expect(near.table.all(10)).toMatchObject([{ ...expected, ring: 'ring1' }]);
     expect(far.table.all(10)).toMatchObject([expected]);
     expect(seller.table.all(10)).toEqual([]);
+  });
+
+  it('tells a peer that has just connected directly, since gossip may not know yet that it listens', async () => {
+    const shelf = new Shelf();
+    const { traders, clock } = await market([shelf, new Shelf()]);
+    const [seller, buyer] = [at(traders, 0), at(traders, 1)];
+    for (const { advertiser } of [buyer, seller]) await advertiser.start();
+    buyer.network.unsubscribe(MARKET_TOPIC);
+    shelf.change([sells('text.analyze')]);
+    await clock.advance(MIN_GAP_MS);
+    await settle();
+    expect(ids(buyer.table)).toEqual(['text.analyze']);
+    await clock.advance(NEW_PEER_MS);
+    shelf.change([sells('text.stats')]);
+    await clock.advance(MIN_GAP_MS);
+    await settle();
+    expect(ids(buyer.table)).toEqual(['text.analyze']);
   });
 
   it('advertises every minute, a little early, and keeps its entries alive elsewhere', async () => {
