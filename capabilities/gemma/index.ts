@@ -39,12 +39,12 @@ export const run = actions({
   'ai.embed': embed,
 });
 
-/** On offer is what an installed model can do now; nothing while the server does not answer. */
+/** On offer is what an installed model can do now. Rejects with what is wrong while the server does not answer. */
 export async function probe({
   models,
   config,
 }: Pick<CapabilityApi, 'models' | 'config'>): Promise<Availability> {
-  const { chat, embed } = servedModels(await installed(models), config);
+  const { chat, embed } = servedModels(await models.list(), config);
   return {
     capabilities: [
       ...(chat.length === 0
@@ -93,15 +93,6 @@ function inputsOf(value: JsonValue | undefined): string[] {
     throw fail('invalid_payload', `"input" must be a text or a list of 1 to ${MAX_INPUTS} texts.`);
   }
   return inputs;
-}
-
-async function installed(models: CapabilityApi['models']): Promise<ModelInfo[]> {
-  try {
-    return await models.list();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'model_unavailable') return [];
-    throw error;
-  }
 }
 
 function detail(models: readonly ModelInfo[]): JsonObject {

@@ -48,10 +48,15 @@ export class OllamaModels {
       return await work(client);
     } catch (error) {
       if (signal.aborted) throw abortError(signal);
-      throw error instanceof MeshError ? error : unavailable('The model server does not answer', error);
+      throw error instanceof MeshError ? error : this.#unanswered(error);
     } finally {
       call.abort();
     }
+  }
+
+  /** The origin alone: an address may hold a password. */
+  #unanswered(cause: unknown): MeshError {
+    return unavailable(`Ollama does not answer at ${URL.parse(this.#host)?.origin ?? 'its address'}`, cause);
   }
 
   /** Refusals are read here: the client would print them to standard output. */

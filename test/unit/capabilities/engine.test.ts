@@ -98,14 +98,15 @@ describe('the built-in capabilities in an engine', () => {
 });
 
 describe('Gemma in an engine', () => {
+  const change = async () => {
+    const changed = new Promise<void>((resolve) => engine.onOffersChanged(resolve));
+    await clock.advance(PROBE_INTERVAL_MS);
+    await changed;
+  };
+
   it('is on offer only while Ollama answers and has the model', async () => {
     expect(offered()).toEqual(expect.arrayContaining(CHAT));
     expect(offered()).not.toContain('ai.embed');
-    const change = async () => {
-      const changed = new Promise<void>((resolve) => engine.onOffersChanged(resolve));
-      await clock.advance(PROBE_INTERVAL_MS);
-      await changed;
-    };
     ollama.models = [{ name: 'llama3:8b' }, { name: 'embeddinggemma:latest' }];
     await change();
     expect(offered()).toContain('ai.embed');
@@ -116,6 +117,15 @@ describe('Gemma in an engine', () => {
     expect(errorOf(await engine.handleIntent(request('ai.embed', { text: 'a' }))).code).toBe(
       'capability_unavailable',
     );
+  });
+
+  it('says why it is not on offer', async () => {
+    const reason = () => engine.modules().find(({ manifest }) => manifest.id === 'gemma')?.reason;
+    expect(reason()).toBeNull();
+    const { url } = ollama;
+    await ollama.stop();
+    await change();
+    expect(reason()).toBe(`Ollama does not answer at ${url}.`);
   });
 
   it('puts the model, its digest and its options into the receipt', async () => {

@@ -101,10 +101,11 @@ describe('OllamaModels', () => {
 
   it('says so when no server is there', async () => {
     const unanswered = models();
+    const { url } = server;
     await server.stop();
     await expect(unanswered.list()).rejects.toMatchObject({
       code: 'model_unavailable',
-      message: 'The model server does not answer.',
+      message: `Ollama does not answer at ${url}.`,
     });
     server = await OllamaDouble.start();
   });
