@@ -24,6 +24,7 @@ import { openDatabase } from '../store/database.ts';
 import type { Database } from '../store/types.ts';
 import { findCapabilities } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
+import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
 import { Pruning } from './pruning.ts';
 import { compareBooks } from './reconciliation.ts';
@@ -87,9 +88,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
-      grantedByDefault: (module, permission) =>
-        (config.permissions.builtins && builtIn.has(module)) ||
-        (config.permissions.granted[module] ?? []).includes(permission),
+      grantedByDefault: defaultGrants(config.permissions, builtIn),
     },
   );
 
