@@ -62,7 +62,7 @@ function keywordBlocks(value: JsonValue): string[] | undefined {
   return rows.length === 0 ? [] : [table(['Keyword', 'Mentions', 'Weight'], rows)];
 }
 
-/** `{people: [{name, count}], …}` as one line for each kind that has any. */
+/** `{people: [{name, count}], …}` as one line for each kind with names in it. */
 function nameBlocks(value: JsonValue): string[] | undefined {
   if (!isJsonObject(value)) return undefined;
   const lines: string[] = [];

@@ -134,7 +134,7 @@ export class Executor {
     await this.execute(run);
   }
 
-  /** Aborts a run, if there is one. The outcome arrives as any other. */
+  /** Aborts a run, if there is one. The outcome arrives like that of every run. */
   cancel(capsuleId: string): void {
     this.#runs.get(capsuleId)?.abort.abort(new MeshError('cancelled', 'The capsule was cancelled.'));
   }
