@@ -8,7 +8,7 @@ import { Cluster, ECHO, fixedAddress, type RealNode } from '../support/cluster.t
 const PAID = 3;
 const CHILD_PAID = 2;
 /** A dead node's work is looked for until it is back, however slow the machine. */
-const PATIENT = { exchange: { searchMs: 120_000 } };
+const PATIENT = { exchange: { graceMs: 500, announceIntervalMs: 200, searchMs: 120_000 } };
 /**
  * Slower than any disk. Work that may run twice starts while its order is being stored, and where it is quick, both end
  * in one batch and nothing is accepted apart from the result.
