@@ -124,7 +124,12 @@ export const ConfigSchema = Type.Object(
     }),
     engine: section('How much runs at once, and for how long.', {
       concurrency: count('Intents that run at once.', 8, 1024),
-      queue: count('Intents that may wait; beyond that the node says `busy`.', 256, 100_000, 0),
+      queue: count(
+        'Intents that may wait, half of them for one capability; beyond that the node says `busy`.',
+        256,
+        100_000,
+        0,
+      ),
       defaultTimeoutMs: ms('How long one run may take where its capsule does not say.', 120_000),
       maxTimeoutMs: ms('Longest that any run may take, whatever its capsule says.', 3_600_000),
       probeIntervalMs: ms('Between two looks at what a module offers now.', 15_000, 100),
