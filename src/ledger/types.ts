@@ -4,7 +4,7 @@ import type { Page, Reader, Transaction } from '../store/types.ts';
 export interface LedgerEntry {
   /** 1, 2, 3 … in this node's book. */
   sequence: number;
-  /** `capsule:<id>` or `grant:<uuid>`; booked at most once ever. */
+  /** `capsule:<id>`, `reversal:<id>` of a payment for that capsule, or `grant:<uuid>`; booked at most once ever. */
   reference: string;
   /** An identity, or `operator` for granted credit. */
   debit: string;

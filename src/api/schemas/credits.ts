@@ -13,7 +13,9 @@ export const Credits = Type.Object({
 
 export const LedgerEntry = Type.Object({
   sequence: Type.Integer({ minimum: 1 }),
-  reference: Type.String({ description: '`capsule:<id>` or `grant:<id>`; booked once ever.' }),
+  reference: Type.String({
+    description: '`capsule:<id>`, `reversal:<id>` or `grant:<id>`; booked once ever.',
+  }),
   debit: Type.String(),
   credit: Type.String(),
   amount: credits('Moves from `debit` to `credit`.'),
