@@ -69,6 +69,7 @@ export type GossipMessage = Static<typeof GossipMessage>;
 export const Bid = Type.Object({ price, estimatedLatency: latencySeconds });
 export type Bid = Static<typeof Bid>;
 
+/** An offer to run what was announced; one without a bid is ignored. */
 export const CapsuleRequest = Type.Object({
   type: Type.Literal('capsule_request'),
   exchangeId,
@@ -81,7 +82,10 @@ export const CapsuleData = Type.Object({
   capsule: Capsule,
   assignment: Type.Optional(Assignment),
 });
-/** Also acknowledges a `capsule_result` that needs no settlement from this receiver. */
+/**
+ * Takes an order. Also acknowledges a `capsule_result` that needs no settlement from this receiver; where the result
+ * is unpaid, and this its payer's word, it releases the next steps that the executor holds.
+ */
 export const CapsuleAccept = Type.Object({
   type: Type.Literal('capsule_accept'),
   exchangeId,
