@@ -17,6 +17,10 @@ import { MAX_DETAIL_CHARS, type ProviderTable } from './provider-table.ts';
 export const ADVERTISE_INTERVAL_MS = 60_000;
 /** Shortest time between two advertisements: a burst of changes is one message. */
 export const MIN_GAP_MS = 250;
+/** From meeting a peer until advertising to those behind it: its subscriptions arrive meanwhile. */
+export const NEWCOMER_DELAY_MS = 1_000;
+/** Shortest time between an advertisement and one for a new peer: many that come at once are one message. */
+export const NEWCOMER_GAP_MS = 3_000;
 /** By how much of itself an interval may be shorter, so that nodes started together drift apart. */
 const JITTER = 0.1;
 /** How long a stop waits for its goodbye to leave. */
@@ -49,7 +53,18 @@ export interface OffersSource {
 export interface AdvertiserComponents {
   network: Pick<
     Network,
-    'nodeId' | 'peers' | 'peer' | 'send' | 'subscribe' | 'unsubscribe' | 'publish' | 'on' | 'off'
+    | 'nodeId'
+    | 'addresses'
+    | 'peers'
+    | 'peer'
+    | 'isConnected'
+    | 'learn'
+    | 'send'
+    | 'subscribe'
+    | 'unsubscribe'
+    | 'publish'
+    | 'on'
+    | 'off'
   >;
   offers: OffersSource;
   table: Pick<ProviderTable, 'apply' | 'noteOffer' | 'updatePeer' | 'lastSequence'>;
@@ -91,8 +106,9 @@ export class Advertiser implements Startable {
     network.on('peer:connect', this.#onConnect);
     network.on('peer:measured', this.#onMeasured);
     this.#stopListening = offers.onOffersChanged(this.#onOffersChanged);
+    const advertised = this.#advertise();
     for (const peer of network.peers()) this.#onConnect(peer.nodeId);
-    await this.#advertise();
+    await advertised;
   }
 
   /** Says goodbye, and gives that a second to leave. */
@@ -147,6 +163,8 @@ export class Advertiser implements Startable {
 
   readonly #onConnect = (nodeId: string): void => {
     this.#send(nodeId, { type: 'capability_query', exchangeId: this.#nextExchangeId() });
+    const now = this.#parts.clock.monotonic();
+    this.#advertiseIn(Math.max(NEWCOMER_DELAY_MS, this.#publishedAt + NEWCOMER_GAP_MS - now));
   };
 
   readonly #onMeasured = (peer: PeerInfo): void => {
@@ -200,9 +218,18 @@ export class Advertiser implements Startable {
       nodeId: network.nodeId,
       encryptionKey: null,
       capabilities,
+      // Nobody needs to dial a node that says goodbye.
+      ...(this.#running && { addresses: this.#addresses() }),
       sequence: this.#sequence,
       timestamp: clock.now(),
     };
+  }
+
+  #addresses(): string[] {
+    return this.#parts.network
+      .addresses()
+      .filter((address) => address.length <= LIMITS.addressChars)
+      .slice(0, LIMITS.addressesPerAdvertisement);
   }
 
   /** This node's offers in wire form. Details go along while there is room. */
@@ -227,11 +254,14 @@ export class Advertiser implements Startable {
   #apply(message: CapabilityAdvertisement): void {
     if (message.nodeId === this.#parts.network.nodeId) return;
     const outcome = this.#parts.table.apply(message, this.#standing(message.nodeId));
-    const { nodeId, sequence, capabilities } = message;
+    const { nodeId, sequence, capabilities, addresses } = message;
     this.#parts.log.trace(
       { nodeId, sequence, offers: capabilities.length, outcome },
       'Heard an advertisement',
     );
+    if (outcome === 'applied' && addresses !== undefined && !this.#parts.network.isConnected(nodeId)) {
+      this.#parts.network.learn(nodeId, addresses);
+    }
   }
 
   #standing(nodeId: string): Standing | undefined {

@@ -19,7 +19,7 @@ export interface DiscoveryDialerInit {
 /** Of two nodes that find each other, the one with the larger id waits this long for the other to dial. */
 const PATIENCE_MS = 2_000;
 
-/** Dials what is found on the local network. One side waits, so that two nodes make one connection and not two. */
+/** Dials nodes that were found or heard of. One side waits, so that two nodes make one connection and not two. */
 export class DiscoveryDialer {
   readonly #components: DiscoveryDialerComponents;
   readonly #init: DiscoveryDialerInit;
@@ -28,6 +28,11 @@ export class DiscoveryDialer {
   constructor(components: DiscoveryDialerComponents, init: DiscoveryDialerInit) {
     this.#components = components;
     this.#init = init;
+  }
+
+  /** Nodes waiting for their dial, or being dialled. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   readonly found = ({ id }: Pick<PeerInfo, 'id'>): void => {
@@ -51,7 +56,7 @@ export class DiscoveryDialer {
     try {
       if (!isConnected(nodeId)) await dial(id);
     } catch (error) {
-      log.debug({ err: error, peer: nodeId }, 'A node found on the local network does not answer');
+      log.debug({ err: error, peer: nodeId }, 'A node that was found does not answer');
     } finally {
       this.#waiting.delete(nodeId);
     }

@@ -9,12 +9,13 @@ import { abortError, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
+import { AddressBook } from './address-book.ts';
 import { BootstrapDialer } from './bootstrap-dialer.ts';
 import { DiscoveryDialer } from './discovery-dialer.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
 import { Gossip } from './gossip.ts';
-import { createMeshLibp2p, type MeshLibp2p } from './libp2p-node.ts';
+import { createMeshLibp2p, type MeshLibp2p, stopWithin } from './libp2p-node.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
@@ -67,6 +68,7 @@ class Libp2pNetwork implements Network {
   readonly #gossip: Gossip;
   readonly #bootstrap: BootstrapDialer;
   readonly #discovery: DiscoveryDialer;
+  readonly #addressBook: AddressBook;
   #libp2p: MeshLibp2p | null = null;
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
@@ -109,9 +111,15 @@ class Libp2pNetwork implements Network {
       { addresses: init.bootstrap ?? [] },
     );
     this.#discovery = new DiscoveryDialer(
-      { log, clock, isConnected, dial: (peer) => this.#running().dial(peer) },
+      { log, clock, isConnected, dial: (peer) => this.#dialPeer(peer) },
       { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
     );
+    this.#addressBook = new AddressBook({
+      clock,
+      proven: () => this.#running().peerStore,
+      peerCount: () => this.#peers.size + this.#discovery.waiting,
+      found: this.#discovery.found,
+    });
   }
 
   async start(): Promise<void> {
@@ -138,7 +146,7 @@ class Libp2pNetwork implements Network {
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
     this.#peers.clear();
-    await this.#bounded(libp2p);
+    await stopWithin(this.#limits.stopTimeoutMs, libp2p, { clock: this.#clock, log: this.#log });
   }
 
   addresses(): string[] {
@@ -166,6 +174,10 @@ class Libp2pNetwork implements Network {
       if (options.signal?.aborted) throw abortError(options.signal);
       throw new MeshError('unreachable', `Nobody answers at ${address}.`, undefined, { cause: error });
     }
+  }
+
+  learn(nodeId: string, addresses: readonly string[]): void {
+    if (this.#libp2p !== null && nodeId !== this.nodeId) this.#addressBook.learn(nodeId, addresses);
   }
 
   send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -250,11 +262,16 @@ class Libp2pNetwork implements Network {
     );
   }
 
+  async #dialPeer(peer: PeerId, options: { signal?: AbortSignal } = {}): Promise<Connection> {
+    const targets = await this.#addressBook.targets(peer);
+    return this.#running().dial(targets, options);
+  }
+
   async #open(nodeId: string): Promise<Stream> {
     try {
       const peer = peerIdFromString(nodeId);
       const signal = AbortSignal.timeout(this.#limits.dialTimeoutMs);
-      const connection = this.#connections(nodeId)[0] ?? (await this.#running().dial(peer, { signal }));
+      const connection = this.#connections(nodeId)[0] ?? (await this.#dialPeer(peer, { signal }));
       return await connection.newStream(EXCHANGE_PROTOCOL, { signal });
     } catch (error) {
       throw new MeshError('unreachable', `The node ${nodeId} cannot be reached.`, undefined, {
@@ -271,16 +288,5 @@ class Libp2pNetwork implements Network {
 
   #drop(nodeId: string, reason: string): void {
     for (const connection of this.#connections(nodeId)) connection.abort(new Error(reason));
-  }
-
-  #bounded(libp2p: MeshLibp2p): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#clock.after(this.#limits.stopTimeoutMs, () => {
-        this.#log.warn('The network did not close in time; its connections are cut');
-        for (const connection of libp2p.getConnections()) connection.abort(new Error('The node is stopping'));
-        resolve();
-      });
-      Promise.resolve(libp2p.stop()).then(resolve, reject).finally(cancel);
-    });
   }
 }

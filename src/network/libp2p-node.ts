@@ -8,6 +8,8 @@ import { type Ping, ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { webSockets } from '@libp2p/websockets';
 import { createLibp2p, type Libp2p } from 'libp2p';
+import type { Logger } from 'pino';
+import type { Clock } from '../lib/clock.ts';
 import type { NetworkLimits } from './limits.ts';
 
 export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
@@ -90,5 +92,21 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
         },
       }),
     },
+  });
+}
+
+/** Stops it, and cuts its connections where that takes more than `ms`. */
+export function stopWithin(
+  ms: number,
+  libp2p: MeshLibp2p,
+  { clock, log }: { clock: Clock; log: Logger },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => {
+      log.warn('The network did not close in time; its connections are cut');
+      for (const connection of libp2p.getConnections()) connection.abort(new Error('The node is stopping'));
+      resolve();
+    });
+    Promise.resolve(libp2p.stop()).then(resolve, reject).finally(cancel);
   });
 }

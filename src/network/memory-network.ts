@@ -3,6 +3,7 @@ import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1
 import { throwIfAborted } from '../lib/abort.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
+import { LEARNED_PEERS_MAX } from './address-book.ts';
 import { decodeFrame, decodeGossip, encodeMessage } from './codec.ts';
 import { NetworkEmitter } from './events.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
@@ -91,6 +92,12 @@ export class MemoryNetwork implements Network {
       throw new MeshError('unreachable', `Nobody answers at ${address}.`);
     }
     return nodeId;
+  }
+
+  learn(nodeId: string, addresses: readonly string[]): void {
+    const known = addresses.some((address) => ADDRESS.exec(address)?.[1] === nodeId);
+    if (known && this.#running && this.#peers.size < LEARNED_PEERS_MAX)
+      this.#hub.connect(this.nodeId, nodeId);
   }
 
   async send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {

@@ -64,6 +64,10 @@ export class PeerTable {
     };
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   has(nodeId: string): boolean {
     return this.#entries.has(nodeId);
   }

@@ -36,6 +36,11 @@ export interface Network extends Startable {
   /** Dials a multiaddr (with or without peer id); rejects with `unreachable`. Gives the node id. */
   dial(address: string, options?: { signal?: AbortSignal }): Promise<string>;
   /**
+   * Remembers where a node says it can be dialled, in place of what it said before, and connects to it while few
+   * peers are connected. What is no address, or one of another node, is left out.
+   */
+  learn(nodeId: string, addresses: readonly string[]): void;
+  /**
    * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, rejects
    * with `unreachable`, `busy` (send queue full) or `too_large`. Frames of one tick share one write.
    */

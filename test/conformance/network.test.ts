@@ -102,6 +102,27 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     expect(a.peers()).toHaveLength(1);
   });
 
+  it('connects to a node where it says it can be dialled', async () => {
+    const [a, b] = await nodes([1, 2]);
+    const met = nextEvent(b, 'peer:connect');
+    a.learn(b.nodeId, ['nonsense', ...b.addresses()]);
+    expect(await met).toEqual([a.nodeId]);
+    const atB = inbox(b);
+    await a.send(b.nodeId, query('1'));
+    await atB.count(1);
+  });
+
+  it("dials nobody for an address that is none, or another node's, or its own", async () => {
+    const [a, b] = await nodes([1, 2]);
+    const met = vi.fn();
+    b.on('peer:connect', met);
+    a.learn(STRANGER, ['', 'nonsense', '/', `/p2p/${STRANGER}`, ...b.addresses()]);
+    a.learn(a.nodeId, b.addresses());
+    a.learn(b.nodeId, []);
+    await expect(a.send(STRANGER, query('1'))).rejects.toMatchObject({ code: 'unreachable' });
+    expect(met).not.toHaveBeenCalled();
+  });
+
   it('delivers in order, in both directions at once', async () => {
     const [a, b] = await pair();
     const [atA, atB] = [inbox(a), inbox(b)];

@@ -14,6 +14,8 @@ export const LIMITS = {
   /** Longest execution a policy may ask for: one day. */
   maxTimeoutMs: 86_400_000,
   capabilitiesPerAdvertisement: 256,
+  addressesPerAdvertisement: 8,
+  addressChars: 256,
   idsPerMessage: 64,
   exchangeIdChars: 64,
   errorMessageChars: 512,

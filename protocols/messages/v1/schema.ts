@@ -39,6 +39,12 @@ export const CapabilityAdvertisement = Type.Object({
   /** X25519 public key that sealed payloads are meant for; null until the node offers one. */
   encryptionKey: nullable(Hex32),
   capabilities: Type.Array(Offer, { maxItems: LIMITS.capabilitiesPerAdvertisement }),
+  /** Multiaddrs that the sender can be dialled at, with its peer id or without. */
+  addresses: Type.Optional(
+    Type.Array(Type.String({ maxLength: LIMITS.addressChars }), {
+      maxItems: LIMITS.addressesPerAdvertisement,
+    }),
+  ),
   sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   timestamp: TimestampMs,
 });

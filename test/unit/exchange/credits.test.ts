@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PaymentRule } from '../../../protocols/capsule/v1/schema.ts';
 import { verifySettlement } from '../../../src/capsule/settlement.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { NEWCOMER_GAP_MS } from '../../../src/market/advertiser.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type NodeOptions } from '../../support/mesh.ts';
 
@@ -74,7 +75,9 @@ describe('a paid capsule', () => {
   });
 
   it('below the price is refused by the executor too, whatever the coordinator believes', async () => {
-    const { a, b } = await pair();
+    const { mesh, a, b } = await pair();
+    // Its next advertisement, soon after the two have met, would correct the belief.
+    await mesh.advance(NEWCOMER_GAP_MS);
     a.life.table.noteOffer(b.nodeId, { capabilityId: 'work.echo', price: 1, estimatedLatency: 0 });
     expect(await a.run(pay(1))).toMatchObject({ status: 'failed', error: { code: 'payment_required' } });
     expect(b.runs).toEqual([]);

@@ -6,6 +6,8 @@ import {
   type AdvertiserInit,
   MIN_GAP_MS,
   NEW_PEER_MS,
+  NEWCOMER_DELAY_MS,
+  NEWCOMER_GAP_MS,
   type OffersSource,
 } from '../../../src/market/advertiser.ts';
 import { ENTRY_TTL_MS, ProviderTable } from '../../../src/market/provider-table.ts';
@@ -230,6 +232,56 @@ describe('the advertiser', () => {
     expect(ids(at(traders, 1).table)).toEqual(['text.analyze']);
   });
 
+  it('connects to a node that it hears of through another, and then knows how near it is', async () => {
+    const shelves = [new Shelf(), new Shelf([sells('text.stats')]), new Shelf([sells('text.analyze')])];
+    const { traders, mesh, clock } = await market(shelves, { connect: false });
+    const [hub, first, second] = [at(traders, 0), at(traders, 1), at(traders, 2)];
+    for (const { advertiser } of traders) await advertiser.start();
+    await first.network.dial(`/memory/p2p/${hub.network.nodeId}`);
+    await clock.advance(10_000);
+    const connected: string[] = [];
+    first.network.on('peer:connect', (nodeId) => connected.push(nodeId));
+
+    await second.network.dial(`/memory/p2p/${hub.network.nodeId}`);
+    expect(mesh.hub.linked(first.network.nodeId, second.network.nodeId)).toBe(false);
+    await clock.advance(NEWCOMER_DELAY_MS);
+    expect(connected).toEqual([second.network.nodeId]);
+    expect(first.table.all(10)).toMatchObject([{ capabilityId: 'text.analyze', ring: 'ring1' }]);
+    expect(second.table.all(10)).toMatchObject([{ capabilityId: 'text.stats', ring: 'ring1' }]);
+  });
+
+  it('says where it can be dialled, at most 8 addresses that are short enough, and not in its goodbye', async () => {
+    const { traders, published } = await market([new Shelf()]);
+    const { advertiser, network } = at(traders, 0);
+    const many = Array.from({ length: 20 }, (_, index) => `/ip4/10.0.0.${index}/tcp/4470`);
+    network.addresses = () => [`/dns4/${'x'.repeat(300)}/tcp/1`, ...many];
+    await advertiser.start();
+    await advertiser.stop();
+    expect(published.map(({ addresses }) => addresses)).toEqual([many.slice(0, 8), undefined]);
+  });
+
+  it('advertises once for many peers that come at once', async () => {
+    const { traders, mesh, clock, published } = await market(
+      Array.from({ length: 6 }, () => new Shelf()),
+      { connect: false },
+    );
+    const { advertiser, network } = at(traders, 0);
+    await advertiser.start();
+    await clock.advance(100);
+    published.length = 0;
+    for (const { network: other } of traders.slice(1)) await network.dial(`/memory/p2p/${other.nodeId}`);
+    await clock.advance(NEWCOMER_GAP_MS - 101);
+    expect(published).toHaveLength(0);
+    await clock.advance(1);
+    expect(published).toHaveLength(1);
+    mesh.hub.disconnect(network.nodeId, at(mesh.nodes, 1).nodeId);
+    await network.dial(`/memory/p2p/${at(mesh.nodes, 1).nodeId}`);
+    await clock.advance(NEWCOMER_GAP_MS - 1);
+    expect(published).toHaveLength(1);
+    await clock.advance(1);
+    expect(published).toHaveLength(2);
+  });
+
   it('passes on an advertisement whose sequence a direct answer already brought', async () => {
     const { traders, mesh, clock } = await market([new Shelf(), new Shelf(), new Shelf()], {
       connect: false,
@@ -239,6 +291,7 @@ describe('the advertiser', () => {
       at(mesh.nodes, from).dial(`/memory/p2p/${at(mesh.nodes, to).nodeId}`);
     await dial(0, 1);
     await dial(1, 2);
+    mesh.hub.partition([seller.network.nodeId], [end.network.nodeId]);
     for (const { advertiser } of traders) await advertiser.start();
     await settle();
     mesh.hub.hold();
