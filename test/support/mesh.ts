@@ -192,6 +192,9 @@ class Halt extends Error {}
 /** One life of a node: what a crash takes away. */
 interface Life {
   alive: boolean;
+  /** Resolves when it crashed. */
+  readonly ended: Promise<void>;
+  readonly end: () => void;
   /** Timers that have neither fired nor been cancelled. */
   timers: number;
   readonly db: Database;
@@ -283,11 +286,13 @@ export class TestNode {
       await life.engine.stop();
       stopped = true;
     })();
-    for (let ms = 0; !stopped && ms < 60_000; ms += STEP_MS) {
+    for (let ms = 0; !stopped && life.alive && ms < PATIENCE_MS; ms += STEP_MS) {
       await settle();
       if (!stopped) await this.#mesh.clock.advance(STEP_MS);
     }
-    await stopping;
+    // It may die of it.
+    await Promise.race([stopping, life.ended]);
+    if (!life.alive) return;
     life.alive = false;
     await life.db.close();
   }
@@ -297,6 +302,7 @@ export class TestNode {
     const life = this.#life;
     if (life === undefined || !life.alive) return;
     life.alive = false;
+    life.end();
     void life.network.stop();
   }
 
@@ -341,8 +347,12 @@ export class TestNode {
     this.#crashes.clear();
   }
 
+  /** As the node's own, and rejects where the node dies before it answers. */
   submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
-    return this.exchange.submit(capsule, options);
+    const died = this.life.ended.then(() => {
+      throw new Halt('The node died');
+    });
+    return Promise.race([this.exchange.submit(capsule, options), died]);
   }
 
   /** A root capsule of this node's own for `work.echo`, unless told; a nonce makes it unlike any other. */
@@ -456,7 +466,8 @@ export class TestNode {
     exchange.follow((event) => {
       if (life.alive) this.events.push(event);
     });
-    const life: Life = { alive: true, timers: 0, ...parts, table, advertiser, exchange };
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const life: Life = { alive: true, ended, end, timers: 0, ...parts, table, advertiser, exchange };
     return life;
   }
 
