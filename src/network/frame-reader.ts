@@ -19,8 +19,11 @@ export interface FrameReaderComponents {
   onGarbage: (reason: string) => void;
 }
 
-/** Frames handled before other peers get a turn: about ten milliseconds of work. */
-const FRAMES_PER_TURN = 64;
+/**
+ * Frames handled before others get a turn: a few milliseconds of work. With more, two busy nodes take turns instead of
+ * working at the same time: each would answer a whole burst at once, and idle while the other handles it.
+ */
+const FRAMES_PER_TURN = 8;
 /** What the muxer may still deliver after a pause: one receive window of 4 MiB, with room. */
 export const READ_BUFFER_BYTES = 8_388_608;
 
