@@ -175,7 +175,7 @@ describe('a peer channel', () => {
     channel.adopt(ours);
     theirs.send(Buffer.concat(Array.from({ length: 1_000 }, (_, count) => frame(String(count)))));
     await vi.waitFor(() => expect(received).toHaveLength(1_000));
-    expect(state.longestTurn).toBe(64);
+    expect(state.longestTurn).toBe(8);
   });
 
   it('reports garbage once and reads no more', async () => {
