@@ -211,11 +211,11 @@ export class Coordination {
     const outcome = await attempt.outcome;
     cancelExpiry();
     this.#attempt = undefined;
-    await this.#learn(nodeId, outcome, resumed);
+    await this.#learn(nodeId, outcome);
   }
 
   /** What the outcome means for the next choice: busy is not silent, and silent is not dead. */
-  async #learn(nodeId: string, outcome: AttemptOutcome, resumed: boolean): Promise<void> {
+  async #learn(nodeId: string, outcome: AttemptOutcome): Promise<void> {
     const { health, log, clock } = this.#components;
     const { declined } = this.#state;
     if (outcome.kind === 'accepted' || outcome.kind === 'stopped') return;
@@ -223,8 +223,7 @@ export class Coordination {
     if (outcome.kind === 'declined') {
       const { error, retryAfterMs } = outcome;
       if (error.code === 'busy') health.declinedBusy(nodeId, retryAfterMs);
-      // Asked after a restart, it never had the order: it may be given it now.
-      if (!(resumed && error.code === 'not_found')) declined.set(nodeId, error);
+      declined.set(nodeId, error);
       return;
     }
     if (outcome.kind === 'silent') {

@@ -10,7 +10,6 @@ import { microAmount } from './admission.ts';
 import type { ExchangeComponents } from './components.ts';
 import type { EventLog } from './event-log.ts';
 import type { Outbox } from './outbox.ts';
-import { hasEnded } from './records.ts';
 import { childrenOf } from './spawner.ts';
 
 type Components = Pick<
@@ -130,12 +129,10 @@ export class Settlements {
     );
   }
 
+  /** Whatever ends a child releases it too. */
   #heldChildren(tx: Transaction, { steps }: StoredResult): string[] {
     const { capsules } = this.#components;
-    return childrenOf(steps).filter((child) => {
-      const record = capsules.record(child, tx);
-      return record?.held === true && !hasEnded(record);
-    });
+    return childrenOf(steps).filter((child) => capsules.record(child, tx)?.held === true);
   }
 
   #endChildren(tx: Transaction, { id }: CapsuleRecord, error: ErrorBody): string[] {

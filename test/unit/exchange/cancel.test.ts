@@ -60,7 +60,8 @@ describe('cancel', () => {
   it('ends after the grace where the executor does not answer', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
-    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    // Its heartbeats say that it goes on, which does not help it.
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 }, exchange: { heartbeatMs: 500 } });
     const { id } = await a.submit(a.capsule(wait));
     await mesh.settle();
     mesh.drop('capsule_cancel', { to: b });

@@ -208,6 +208,9 @@ describe('a step that another node coordinates', () => {
     // What may not be run twice is not run again; that is for its coordinator to act on.
     expect(b.record(child)).toMatchObject({ status: 'announced' });
     expect(a.record(child)).toMatchObject({ status: 'executing' });
+    const receipts = (await a.life.engine.receipts.list({})).items.length;
+    await a.restart();
+    expect((await a.life.engine.receipts.list({})).items).toHaveLength(receipts);
     const c = await mesh.add(carol, { offers: { 'work.once': 0 } });
     await a.workflowEnded(id);
     expect(a.record(child)).toMatchObject({ status: 'completed', executor: c.nodeId });

@@ -105,6 +105,23 @@ describe('a provider that fails', () => {
       expect(executor).toBe(left ? c.nodeId : b.nodeId);
     }
   });
+
+  it('and is tried again with one capsule before it gets more', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.fail': 1, 'work.wait': 1 } });
+    const c = await mesh.add(carol, { offers: { 'work.wait': 2 } });
+    for (let n = 0; n < 3; n++) {
+      const failing = { requestedCapability: 'work.fail', payload: { n }, paymentRule: paid };
+      await a.run({ ...failing, executionPolicy: { maxRetries: 0 } });
+    }
+    await mesh.advance(10_000);
+    const first = await executing(mesh, a, 1_000);
+    const second = await executing(mesh, a, 1_001);
+    expect([a.record(first)?.executor, a.record(second)?.executor]).toEqual([b.nodeId, c.nodeId]);
+    await mesh.advance(2_000);
+    expect(await a.run(wait(1))).toMatchObject({ executor: b.nodeId });
+  });
 });
 
 describe('a provider that dies', () => {
@@ -281,6 +298,8 @@ describe('two results of one capsule', () => {
     await mesh.advance(5_000);
     expect(await a.view(id)).toMatchObject({ status: 'completed', executor: b.nodeId });
     expect(a.eventsOf(id).filter(({ type }) => type === 'done')).toHaveLength(1);
+    const own = a.life.engine.receipts.ofCapsule(id);
+    expect(own).toMatchObject({ identity: alice.identity, status: 'failed', error: { code: 'cancelled' } });
     expect((await a.run({ requestedCapability: 'work.wait', payload: { ms: 1 } })).status).toBe('completed');
     expect(await mesh.problems()).toEqual([]);
   });

@@ -251,10 +251,10 @@ describe('an order', () => {
 
   it('by the hundreds in one moment is taken as far as there is room, and declined beyond', async () => {
     const mesh = new Mesh();
-    const b = await mesh.add(bob, { offers: { 'work.wait': 0 }, engine: { concurrency: 2, maxWaiting: 20 } });
+    const b = await mesh.add(bob, { offers: { 'work.once': 0 }, engine: { concurrency: 2, maxWaiting: 20 } });
     const m = await mesh.stranger(mallory);
     const capsules = Array.from({ length: 600 }, (_, n) =>
-      capsuleBy(mesh, mallory, { requestedCapability: 'work.wait', payload: { ms: 1_000, n } }),
+      capsuleBy(mesh, mallory, { requestedCapability: 'work.once', payload: { ms: 1_000, n } }),
     );
     for (const capsule of capsules)
       void m.network.send(b.nodeId, order(capsule, leaseOf(mesh, capsule, bob)));

@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { alice, bob, carol } from '../../support/keys.ts';
+import { nodeIdOf } from '../../../src/capsule/identity.ts';
+import { createSigner } from '../../../src/lib/crypto.ts';
+import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { alice, bob, carol, type TestKey } from '../../support/keys.ts';
 import { Mesh } from '../../support/mesh.ts';
+import { seedOf } from '../../support/network.ts';
+
+/** One of many whom nobody knows by name. */
+function keyOf(number: number): TestKey {
+  const seed = seedOf(number);
+  const signer = createSigner(nodeCrypto, seed);
+  return { seed, signer, identity: signer.identity, nodeId: nodeIdOf(signer.identity) };
+}
 
 describe('a capsule', () => {
   it('is executed here where that is best', async () => {
@@ -136,6 +147,30 @@ describe('where nobody is known', () => {
     const view = await a.run({ paymentRule: { type: 'credit', amount: 1 } });
     expect(view).toMatchObject({ status: 'failed', error: { code: 'insufficient_credit' } });
     expect(b.status(view.id)).toBe('unknown');
+  });
+
+  it('asks so many who refuse, and the others after a pause', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    let asked = 0;
+    for (let n = 1; n <= 40; n++) {
+      const m = await mesh.stranger(keyOf(n));
+      const refusal = { type: 'capsule_decline', code: 'restricted', message: 'No.', load: 0 } as const;
+      m.network.onMessage((from, message) => {
+        if (message.type !== 'capsule_data') return;
+        asked++;
+        const { exchangeId } = message;
+        void m.network.send(from, { ...refusal, exchangeId, capsuleId: message.capsule.id });
+      });
+      a.life.table.noteOffer(m.nodeId, { capabilityId: 'work.echo', price: 0, estimatedLatency: 0 });
+    }
+    const { id } = await a.submit(a.capsule());
+    await mesh.advance(100);
+    expect(asked).toBe(32);
+    expect(a.status(id)).toBe('announced');
+    await mesh.advance(2_000);
+    expect(asked).toBe(64);
+    expect(await a.ended(id)).toMatchObject({ status: 'failed', error: { code: 'restricted' } });
   });
 
   it('does not show a capsule to the mesh that one node alone may execute', async () => {
