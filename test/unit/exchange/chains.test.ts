@@ -245,6 +245,32 @@ describe('a step that another node coordinates', () => {
     expect(a.record(childOf(id))).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
   });
 
+  it('is its coordinator to forget, and nobody else', async () => {
+    const { mesh, a, c, childOf } = await trio();
+    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.nowhere')] }));
+    await mesh.settle();
+    const capsuleId = childOf(id);
+    const refusal = { exchangeId: 'x', capsuleId, code: 'not_found', message: 'No.', load: 0 } as const;
+    await c.life.network.send(a.nodeId, { type: 'capsule_decline', ...refusal });
+    await mesh.settle();
+    expect(a.status(capsuleId)).toBe('pending');
+  });
+
+  it('stays paid where its coordinator has another result, unless its payer has too', async () => {
+    const { mesh, a, b, c, childOf } = await trio();
+    mesh.drop('capsule_result', { from: c, to: b });
+    const { id } = await a.submit(
+      a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
+    );
+    await a.workflowEnded(id);
+    const capsuleId = childOf(id);
+    const refusal = { exchangeId: 'x', capsuleId, code: 'conflict', message: 'No.', load: 0 } as const;
+    await b.life.network.send(c.nodeId, { type: 'capsule_decline', ...refusal });
+    await mesh.settle();
+    expect(c.balance(carol)).toBe(1_000_000);
+    expect(c.ledger.booked(`reversal:${capsuleId}`)).toBe(false);
+  });
+
   it('goes on after its coordinator was away', async () => {
     const { mesh, a, b, c, childOf } = await trio();
     const next = [step('work.wait', { payloadTemplate: { ms: 20_000 } })];

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { verifyReceipt } from '../../../src/capsule/receipt.ts';
 import { COORDINATOR_FAULT_POINTS, EXECUTOR_FAULT_POINTS } from '../../../src/exchange/fault-points.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { keyspace } from '../../../src/store/keyspaces.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type TestNode } from '../../support/mesh.ts';
 
@@ -40,6 +41,13 @@ async function expectAllWell({ mesh, a, b, c }: Awaited<ReturnType<typeof trio>>
   }
   expect(b.status(child)).toBe('completed');
   expect([a.balance(alice), a.balance(bob), a.balance(carol)]).toEqual([-6_000_000, 3_000_000, 3_000_000]);
+  // What only a capsule in progress needs is gone with its end.
+  for (const node of [a, b, c]) {
+    for (const capsuleId of [id, child]) {
+      expect(node.life.db.get(keyspace('leases'), capsuleId)).toBeUndefined();
+      expect(node.life.db.get(keyspace('outbox'), capsuleId)).toBeUndefined();
+    }
+  }
   const open = await Promise.all([a, b, c].map((node) => node.life.capsules.counts()));
   for (const { pending, announced, executing } of open)
     expect([pending, announced, executing]).toEqual([0, 0, 0]);
