@@ -186,12 +186,12 @@ export class RealNode {
     });
     if (!response.ok || response.body === null)
       throw new Error(`${path}: ${response.status} ${await response.text()}`);
-    const { body } = response;
+    // Locked before this resolves: fetch cancels a body that nobody reads once its response has been collected.
+    const events = response.body
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(new EventSourceParserStream());
     return (async function* () {
-      for await (const { data } of body
-        .pipeThrough(new TextDecoderStream())
-        .pipeThrough(new EventSourceParserStream()))
-        yield JSON.parse(data) as MeshEvent;
+      for await (const { data } of events) yield JSON.parse(data) as MeshEvent;
     })();
   }
 
