@@ -1,0 +1,164 @@
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
+import { type EngineInit, MeshEngine } from '../../src/engine/engine.ts';
+import { DEFAULT_EXCHANGE_INIT, type ExchangeInit } from '../../src/exchange/components.ts';
+import { Exchange } from '../../src/exchange/exchange.ts';
+import type { MeshEvent } from '../../src/exchange/types.ts';
+import { DatabaseLedger } from '../../src/ledger/ledger.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { nodeCrypto } from '../../src/lib/crypto-node.ts';
+import { Advertiser } from '../../src/market/advertiser.ts';
+import { PeerHealthTracker } from '../../src/market/peer-health.ts';
+import { ProviderTable } from '../../src/market/provider-table.ts';
+import { createScheduler } from '../../src/market/scheduler.ts';
+import type { MemoryHub } from '../../src/network/memory-hub.ts';
+import { MemoryNetwork } from '../../src/network/memory-network.ts';
+import { BufferedDatabase } from '../../src/store/buffered-database.ts';
+import { DatabaseCapsuleStore } from '../../src/store/capsule-store.ts';
+import type { MemoryDisk } from '../../src/store/memory-disk.ts';
+import type { Database } from '../../src/store/types.ts';
+import { silentLog } from './database.ts';
+import { testModule } from './engine.ts';
+import type { TestKey } from './keys.ts';
+import { type DiskCondition, MortalDisk } from './mortal-disk.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** What a node is, whichever life it lives. */
+export interface Body {
+  readonly key: TestKey;
+  readonly clock: VirtualClock;
+  readonly hub: MemoryHub;
+  readonly disk: { readonly medium: MemoryDisk; readonly condition: DiskCondition };
+  /** Capability ids on offer, with their prices. */
+  readonly offers: Record<string, number>;
+  readonly exchange: Partial<ExchangeInit>;
+  readonly engine: Partial<EngineInit>;
+  readonly creditLimit: number;
+  /** From 1. */
+  readonly number: number;
+  /** Called at every fault point; throws where the node dies there. */
+  pass(life: Life, point: string): void;
+  onEvent(event: MeshEvent): void;
+  onRun(run: WorkRun): void;
+}
+
+/** One time that a capability's code began. */
+export interface WorkRun {
+  capability: string;
+  raw: string;
+  payload: JsonObject;
+}
+
+/** One life of a node: what a crash takes away. */
+export interface Life {
+  alive: boolean;
+  /** Resolves when it crashed. */
+  readonly ended: Promise<void>;
+  readonly end: () => void;
+  /** Timers that have neither fired nor been cancelled. */
+  timers: number;
+  readonly db: Database;
+  readonly network: MemoryNetwork;
+  readonly engine: MeshEngine;
+  readonly capsules: DatabaseCapsuleStore;
+  readonly ledger: DatabaseLedger;
+  readonly table: ProviderTable;
+  readonly advertiser: Advertiser;
+  readonly exchange: Exchange;
+}
+
+/** Composes a node of real parts, as `src/daemon/node.ts` does, that has no effect once its life has ended. */
+export function beginLife(body: Body): Life {
+  const { signer, nodeId } = body.key;
+  const log = silentLog;
+  const crypto = nodeCrypto;
+  const clock: Clock = {
+    now: () => body.clock.now(),
+    monotonic: () => body.clock.monotonic(),
+    after: (ms, callback) => mortalTimer(life, body.clock, ms, callback),
+  };
+  const { medium, condition } = body.disk;
+  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log });
+  const capsules = new DatabaseCapsuleStore({ db, clock });
+  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: body.creditLimit });
+  const faults = { hit: (point: string) => body.pass(life, point) };
+  const engine = new MeshEngine(
+    { db, crypto, signer, clock, log, faults },
+    { modules: [workModule(body)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
+  );
+  const network = new MemoryNetwork({ hub: body.hub, log, clock }, { nodeId });
+  const table = new ProviderTable({ clock });
+  const health = new PeerHealthTracker({ clock });
+  const local = (capabilityId: string) => engine.offer(capabilityId);
+  const scheduler = createScheduler({ table, local, health, nodeId });
+  const advertiser = new Advertiser(
+    { network, offers: engine, table, clock, random: () => 0.5, log },
+    { firstSequence: body.number * 1_000_000 },
+  );
+  const market = advertiser;
+  const parts = { signer, crypto, clock, db, capsules, engine, scheduler, health, market, ledger, network };
+  const exchange = new Exchange({ ...parts, faults, log }, { ...DEFAULT_EXCHANGE_INIT, ...body.exchange });
+  exchange.follow((event) => {
+    if (life.alive) body.onEvent(event);
+  });
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const life: Life = { alive: true, ended, end, timers: 0, ...parts, table, advertiser, exchange };
+  return life;
+}
+
+/** A timer that the life counts, and that does not outlive it. */
+function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () => void): () => void {
+  let pending = true;
+  life.timers++;
+  const done = (): boolean => {
+    const was = pending;
+    pending = false;
+    if (was) life.timers--;
+    return was;
+  };
+  const cancel = clock.after(ms, () => {
+    if (done() && life.alive) callback();
+  });
+  return () => {
+    done();
+    cancel();
+  };
+}
+
+/** All echo their payload, after `payload.ms` where that is there; `work.fail` fails with `payload.code`. */
+function workModule(body: Body): ReturnType<typeof testModule> {
+  const capabilities = Object.entries(body.offers).map(([id, price]) => ({
+    id,
+    price,
+    intent: id,
+    idempotent: id !== 'work.once',
+    estimatedLatency: 0.01,
+    maxConcurrent: 64,
+  }));
+  // A module must offer something.
+  const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
+  const work = async ({ capability, raw, payload }: Intent, api: CapabilityApi): Promise<JsonValue> => {
+    body.onRun({ capability, raw, payload: { ...payload } });
+    if (capability === 'work.fail') {
+      throw Object.assign(new Error('It failed as it was asked to.'), { code: payload.code ?? 'internal' });
+    }
+    if (typeof payload.ms === 'number') await pause(body.clock, payload.ms, api);
+    return { ...payload, by: body.key.identity };
+  };
+  return testModule(work, {
+    id: 'work',
+    permissions: ['progress'],
+    capabilities: capabilities.length > 0 ? capabilities : [idle],
+  });
+}
+
+function pause(clock: VirtualClock, ms: number, { signal, progress }: CapabilityApi): Promise<void> {
+  progress({ stage: 'waiting' });
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, resolve);
+    signal.addEventListener('abort', () => {
+      cancel();
+      reject(new Error('aborted'));
+    });
+  });
+}
