@@ -65,8 +65,7 @@ export function tree<T>(root: T, label: (node: T) => string, children: (node: T)
 
 /** Control characters of untrusted text, which could drive a terminal, made visible; line breaks and tabs stay. */
 export function safeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) =>
+  return text.replace(/(?![\n\t])\p{Cc}/gu, (character) =>
     character === '\r' ? '' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
 }
