@@ -1,7 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { checkOf } from '../capsule/validator.ts';
+import { checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
 

@@ -1,12 +1,12 @@
 import { CAPSULE_VERSION, Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import { checkOf } from '../lib/check.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { describeProblem, jsonProblem } from '../lib/json.ts';
 import { refuseDelegation } from './delegation.ts';
 import { type Refused, refuse } from './outcome.ts';
 import { canonicalBytes, refuseSignature } from './proof.ts';
 import { refuseByRules } from './rules.ts';
-import { checkOf } from './validator.ts';
 
 export interface CapsuleLimits {
   /** Bytes of the canonical form. */

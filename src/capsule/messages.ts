@@ -6,13 +6,13 @@ import {
   ExchangeMessages,
   type GossipMessage,
 } from '../../protocols/messages/v1/schema.ts';
+import { type Check, checkOf } from '../lib/check.ts';
 import { describeProblem, jsonProblem } from '../lib/json.ts';
 import { checkAssignmentStructure } from './assignment.ts';
 import { checkCapsuleStructure } from './check-capsule.ts';
 import { type Refused, refuse } from './outcome.ts';
 import { checkReceiptStructure } from './receipt.ts';
 import { checkSettlementStructure } from './settlement.ts';
-import { type Check, checkOf } from './validator.ts';
 
 /** A document at its own depth limit still fits: a message carries it one level down. */
 export const MESSAGE_JSON_DEPTH = LIMITS.jsonDepth + 1;

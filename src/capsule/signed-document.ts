@@ -1,9 +1,9 @@
 import type { Static, TSchema } from 'typebox';
 import type { ErrorCode } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import { checkOf } from '../lib/check.ts';
 import { describeProblem, jsonProblem } from '../lib/json.ts';
 import { type Refused, refuse } from './outcome.ts';
-import { checkOf } from './validator.ts';
 
 export interface DocumentOptions {
   /** The structure has already been checked, as `parseExchangeMessage` does: do not check it twice. */

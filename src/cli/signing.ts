@@ -3,7 +3,7 @@ import { draftSigner } from '../api/draft.ts';
 import { CapsuleDraft } from '../api/schemas/capsules.ts';
 import { createCapsule } from '../capsule/capsule.ts';
 import { type CapsuleCheck, checkCapsule } from '../capsule/check-capsule.ts';
-import { checkOf } from '../capsule/validator.ts';
+import { checkOf } from '../lib/check.ts';
 import { systemClock } from '../lib/clock.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
 import { MeshError } from '../lib/errors.ts';

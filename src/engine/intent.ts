@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { CapabilityName, Identity, JsonObject, TimestampMs } from '../../protocols/common/v1/schema.ts';
 import { GENESIS_HASH } from '../../protocols/receipt/v1/schema.ts';
-import { checkOf } from '../capsule/validator.ts';
+import { checkOf } from '../lib/check.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { canonicalJson, deepFreeze, describeProblem, jsonProblem } from '../lib/json.ts';

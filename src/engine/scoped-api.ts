@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
-import { checkOf } from '../capsule/validator.ts';
+import { checkOf } from '../lib/check.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import { canonicalJson, deepFreeze } from '../lib/json.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { CapabilityName, closed, Hex32, Identity, NodeId } from '../../../protocols/common/v1/schema.ts';
-import { checkOf } from '../../capsule/validator.ts';
+import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { ApiComponents } from '../components.ts';
 import type { RouteContext, Server } from '../route-context.ts';
