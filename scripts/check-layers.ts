@@ -21,7 +21,7 @@ const LAYERS = [
 /** What a capability may import besides its own folder: the port, pure parts, and helpers right in `capabilities/`. */
 const CAPABILITY_IMPORTS = [
   /^src\/engine\/capability\.ts$/,
-  /^src\/capsule\//,
+  /^src\/(?:capsule|archive)\//,
   /^protocols\//,
   /^capabilities\/[^/]+\.ts$/,
 ];
