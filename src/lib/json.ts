@@ -1,5 +1,5 @@
-import canonicalize from 'canonicalize';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
+import { canonicalText } from './canonical.ts';
 import { MeshError } from './errors.ts';
 import { findRepeatedName, isNestedDeeper } from './json-scan.ts';
 
@@ -12,7 +12,7 @@ export interface JsonLimits {
 
 /** In longer texts depth is counted before parsing: a megabyte of brackets takes the parser a third of a second. */
 const SCAN_FIRST_CHARS = 16_384;
-/** `canonicalize` recurses; far above what any document may have, far below what the stack holds. */
+/** Canonical form recurses; far above what any document may have, far below what the stack holds. */
 const MAX_CANONICAL_DEPTH = 512;
 
 /** What makes a value unfit for I-JSON (RFC 7493), and where. */
@@ -130,11 +130,11 @@ export function isJson(value: unknown): value is JsonValue {
 
 /** RFC 8785 canonical form. Throws `invalid_json` for what is not I-JSON: undefined, non-finite numbers and the like. */
 export function canonicalJson(value: unknown): string {
-  const found = jsonProblem(value, MAX_CANONICAL_DEPTH);
-  if (found !== null) throw invalidJson(describeProblem('The value', found), { path: found.path });
-  const text = canonicalize(value);
-  if (text === undefined) throw invalidJson('The value has no canonical form.');
-  return text;
+  if (!isJson(value)) {
+    const found = jsonProblem(value, MAX_CANONICAL_DEPTH) ?? { path: '', problem: 'is not JSON' };
+    throw invalidJson(describeProblem('The value', found), { path: found.path });
+  }
+  return canonicalText(value);
 }
 
 /** Freezes a JSON value and everything in it; returns the same value. */
