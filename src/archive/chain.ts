@@ -1,0 +1,89 @@
+import { type ArchiveEvent, EVENT_KINDS } from '../../protocols/archive/v1/schema.ts';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import type { Crypto } from '../lib/crypto.ts';
+import { fromHex } from '../lib/hex.ts';
+import { canonicalBytes, joined } from './canonical.ts';
+import type { Finding } from './types.ts';
+
+/** `prev_hash` of the first event: 32 zero bytes. */
+export const GENESIS = '0'.repeat(64);
+/** May act in any chain without being a participant. */
+export const HOST_ACTOR = 'system:host';
+
+const KINDS: ReadonlySet<string> = new Set(EVENT_KINDS);
+
+type Hashing = Pick<Crypto, 'sha256Hex'>;
+
+/** Hash of an event as stored, with whatever members it has (archive-v0.6 "Event chain"). */
+export function hashEvent(crypto: Hashing, prevHash: string, event: JsonObject): string {
+  const { hash: _, ...hashed } = event;
+  return crypto.sha256Hex(joined('', fromHex(prevHash), canonicalBytes(hashed)));
+}
+
+/** Where a chain is to be continued. */
+export interface ChainEnd {
+  seq: number;
+  hash: string;
+}
+
+/** An event but for its place; `event_id` is derived from the place where it is left out. */
+export type UnlinkedEvent = Omit<ArchiveEvent, 'seq' | 'prev_hash' | 'hash'>;
+
+/** Gives each event its place, link and hash. */
+export function linkEvents(
+  crypto: Hashing,
+  events: readonly UnlinkedEvent[],
+  from: ChainEnd = { seq: 0, hash: GENESIS },
+): ArchiveEvent[] {
+  const linked: ArchiveEvent[] = [];
+  let { seq, hash } = from;
+  for (const event of events) {
+    seq += 1;
+    const { event_id = `evt_${String(seq).padStart(3, '0')}`, ...rest } = event;
+    const placed = { seq, event_id, ...rest, prev_hash: hash };
+    hash = hashEvent(crypto, hash, placed);
+    linked.push({ ...placed, hash });
+  }
+  return linked;
+}
+
+/** `chain/events.jsonl`: one object a line, each ended by a line feed. */
+export function eventsToLines(events: readonly ArchiveEvent[]): Uint8Array {
+  return new TextEncoder().encode(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+}
+
+/** An event that was read, by its place in the file. */
+export interface ReadEvent {
+  /** From 1. */
+  line: number;
+  event: ArchiveEvent & JsonObject;
+}
+
+/**
+ * Every event: its hash, its link, its number, its kind and its actor; all failures, not the first only. A link is
+ * judged against the hash that the event before it states, so that one broken event is one finding.
+ */
+export function checkChain(
+  crypto: Hashing,
+  events: readonly ReadEvent[],
+  actors: ReadonlySet<string>,
+): Finding[] {
+  const findings: Finding[] = [];
+  let before = GENESIS;
+  for (const { line, event } of events) {
+    const fail = (message: string) => findings.push({ area: 'chain', seq: line, message });
+    if (event.seq !== line) fail(`seq ${String(event.seq)} expected ${String(line)}`);
+    if (event.prev_hash !== before)
+      fail(`prev_hash mismatch: it is not the hash of ${line === 1 ? 'the genesis' : 'the event before'}`);
+    if (hashEvent(crypto, event.prev_hash, event) !== event.hash)
+      fail('hash mismatch: the event is not what was hashed');
+    if (!KINDS.has(event.kind)) fail(`kind ${quoted(event.kind)} is not one of ${EVENT_KINDS.join(', ')}`);
+    if (event.actor !== HOST_ACTOR && !actors.has(event.actor))
+      fail(`actor ${quoted(event.actor)} is not in manifest.participants and not ${HOST_ACTOR}`);
+    before = event.hash;
+  }
+  return findings;
+}
+
+const MAX_QUOTED_CHARS = 80;
+const quoted = (text: string): string => JSON.stringify(text.slice(0, MAX_QUOTED_CHARS));

@@ -1,0 +1,103 @@
+import { ArchiveEvent, DecryptionMetadata, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import { type Check, checkOf } from '../lib/check.ts';
+import { MeshError } from '../lib/errors.ts';
+import { type JsonLimits, parseJson } from '../lib/json.ts';
+import type { ReadEvent } from './chain.ts';
+import { LayoutError } from './layout-error.ts';
+import { PATHS } from './paths.ts';
+import type { Finding } from './types.ts';
+
+/** An index of 10,000 files with long paths fits; a document is read as a whole. */
+export const DOCUMENT_LIMITS: JsonLimits = { maxBytes: 33_554_432, maxDepth: 64 };
+/** One event; many times what a summary needs. */
+const EVENT_LIMITS: JsonLimits = { maxBytes: 4_194_304, maxDepth: 64 };
+/** The whole chain is held in memory while it is walked. */
+export const MAX_CHAIN_BYTES = 67_108_864;
+
+const manifestCheck = checkOf(Manifest);
+const envelopeCheck = checkOf(Envelope);
+const decryptionCheck = checkOf(DecryptionMetadata);
+const eventCheck = checkOf(ArchiveEvent);
+
+/** A document that has its shape, and all of it as stored: hashes are made over the latter. */
+export interface Stored<T> {
+  value: T;
+  stored: JsonObject;
+}
+
+/** A JSON object in UTF-8. Throws LayoutError `invalid_utf8` or `invalid_json`. */
+export function parseDocument(path: string, bytes: Uint8Array): JsonObject {
+  const value = parse(path, bytes);
+  if (isObject(value)) return value;
+  throw new LayoutError('invalid_shape', `${path} is not a JSON object.`, path);
+}
+
+export const asManifest = (document: JsonObject) => shaped(PATHS.manifest, manifestCheck, document);
+export const asEnvelope = (document: JsonObject) => shaped(PATHS.envelope, envelopeCheck, document);
+
+/** `decryption.json`. Throws LayoutError. */
+export function parseDecryption(bytes: Uint8Array): DecryptionMetadata {
+  return shaped(PATHS.decryption, decryptionCheck, parseDocument(PATHS.decryption, bytes));
+}
+
+/** `chain/events.jsonl`, as far as it can be read; what cannot be is a finding. Never throws. */
+export function parseEvents(bytes: Uint8Array): { events: ReadEvent[]; findings: Finding[] } {
+  const events: ReadEvent[] = [];
+  const findings: Finding[] = [];
+  const fail = (message: string, line?: number) =>
+    findings.push({ area: 'chain', path: PATHS.chain, message, ...(line !== undefined && { seq: line }) });
+  const text = textOf(bytes);
+  if (text === null) {
+    fail('the chain is not valid UTF-8');
+    return { events, findings };
+  }
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  for (const [index, line] of lines.entries()) {
+    const read = readEvent(line);
+    if (typeof read === 'string') fail(read, index + 1);
+    else events.push({ line: index + 1, event: read });
+  }
+  if (lines.length === 0) fail('the chain has no event');
+  return { events, findings };
+}
+
+/** The event, or what is wrong with its line. */
+function readEvent(line: string): (ArchiveEvent & JsonObject) | string {
+  try {
+    const value = parseJson(line, EVENT_LIMITS);
+    if (!isObject(value)) return 'the line is not a JSON object';
+    return eventCheck.accepts(value) ? value : `the event is malformed: ${eventCheck.explain(value)}`;
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    return `the line is not an event: ${error.message}`;
+  }
+}
+
+function parse(path: string, bytes: Uint8Array): JsonValue {
+  if (textOf(bytes) === null) throw new LayoutError('invalid_utf8', `${path} is not valid UTF-8.`, path);
+  try {
+    return parseJson(bytes, DOCUMENT_LIMITS);
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    throw new LayoutError('invalid_json', `${path}: ${error.message}`, path);
+  }
+}
+
+function shaped<T>(path: string, check: Check<T>, document: JsonObject): T {
+  if (check.accepts(document)) return document;
+  throw new LayoutError('invalid_shape', `${path} is malformed: ${check.explain(document)}.`, path);
+}
+
+function textOf(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

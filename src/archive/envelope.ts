@@ -1,0 +1,78 @@
+import { ARCHIVE_VERSION, CIPHER, type Envelope, type Manifest } from '../../protocols/archive/v1/schema.ts';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { fromHex, toHex } from '../lib/hex.ts';
+import { canonicalBytes, joined } from './canonical.ts';
+import type { ArchiveComponents, ArchiveSigner, Finding, SignerVerdict } from './types.ts';
+
+const SIGNING_DOMAIN = `capsule-provenance-v${ARCHIVE_VERSION}:`;
+export const ORIGINATOR = 'originator';
+const CIPHERS: ReadonlySet<string> = new Set(['none', CIPHER]);
+
+/** What a signer signs: the role, and the envelope without its signers (archive-v0.6 "Envelope"). */
+export function signingInput(envelope: JsonObject, role: string): Uint8Array {
+  return inputFor(payloadOf(envelope), role);
+}
+
+const inputFor = (payload: Uint8Array, role: string) => joined(`${SIGNING_DOMAIN}${role}\0`, payload);
+
+function payloadOf(envelope: JsonObject): Uint8Array {
+  const { signers: _, ...signed } = envelope;
+  return canonicalBytes(signed);
+}
+
+/** The envelope with one signature for each signer, in their order. */
+export async function signEnvelope(
+  unsigned: Omit<Envelope, 'signers'>,
+  signers: readonly ArchiveSigner[],
+): Promise<Envelope> {
+  const payload = payloadOf(unsigned);
+  const signed: Envelope['signers'] = [];
+  for (const { role, publicKey, sign } of signers) {
+    const signature = toHex(await sign(inputFor(payload, role)));
+    signed.push({ role, public_key: publicKey, signature });
+  }
+  return { ...unsigned, signers: signed };
+}
+
+/** Every signature under its own key and role; `stored` is the envelope as it is in the file. */
+export async function checkSigners(
+  { crypto }: ArchiveComponents,
+  envelope: Envelope,
+  stored: JsonObject,
+  allowlist: ReadonlySet<string>,
+): Promise<{ signers: SignerVerdict[]; findings: Finding[] }> {
+  const payload = payloadOf(stored);
+  const findings: Finding[] = [];
+  const signers: SignerVerdict[] = [];
+  for (const [index, { role, public_key, signature }] of envelope.signers.entries()) {
+    const valid = await crypto.verify(inputFor(payload, role), fromHex(signature), fromHex(public_key));
+    signers.push({ role, public_key, valid, trusted: valid && allowlist.has(public_key) });
+    if (!valid)
+      findings.push(failure(`signature ${String(index + 1)} (role ${JSON.stringify(role)}) is not valid`));
+  }
+  return { signers, findings };
+}
+
+/** What an envelope must say for itself and about its manifest, short of hashes and signatures. */
+export function checkEnvelope(envelope: Envelope, manifest: Manifest): Finding[] {
+  const findings: Finding[] = [];
+  const { cipher, signers, encrypted_blob_hash: blobHash } = envelope;
+  const encrypted = cipher !== 'none';
+  const originator = manifest.originator.public_key;
+  if (!CIPHERS.has(cipher)) findings.push(failure(`cipher ${JSON.stringify(cipher)} is not known`));
+  if (encrypted !== (blobHash !== null))
+    findings.push(
+      failure(`encrypted_blob_hash ${blobHash === null ? 'is null' : 'is set'} with cipher ${cipher}`),
+    );
+  if (encrypted !== Boolean(manifest.encryption))
+    findings.push(failure(`manifest.encryption ${encrypted ? 'is null' : 'is set'} with cipher ${cipher}`));
+  if (manifest.encryption && manifest.encryption.cipher !== cipher)
+    findings.push(
+      failure(`manifest.encryption names the cipher ${JSON.stringify(manifest.encryption.cipher)}`),
+    );
+  if (!signers.some((signer) => signer.role === ORIGINATOR && signer.public_key === originator))
+    findings.push(failure("the originator's key is not among the signers with the role originator"));
+  return findings;
+}
+
+const failure = (message: string): Finding => ({ area: 'envelope', message });
