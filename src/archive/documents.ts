@@ -85,7 +85,7 @@ function parse(path: string, bytes: Uint8Array): JsonValue {
   }
 }
 
-function shaped<T>(path: string, check: Check<T>, document: JsonObject): T {
+function shaped<T>(path: string, check: Check<T>, document: JsonObject): T & JsonObject {
   if (check.accepts(document)) return document;
   throw new LayoutError('invalid_shape', `${path} is malformed: ${check.explain(document)}.`, path);
 }

@@ -1,0 +1,32 @@
+import { AREAS, type Area, type Finding } from './types.ts';
+
+/** More would tell nobody more, and a hostile chain could ask for millions. */
+const MAX_FINDINGS = 1_000;
+
+/** What was found, in the order it was found, bounded; which areas failed is never lost. */
+export class Findings {
+  readonly list: Finding[] = [];
+  readonly #areas = new Set<Area>();
+  #left = 0;
+
+  add(...found: readonly Finding[]): void {
+    for (const finding of found) {
+      this.#areas.add(finding.area);
+      if (this.list.length < MAX_FINDINGS) this.list.push(finding);
+      else this.#left += 1;
+    }
+  }
+
+  get none(): boolean {
+    return this.#areas.size === 0;
+  }
+
+  failing(): Area[] {
+    return AREAS.filter((area) => this.#areas.has(area));
+  }
+
+  /** A sentence about what is not listed, or null. */
+  omitted(): string | null {
+    return this.#left === 0 ? null : `${String(this.#left)} more findings are not listed.`;
+  }
+}

@@ -1,0 +1,23 @@
+/** Everything of the archive library that is the same on every platform. */
+export * from '../../protocols/archive/v1/schema.ts';
+export * from './attestation.ts';
+export { canonicalBytes } from './canonical.ts';
+export { GENESIS, HOST_ACTOR, hashEvent } from './chain.ts';
+export * from './continue.ts';
+export type { AeadParameters, ArchiveCrypto, Hasher } from './crypto.ts';
+export { recipientOf } from './encryption.ts';
+export { signingInput } from './envelope.ts';
+export * from './hydrate.ts';
+export { capsuleId } from './identity.ts';
+export { LayoutError } from './layout-error.ts';
+export { openArchive, type ReadArchive, readArchive } from './open.ts';
+export { pith, pithPayload } from './pith.ts';
+export { verificationReport } from './report.ts';
+export * from './seal.ts';
+export * from './signer-policy.ts';
+export * from './signers-document.ts';
+export { bytesSource } from './source.ts';
+export * from './types.ts';
+export { verifyArchive } from './verify.ts';
+export { readEntry, streamEntry } from './zip/content.ts';
+export { openContainer } from './zip/reader.ts';

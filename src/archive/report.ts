@@ -1,0 +1,42 @@
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { Area, Finding, Verification } from './types.ts';
+
+/**
+ * A verification as scripts read it: the field names of the reference command (archive-v0.6 "Command line"), and one
+ * member for each area that it does not have. `errors` is everything that was found, each with its area.
+ */
+export function verificationReport(verification: Verification): JsonObject {
+  const { ok, level, readable, manifest, envelope, signers, findings, warnings, notes } = verification;
+  const of = (area: Area) => findings.filter((finding) => finding.area === area);
+  const area = (name: Area) => ({ ok: readable && of(name).length === 0, errors: of(name).map(messageOf) });
+  return {
+    ok,
+    level,
+    readable,
+    capsule_id: manifest?.id ?? null,
+    signed_at: envelope?.signed_at ?? null,
+    failing: verification.failing,
+    errors: findings.map((finding) => `${finding.area}: ${messageOf(finding)}`),
+    layout: { ok: of('layout').length === 0, errors: of('layout').map(layoutError) },
+    identity: area('identity'),
+    content_index: area('content_index'),
+    chain: { ok: readable && of('chain').length === 0, errors: of('chain').map(chainError) },
+    envelope: { ...area('envelope'), signers: signers.map((signer) => ({ ...signer })) },
+    encrypted_blob: area('encrypted_blob'),
+    warnings: warnings.map((finding) => `${finding.area}: ${messageOf(finding)}`),
+    notes,
+    trusted_signer_count: verification.trustedSigners,
+  };
+}
+
+/** `event 3: …` where it is about an event. */
+export const messageOf = ({ seq, message }: Finding): string =>
+  seq === undefined ? message : `event ${String(seq)}: ${message}`;
+
+const chainError = ({ seq, message }: Finding): JsonValue => ({ seq: seq ?? null, message });
+
+const layoutError = ({ reason, path, message }: Finding): JsonValue => ({
+  reason: reason ?? null,
+  path: path ?? null,
+  message,
+});
