@@ -1,4 +1,4 @@
-import { ARCHIVE_VERSION, type Envelope, type Manifest } from '../../protocols/archive/v1/schema.ts';
+import type { Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { canonicalBytes } from './canonical.ts';
 import { checkChain, type ReadEvent } from './chain.ts';
@@ -7,7 +7,6 @@ import { indexHash, isIndexed } from './content-index.ts';
 import {
   asEnvelope,
   asManifest,
-  isObject,
   MAX_CHAIN_BYTES,
   parseDocument,
   parseEvents,
@@ -18,6 +17,7 @@ import { Findings } from './findings.ts';
 import { capsuleId } from './identity.ts';
 import { LayoutError } from './layout-error.ts';
 import { PATHS, REQUIRED_ENCRYPTED, REQUIRED_PLAIN } from './paths.ts';
+import { unsupportedRules } from './rules.ts';
 import { programFields, strictDocuments, strictEvents } from './strict.ts';
 import type { ArchiveComponents, Container, Finding, SignerVerdict } from './types.ts';
 import { digestEntry, readUnchecked } from './zip/content.ts';
@@ -41,8 +41,6 @@ export interface ExamineOptions {
 }
 
 const SKILL_METADATA = /^skills\/(?!decryption\/)[^/]+\/skill\.json$/;
-/** The rules of this page, by the name that later revisions of the format gave them. */
-const KNOWN_PROFILE = 'v0.6-suite 1.0';
 
 /** Checks one opened container (archive-v0.6 "Verification levels", L2). Throws only when aborted. */
 export async function examine(
@@ -91,39 +89,6 @@ async function examineAll(examiner: Examiner): Promise<void> {
   else examiner.blob(envelope.value, digests.get(PATHS.blob));
   await examiner.signatures(envelope);
   examiner.strictness(manifest, envelope);
-}
-
-/** A version or profile that this reader does not implement: then that is all there is to be said. */
-function unsupportedRules(manifest: JsonObject, envelope: JsonObject): Finding | null {
-  const format = isObject(manifest.format) ? manifest.format : {};
-  for (const [field, version] of [
-    ['manifest.format.version', format.version],
-    ['envelope.version', envelope.version],
-  ] as const) {
-    if (typeof version === 'string' && version !== ARCHIVE_VERSION)
-      return unsupported(
-        'unsupported_version',
-        `${field} ${JSON.stringify(version.slice(0, 32))} is not supported`,
-      );
-  }
-  for (const [field, holder] of [
-    ['manifest.format.profile', format],
-    ['envelope.profile', envelope],
-  ] as const) {
-    if (Object.hasOwn(holder, 'profile') && !isKnownProfile(holder))
-      return unsupported('unsupported_profile', `${field} is not one that this reader implements`);
-  }
-  return null;
-}
-
-const unsupported = (reason: 'unsupported_version' | 'unsupported_profile', message: string): Finding => ({
-  area: 'layout',
-  reason,
-  message,
-});
-
-function isKnownProfile({ profile }: JsonObject): boolean {
-  return isObject(profile) && `${String(profile.id)} ${String(profile.version)}` === KNOWN_PROFILE;
 }
 
 class Examiner {
