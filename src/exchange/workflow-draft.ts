@@ -1,0 +1,73 @@
+import type { JsonValue } from '../../protocols/common/v1/schema.ts';
+import { canonicalBytes } from '../archive/canonical.ts';
+import type { ArchiveDraft, FileInput } from '../archive/types.ts';
+import { MeshError } from '../lib/errors.ts';
+import { isJson } from '../lib/json.ts';
+import { participantsOf } from './workflow-actors.ts';
+import { wholeSeconds, workflowEvents } from './workflow-events.ts';
+import type { WorkflowFacts, WorkflowStep } from './workflow-facts.ts';
+import { workflowAgents, workflowProgram } from './workflow-program.ts';
+
+/** Bytes of all files; with chain and wrapping it stays below what `POST /api/archives/verify` takes, and in memory. */
+const MAX_FILES_BYTES = 50_331_648;
+
+/** What the archive of a finished workflow is made of. Throws `too_large`. */
+export function workflowDraft(
+  facts: WorkflowFacts,
+  { sealedAtMs, sealingNode }: { sealedAtMs: number; sealingNode: string },
+): ArchiveDraft {
+  const payload = facts.steps.flatMap(filesOf);
+  const size = payload.reduce((sum, { content }) => sum + content.length, 0);
+  if (size > MAX_FILES_BYTES) {
+    throw new MeshError(
+      'too_large',
+      `The workflow's files have ${size} bytes; ${MAX_FILES_BYTES} are put into one archive.`,
+    );
+  }
+  return {
+    program: workflowProgram(facts, wholeSeconds(sealedAtMs)),
+    agents: workflowAgents(facts, sealingNode),
+    payload,
+    participants: participantsOf(facts, sealingNode),
+    originatorLabel: `capsule-mesh node ${sealingNode}`,
+    events: workflowEvents(facts, sealedAtMs),
+  };
+}
+
+type BytesFile = FileInput & { content: Uint8Array };
+
+/** In canonical form, so that the hashes in a receipt are the hashes of the files. */
+function filesOf({ capsule, receipt, stored, decisions }: WorkflowStep): BytesFile[] {
+  const { id } = capsule;
+  const files = [json(`capsules/${id}.json`, capsule), json(`inputs/${id}.json`, capsule.payload)];
+  if (receipt !== null) files.push(json(`receipts/${id}.json`, receipt));
+  if (decisions.length > 0) files.push(json(`decisions/${id}.json`, decisions));
+  if (receipt?.status === 'completed')
+    files.push(json(`results/${id}.json`, stored?.result), ...texts(id, stored?.result));
+  return files;
+}
+
+/** What a person would rather open than JSON. HTML stays inside it: nothing in an archive is to be rendered as it is. */
+function texts(id: string, result: unknown): BytesFile[] {
+  if (typeof result !== 'object' || result === null) return [];
+  return Object.entries(result).flatMap(([name, value]) => {
+    const ending = TEXT_FILES.get(name);
+    return ending === undefined || typeof value !== 'string'
+      ? []
+      : [{ path: `payload/results/${id}.${ending}`, content: new TextEncoder().encode(value) }];
+  });
+}
+
+const TEXT_FILES: ReadonlyMap<string, string> = new Map([
+  ['markdown', 'md'],
+  ['text', 'txt'],
+]);
+
+function json(path: string, value: unknown): BytesFile {
+  return { path: `payload/${path}`, content: canonicalBytes(asJson(value)) };
+}
+
+/** Documents from the database are JSON by their making; what is not there is null. */
+function asJson(value: unknown): JsonValue {
+  return isJson(value) ? value : null;
+}

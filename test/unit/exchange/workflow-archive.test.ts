@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest';
+import type { NextStep } from '../../../protocols/capsule/v1/schema.ts';
+import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
+import { workflowDraft } from '../../../src/exchange/workflow-draft.ts';
+import { gatherWorkflow } from '../../../src/exchange/workflow-facts.ts';
+import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { alice, bob, carol } from '../../support/keys.ts';
+import { Mesh, type TestNode } from '../../support/mesh.ts';
+
+const paymentRule = { type: 'credit', amount: 1.5 } as const;
+const step = (requestedCapability: string, more: Partial<NextStep> = {}): NextStep => ({
+  requestedCapability,
+  payloadTemplate: { text: '$result.text' },
+  ...more,
+});
+
+/** Alice asks; Bob echoes, Carol waits and fails. */
+async function trio() {
+  const mesh = new Mesh();
+  const a = await mesh.add(alice);
+  const b = await mesh.add(bob, { offers: { 'work.echo': 1 } });
+  const c = await mesh.add(carol, { offers: { 'work.wait': 1, 'work.fail': 0 } });
+  return { mesh, a, b, c };
+}
+
+function draftAt(node: TestNode, id: string) {
+  const { capsules } = node.life;
+  const facts = gatherWorkflow({ capsules, explain: (each) => node.exchange.explain(each) }, id);
+  return workflowDraft(facts, { sealedAtMs: 1_700_000_999_999, sealingNode: node.nodeId });
+}
+
+function file(draft: ReturnType<typeof draftAt>, path: string): Uint8Array {
+  const found = draft.payload?.find((each) => each.path === `payload/${path}`)?.content;
+  if (!(found instanceof Uint8Array)) throw new Error(`There is no ${path}`);
+  return found;
+}
+
+const textAt = (draft: ReturnType<typeof draftAt>, path: string): string =>
+  new TextDecoder().decode(file(draft, path));
+
+async function chain(a: TestNode, payload = { text: 'what was asked' }) {
+  const next = [step('work.wait', { payloadTemplate: { text: '$result.text', ms: 1_000 } })];
+  const { id } = await a.submit(a.capsule({ payload, paymentRule, next }));
+  await a.workflowEnded(id);
+  const child = a.result(id)?.steps[0]?.child ?? '';
+  return { id, child };
+}
+
+describe('the archive of a finished workflow', () => {
+  it('has one event for each capsule and each receipt, in the order of cause and effect', async () => {
+    const { a, b, c } = await trio();
+    const { id, child } = await chain(a);
+    const { events = [] } = draftAt(a, child);
+    expect(events.map(({ actor, kind, action, target }) => [actor, kind, action, target])).toEqual([
+      [`human:${a.nodeId}`, 'decision', 'capsule_submitted', `capsule:${id}`],
+      [`system:${b.nodeId}`, 'observation', 'capsule_executed', `capsule:${id}`],
+      [`system:${b.nodeId}`, 'decision', 'step_delegated', `capsule:${child}`],
+      [`system:${c.nodeId}`, 'observation', 'capsule_executed', `capsule:${child}`],
+    ]);
+    for (const { timestamp } of events) expect(timestamp).toMatch(/^2023-11-14T22:\d\d:\d\dZ$/);
+    const times = events.map(({ timestamp }) => timestamp);
+    expect(times).toEqual([...times].sort());
+    expect(events[3]?.payload).toMatchObject({
+      capsule: child,
+      receipt: a.result(child)?.receipt?.receiptHash,
+      capability: 'work.wait',
+      status: 'completed',
+      seconds: 1,
+      price: 1.5,
+      statement: 'what was asked',
+    });
+    expect(events[3]?.untrusted_payload_fields).toEqual([
+      'payload.action',
+      'payload.statement',
+      'payload.summary',
+    ]);
+  });
+
+  it('names everybody once', async () => {
+    const { a, b, c } = await trio();
+    const { id } = await chain(a);
+    const { participants, agents } = draftAt(a, id);
+    expect(participants.map(({ actor_id, role }) => [actor_id, role])).toEqual([
+      [`human:${a.nodeId}`, 'origin'],
+      [`system:${a.nodeId}`, 'originator'],
+      [`system:${b.nodeId}`, 'executor'],
+      [`system:${c.nodeId}`, 'executor'],
+    ]);
+    expect(agents).toContain(`\`system:${b.nodeId}\`: a node; it executed steps, coordinated steps`);
+  });
+
+  it('holds what was signed as it was signed, and what the receipts hash', async () => {
+    const { a } = await trio();
+    const { id, child } = await chain(a);
+    const draft = draftAt(a, id);
+    for (const each of [id, child]) {
+      const capsule: unknown = JSON.parse(textAt(draft, `capsules/${each}.json`));
+      expect(
+        checkCapsule(nodeCrypto, capsule, { now: a.life.capsules.record(each)?.receivedAt ?? 0 }),
+      ).toMatchObject({
+        ok: true,
+      });
+      const receipt = a.result(each)?.receipt;
+      expect(JSON.parse(textAt(draft, `receipts/${each}.json`))).toEqual(receipt);
+      expect(nodeCrypto.sha256Hex(file(draft, `inputs/${each}.json`))).toBe(receipt?.inputHash);
+      expect(nodeCrypto.sha256Hex(file(draft, `results/${each}.json`))).toBe(receipt?.resultHash);
+    }
+    expect(textAt(draft, `results/${id}.txt`)).toBe('what was asked');
+    expect(JSON.parse(textAt(draft, `decisions/${id}.json`))).toEqual(a.exchange.explain(id));
+    expect(draft.payload?.some(({ path }) => path.includes(`decisions/${child}`))).toBe(false);
+  });
+
+  it('tells a person what was asked, by whom, what each node did, and the outcome', async () => {
+    const { a, b, c } = await trio();
+    const { id, child } = await chain(a);
+    const { program } = draftAt(a, id);
+    for (const part of [
+      `# Workflow ${id}`,
+      `By: \`human:${a.nodeId}\`, key \`${a.identity}\``,
+      'Offered: 1.5 credits',
+      '> what was asked',
+      '### 1. `work.echo` completed',
+      `Node: \`system:${b.nodeId}\``,
+      '### 2. `work.wait` completed',
+      `Node: \`system:${c.nodeId}\``,
+      'Took: 1 s',
+      'Completed: 2 of 2 steps completed, for 3 credits in all.',
+      `\`payload/results/${child}.json\``,
+    ]) {
+      expect(program).toContain(part);
+    }
+  });
+
+  it('quotes whatever others wrote, so that it stays text', async () => {
+    const { a } = await trio();
+    const text = '# Note\n\n```\n<script>x</script> [a](http://b.c) \u202e@all\n> - 1. item\r# second';
+    const { id } = await chain(a, { text });
+    const { program } = draftAt(a, id);
+    const lines = program.split('\n');
+    const from = lines.indexOf('> \\# Note');
+    expect(lines.slice(from, from + 6)).toEqual([
+      '> \\# Note',
+      '>',
+      '> \\`\\`\\`',
+      '> \\<script\\>x\\</script\\> \\[a\\](http\\://b.c)  \\@all',
+      '> \\> - 1. item',
+      '> \\# second',
+    ]);
+    expect(program).not.toContain('\u202e');
+  });
+
+  it('is the same for the same workflow, time and node', async () => {
+    const { a } = await trio();
+    const { id, child } = await chain(a);
+    expect(draftAt(a, id)).toEqual(draftAt(a, child));
+  });
+
+  it('tells of failures: who failed, why, and the steps that never came to be', async () => {
+    const { a, c } = await trio();
+    const next = [step('work.fail'), step('work.wait', { payloadTemplate: { text: '$result.nothing' } })];
+    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, paymentRule, next }));
+    await a.workflowEnded(id);
+    const draft = draftAt(a, id);
+    const failed = draft.events?.find(({ action }) => action === 'capsule_failed');
+    expect(failed).toMatchObject({
+      actor: `system:${c.nodeId}`,
+      kind: 'observation',
+      payload: { status: 'failed', price: 0, error: { code: 'internal' } },
+      untrusted_payload_fields: expect.arrayContaining(['payload.error.message']),
+    });
+    expect(draft.events).toHaveLength(4);
+    expect(draft.program).toContain('Failed: 1 of 3 steps completed');
+    expect(draft.program).toMatch(/A step `work.wait` after `[0-9a-f]{64}` never became a capsule/);
+    expect(draft.payload?.some(({ path }) => path.startsWith('payload/results/'))).toBe(true);
+  });
+
+  it('has a capsule that nobody executed, without a receipt', async () => {
+    const { a } = await trio();
+    const { id } = await a.submit(a.capsule({ requestedCapability: 'nobody.has' }));
+    await a.ended(id);
+    const { events, program } = draftAt(a, id);
+    expect(events).toMatchObject([{ action: 'capsule_submitted', payload: { status: 'failed' } }]);
+    expect(program).toContain('Node: none executed it');
+    expect(program).toContain('Error: `no_provider`');
+  });
+
+  it('says where it is restricted', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    const { id } = await a.run({ payload: { text: 'private' }, privacyRule: 'restricted' });
+    expect(draftAt(a, id).program).toContain("1 capsule of it is restricted to the origin's own node");
+  });
+
+  it('is refused while a step is under way, and for what the node does not know', async () => {
+    const { mesh, a } = await trio();
+    const next = [step('work.wait', { payloadTemplate: { ms: 60_000 } })];
+    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, paymentRule, next }));
+    await mesh.until(() => a.status(id) === 'completed');
+    expect(() => draftAt(a, id)).toThrow(
+      expect.objectContaining({ code: 'conflict', message: expect.stringContaining('capsule watch ') }),
+    );
+    expect(() => draftAt(a, 'ab'.repeat(32))).toThrow(expect.objectContaining({ code: 'not_found' }));
+  });
+});
