@@ -60,6 +60,14 @@ export interface ModelsApi {
   }): Promise<{ embeddings: number[][]; execution: ModelExecution }>;
 }
 
+/** The node's signature under archives (archive-v0.6 "Envelope"), and under nothing else. */
+export interface SealApi {
+  /** 64-hex key that signs. */
+  readonly publicKey: string;
+  /** 64 bytes. Rejects with `permission_denied` for anything but the signing input of an envelope in this role. */
+  sign(role: string, message: Uint8Array): Promise<Uint8Array>;
+}
+
 /** Only the namespaces that the manifest declares are there; touching another one throws `permission_denied`. */
 export interface CapabilityApi {
   /** Aborted on timeout and cancellation. */
@@ -69,6 +77,7 @@ export interface CapabilityApi {
   readonly storage: StorageApi;
   readonly network: NetworkApi;
   readonly models: ModelsApi;
+  readonly seal: SealApi;
   /** Streams text or a stage to whoever follows the capsule. */
   readonly progress: (update: { delta?: string; stage?: string }) => void;
   readonly log: (message: string, context?: JsonObject) => void;

@@ -105,7 +105,7 @@ export class MeshEngine implements Engine {
     const fetch = components.fetch ?? globalThis.fetch;
     const identity = signer.identity;
     const locks = new StorageLocks();
-    const scope = { clock, log, storage, locks, permissions, fetch, models, identity };
+    const scope = { clock, log, storage, locks, permissions, fetch, models, signer, identity };
     const router = new Router({ registry });
     const faults = components.faults ?? noFaultPoints;
     this.#handler = new IntentHandler(

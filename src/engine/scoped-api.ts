@@ -3,16 +3,18 @@ import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { canonicalJson, deepFreeze } from '../lib/json.ts';
 import type { Transaction } from '../store/types.ts';
-import type { CapabilityApi, ModelsApi, NetworkApi, StorageApi } from './capability.ts';
+import type { CapabilityApi, ModelsApi, NetworkApi, SealApi, StorageApi } from './capability.ts';
 import type { EngineModule } from './module.ts';
 import type { ModuleStorage } from './module-storage.ts';
 import { PermissionUse } from './permission-use.ts';
 import type { PermissionBook } from './permissions.ts';
 import { type ModelsPort, scopedModels } from './scoped-models.ts';
 import { scopedNetwork } from './scoped-network.ts';
+import { scopedSeal } from './scoped-seal.ts';
 import { ScopedStorage } from './scoped-storage.ts';
 import type { StorageLocks } from './storage-lock.ts';
 
@@ -33,6 +35,8 @@ export interface ScopeComponents {
   fetch: typeof globalThis.fetch;
   /** Absent on a node without a model server. */
   models: ModelsPort | undefined;
+  /** This node's key; a capability reaches it through `seal` only. */
+  signer: Signer;
   /** 64-hex identity of this node. */
   identity: string;
 }
@@ -102,6 +106,7 @@ class ScopedApi implements CapabilityApi {
   readonly #parts: ScopeParts;
   #network: NetworkApi | undefined;
   #models: ModelsApi | undefined;
+  #seal: SealApi | undefined;
 
   constructor(components: ScopeComponents, init: ScopeInit, parts: ScopeParts) {
     this.signal = init.signal;
@@ -138,6 +143,12 @@ class ScopedApi implements CapabilityApi {
     this.#assertDeclared('models');
     this.#models ??= scopedModels(this.#components.models, this.signal, this.#parts.permissions);
     return this.#models;
+  }
+
+  get seal(): SealApi {
+    this.#assertDeclared('seal');
+    this.#seal ??= scopedSeal(this.#components.signer, this.#parts.permissions);
+    return this.#seal;
   }
 
   get progress(): CapabilityApi['progress'] {

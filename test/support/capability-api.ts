@@ -5,6 +5,7 @@ import type {
   Intent,
   ModelsApi,
   NetworkApi,
+  SealApi,
   StorageApi,
 } from '../../src/engine/capability.ts';
 
@@ -18,6 +19,7 @@ export interface MemoryApiOptions {
   storage?: Map<string, JsonValue>;
   fetch?: NetworkApi['fetch'];
   models?: ModelsApi;
+  seal?: SealApi;
 }
 
 /** What a capability did through the API. */
@@ -42,6 +44,7 @@ export function memoryApi(options: MemoryApiOptions = {}): MemoryApi {
     storage: memoryStorage(storage),
     network: { fetch: options.fetch ?? absent },
     models: options.models ?? { list: absent, chat: absent, embed: absent },
+    seal: options.seal ?? { publicKey: 'b'.repeat(64), sign: absent },
     progress: (update) => progress.push(update),
     log: (message, context) => logs.push({ message, context }),
     identity: { node: 'b'.repeat(64), origin: options.origin ?? 'a'.repeat(64) },

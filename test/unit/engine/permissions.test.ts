@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonValue } from '../../../protocols/common/v1/schema.ts';
 import type { CapabilityApi, ModelsApi } from '../../../src/engine/capability.ts';
+import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { fromHex, toHex } from '../../../src/lib/hex.ts';
 import { errorOf, request, resultOf, startedEngine, testModule } from '../../support/engine.ts';
+import { bob } from '../../support/keys.ts';
 
-const declaredAll = ['storage', 'models', 'progress', 'log', 'identity'];
+const declaredAll = ['storage', 'models', 'progress', 'log', 'identity', 'seal'];
 
 function api(work: (api: CapabilityApi) => JsonValue | Promise<JsonValue>, permissions: string[] = []) {
   return testModule(async (_intent, scoped) => work(scoped), { permissions });
 }
+
+const envelopeInput = (role: string) => Buffer.from(`capsule-provenance-v0.6:${role}\0{}`);
 
 const uses: [permission: string, use: (api: CapabilityApi) => unknown][] = [
   ['storage', (scoped) => scoped.storage.get('a')],
@@ -15,6 +20,7 @@ const uses: [permission: string, use: (api: CapabilityApi) => unknown][] = [
   ['progress', (scoped) => scoped.progress({ delta: 'x' })],
   ['log', (scoped) => scoped.log('x')],
   ['identity', (scoped) => scoped.identity.node],
+  ['seal', (scoped) => scoped.seal.sign('originator', envelopeInput('originator'))],
 ];
 
 const models = (): ModelsApi => ({
@@ -43,6 +49,7 @@ describe('permissions', () => {
     ['progress', (scoped) => scoped.progress],
     ['log', (scoped) => scoped.log],
     ['identity', (scoped) => scoped.identity],
+    ['seal', (scoped) => scoped.seal],
   ];
   it.each(touches)('throws as soon as undeclared %s is touched', async (permission, touch) => {
     const module = api((scoped) => {
@@ -147,6 +154,40 @@ describe('permissions', () => {
     const module = api(async (scoped) => (await scoped.models.list()).length, ['models']);
     const { engine } = await startedEngine({ modules: [module] });
     expect(errorOf(await engine.handleIntent(request('unit.run'))).code).toBe('model_unavailable');
+  });
+});
+
+describe('seal', () => {
+  const signed = async (role: string, message: Uint8Array) => {
+    const module = api(async ({ seal }) => [seal.publicKey, toHex(await seal.sign(role, message))], ['seal']);
+    const { engine } = await startedEngine({ modules: [module] });
+    return engine.handleIntent(request('unit.run'));
+  };
+
+  it('signs the envelope of an archive as the node', async () => {
+    const [key, signature] = resultOf(await signed('originator', envelopeInput('originator'))) as string[];
+    expect(key).toBe(bob.identity);
+    const valid = nodeCrypto.verify(
+      envelopeInput('originator'),
+      fromHex(String(signature)),
+      fromHex(bob.identity),
+    );
+    expect(valid).toBe(true);
+  });
+
+  it.each([
+    ['a capsule', 'originator', Buffer.from(`frame-capsule-v1\0${'h'.repeat(32)}`)],
+    ['an envelope in another role', 'originator', envelopeInput('auditor')],
+    ['an envelope of another version', 'originator', Buffer.from('capsule-provenance-v0.7:originator\0{}')],
+    ['the domain cut short', 'originator', envelopeInput('originator').subarray(0, 20)],
+    ['nothing', 'originator', new Uint8Array()],
+    [
+      'more than an envelope',
+      'originator',
+      Buffer.concat([envelopeInput('originator'), Buffer.alloc(16_384)]),
+    ],
+  ])('refuses %s', async (_name, role, message) => {
+    expect(errorOf(await signed(role, message)).code).toBe('permission_denied');
   });
 });
 
