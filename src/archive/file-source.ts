@@ -1,0 +1,71 @@
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import { MeshError } from '../lib/errors.ts';
+import { LayoutError } from './layout-error.ts';
+import type { ReusableSource } from './source.ts';
+
+/** A file that is read where it is needed, never as a whole. */
+export interface FileSource extends ReusableSource, AsyncDisposable {
+  /** Closing twice is fine. */
+  close(): Promise<void>;
+}
+
+/** Opening a FIFO would otherwise wait for somebody to write into it. */
+const READ_WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** Opens a regular file. Throws `usage` where there is none or it cannot be read. */
+export async function openFileSource(path: string): Promise<FileSource> {
+  try {
+    const file = await open(path, READ_WITHOUT_WAITING);
+    const found = await file.stat().catch(() => null);
+    if (found?.isFile()) return new OpenFile(path, file, found.size);
+    await file.close();
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  throw new MeshError('usage', `${path} cannot be read (it is not a file).`);
+}
+
+class OpenFile implements FileSource {
+  readonly size: number;
+  readonly #path: string;
+  readonly #file: FileHandle;
+
+  constructor(path: string, file: FileHandle, size: number) {
+    this.#path = path;
+    this.#file = file;
+    this.size = size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    await this.readInto(bytes, offset);
+    return bytes;
+  }
+
+  async readInto(target: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
+    let filled = 0;
+    while (filled < target.length) {
+      const { bytesRead } = await this.#file
+        .read(target, filled, target.length - filled, offset + filled)
+        .catch((error: unknown) => {
+          throw unreadable(this.#path, error);
+        });
+      if (bytesRead === 0)
+        throw new LayoutError('truncated', `${this.#path} got shorter while it was being read.`);
+      filled += bytesRead;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function unreadable(path: string, error: unknown): MeshError {
+  const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return new MeshError('usage', `${path} cannot be read (${reason}).`);
+}
