@@ -7,6 +7,7 @@ import { CliError } from './failure.ts';
 const ANSWER_TIMEOUT_MS = 30_000;
 /** Characters of one event: above the largest result that an event carries. */
 const EVENT_CHARS = 8_388_608;
+const ARCHIVE_TYPE = 'application/vnd.capsule+zip';
 
 export interface RequestOptions {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -35,17 +36,12 @@ export class ApiClient {
 
   /** `T` is what the route is documented to answer; node and command line are of one version. */
   async request<T>(path: string, options: RequestOptions = {}): Promise<T> {
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? ANSWER_TIMEOUT_MS);
-    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-    const response = await this.#fetch(path, { ...options, signal }, 'application/json');
-    try {
-      return (await response.json()) as T;
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      throw new MeshError('unreachable', `The answer of ${this.url} broke off or is not JSON.`, undefined, {
-        cause: error,
-      });
-    }
+    return this.#answer(path, options, 'application/json', async (response) => (await response.json()) as T);
+  }
+
+  /** The bytes of an archive. */
+  async download(path: string, options: RequestOptions = {}): Promise<Uint8Array> {
+    return this.#answer(path, options, ARCHIVE_TYPE, async (response) => response.bytes());
   }
 
   /** Follows a stream of server-sent events until it ends or `signal` aborts, from the one after `since`. */
@@ -58,6 +54,30 @@ export class ApiClient {
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(new EventSourceParserStream({ maxBufferSize: EVENT_CHARS }));
     for await (const { id, data } of events) yield { id, data };
+  }
+
+  async #answer<T>(
+    path: string,
+    options: RequestOptions,
+    accept: string,
+    read: (response: Response) => Promise<T>,
+  ): Promise<T> {
+    const timeout = AbortSignal.timeout(options.timeoutMs ?? ANSWER_TIMEOUT_MS);
+    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+    const response = await this.#fetch(path, { ...options, signal }, accept);
+    try {
+      return await read(response);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw new MeshError(
+        'unreachable',
+        `The answer of ${this.url} broke off or is not what it should be.`,
+        undefined,
+        {
+          cause: error,
+        },
+      );
+    }
   }
 
   async #fetch(

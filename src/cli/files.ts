@@ -85,12 +85,14 @@ export async function writeOutput(
 
 const nameOf = (name: string) => (name === '-' ? 'Standard input' : name);
 
-function reason(error: unknown): string {
+/** The system’s name for it, such as `ENOENT`, else what it says. */
+export function reason(error: unknown): string {
   if (error instanceof Error && 'code' in error) return String(error.code);
   return error instanceof Error ? error.message : String(error);
 }
 
-function within<T>(name: string, work: () => T): T {
+/** Runs `work`, with `name` in front of what it complains about. */
+export function within<T>(name: string, work: () => T): T {
   try {
     return work();
   } catch (error) {

@@ -1,7 +1,8 @@
 import tab from '@bomb.sh/tab/commander';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { packageVersion } from '../daemon/version.ts';
 import { Cli } from './cli.ts';
+import { addArchives } from './commands/archive/index.ts';
 import { addCapsules } from './commands/capsules.ts';
 import { addCredits } from './commands/credits.ts';
 import { addIdentity } from './commands/identity.ts';
@@ -14,15 +15,18 @@ import { addStart } from './commands/start.ts';
 import { addWatch } from './commands/watch.ts';
 import { addWorkflow } from './commands/workflow.ts';
 import { EXIT, failureOf } from './failure.ts';
+import { safeText } from './format.ts';
+import { HelpfulCommand } from './help.ts';
 import type { CliIo } from './io.ts';
 
 /** All commands (interfaces "Node"), bound to where they read and print. */
 export function createProgram(cli: Cli): Command {
-  const program = new Command('capsule')
+  const program = new HelpfulCommand('capsule')
     .description('Run signed capsules on a mesh of your own machines.')
     .version(`capsule ${packageVersion()}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .showHelpAfterError(false)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => cli.io.stdout.write(text),
@@ -41,6 +45,8 @@ export function createProgram(cli: Cli): Command {
   addReceipts(program, cli);
   addPermissions(program, cli);
   addIdentity(program, cli);
+  addArchives(program.commandsGroup('Archives:'), cli);
+  program.commandsGroup('Shell:');
   tab(program, { completionCommandName: 'completion' });
   return program;
 }
@@ -51,14 +57,14 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   const program = createProgram(cli);
   try {
     if (args.length === 0) {
-      program.outputHelp({ error: true });
+      program.outputHelp();
       return EXIT.usage;
     }
     await program.parseAsync([...args], { from: 'user' });
     return cli.exitCode;
   } catch (error) {
     const { text, exit } = failureOf(error);
-    if (text !== '') cli.note(text);
+    if (text !== '') cli.note(safeText(text));
     return exit;
   }
 }

@@ -26,7 +26,7 @@ describe('the command as a process', () => {
   });
 
   it('ends quietly when nobody reads its output any more', async () => {
-    const { child, ended, soFar } = spawnCapsule(['--help']);
+    const { child, ended, soFar } = spawnCapsule(['completion', 'bash']);
     child.stdout.destroy();
     expect((await ended).code).toBe(0);
     expect(soFar.stderr).toBe('');

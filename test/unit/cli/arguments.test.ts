@@ -34,10 +34,10 @@ describe('arguments of the command line', () => {
     '%s has help with an example',
     async (_, path) => {
       const ran = await inProcess([...path, '--help']);
-      expect(ran).toMatchObject({ code: 0, stderr: '' });
-      expect(ran.stdout).toContain(`Usage: capsule ${path.join(' ')}`);
-      expect(ran.stdout).toMatch(new RegExp(`Examples?:\\n  \\$ capsule ${path[0] ?? ''}`));
-      expect(ran.stdout).toContain('--json');
+      expect(ran).toMatchObject({ code: 0, stdout: '' });
+      expect(ran.stderr).toContain(`Usage: capsule ${path.join(' ')}`);
+      expect(ran.stderr).toMatch(new RegExp(`Examples?:\\n  \\$ capsule ${path[0] ?? ''}`));
+      expect(ran.stderr).toContain('--json');
     },
   );
 
@@ -76,6 +76,19 @@ describe('arguments of the command line', () => {
       'identity new',
       'identity export',
       'identity import',
+      'verify',
+      'vectors verify',
+      'inspect',
+      'chain',
+      'manifest',
+      'envelope',
+      'program',
+      'agents',
+      'extract',
+      'keygen',
+      'seal',
+      'append',
+      'decrypt',
     ]);
   });
 
@@ -92,9 +105,22 @@ describe('arguments of the command line', () => {
 
   it('gives help for a command on demand', async () => {
     const ran = await inProcess(['help', 'run']);
-    expect(ran).toMatchObject({ code: 0, stderr: '' });
-    expect(ran.stdout).toContain('Usage: capsule run');
+    expect(ran).toMatchObject({ code: 0, stdout: '' });
+    expect(ran.stderr).toContain('Usage: capsule run');
   });
+
+  it.each([['--help'], ['-h'], ['help']])(
+    '%s lists each command with its summary, as a message',
+    async (asked) => {
+      const ran = await inProcess([asked]);
+      expect(ran).toMatchObject({ code: 0, stdout: '' });
+      for (const command of createProgram(new Cli(memoryIo())).commands.filter(
+        (each) => each.name() !== 'complete',
+      ))
+        expect(ran.stderr).toMatch(new RegExp(`^  ${command.name()} +\\S`, 'm'));
+      expect(ran.stderr).toMatch(/verify\s+verify/);
+    },
+  );
 
   const id = '0'.repeat(64);
   it.each([

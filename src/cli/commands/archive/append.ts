@@ -1,0 +1,70 @@
+import { continueArchive } from '../../../archive/continue.ts';
+import { openArchive } from '../../../archive/open.ts';
+import type { OpenedArchive } from '../../../archive/types.ts';
+import { refuseExisting, writeWhole } from '../../archive-files.ts';
+import type { Cli } from '../../cli.ts';
+import { usage } from '../../failure.ts';
+import { readText } from '../../files.ts';
+import { actingParticipants, readEvents, readParticipants, sealingTime } from './drafts.ts';
+import { readPublicKeys, recipientSecret } from './keys.ts';
+import { components, withSource } from './open.ts';
+import { tellSealed } from './sealed.ts';
+import { readSigners, type SignerOptions } from './signers.ts';
+
+export interface AppendOptions extends SignerOptions {
+  out: string;
+  event?: string[];
+  participant?: string[];
+  program?: string;
+  key?: string;
+  recipient?: string[];
+  pith?: boolean;
+  at?: string;
+  force?: boolean;
+}
+
+const PROGRAM_BYTES = 16_777_216;
+
+/** Verifies an archive, appends to its history and seals the whole again (archive-v0.6 "Hydration"). */
+export async function append(cli: Cli, file: string, options: AppendOptions): Promise<void> {
+  const force = options.force === true;
+  if (!force) await refuseExisting([options.out]);
+  const events = await readEvents(cli, options.event);
+  if (events.length === 0)
+    throw usage('There is no event to append.', 'Give one: --event JSON, or --event @FILE');
+  const participants = await readParticipants(cli, options.participant);
+  const program =
+    options.program === undefined ? {} : { program: await readText(cli.io, options.program, PROGRAM_BYTES) };
+  const named = await readPublicKeys(cli.io, options.recipient);
+  const sealedAt = sealingTime(options.at);
+  const secret = await recipientSecret(cli.io, options);
+  const done = await cli.interruptible(
+    (signal) =>
+      withSource(file, async (source) => {
+        const opened = await openArchive(components, source, { ...secret, signal });
+        const signers = await readSigners(cli, options);
+        const recipients = named.length > 0 ? named : recipientsOf(opened);
+        const acting = actingParticipants(cli, events, [...opened.manifest.participants, ...participants]);
+        const additions = {
+          events,
+          participants: [...participants, ...acting],
+          ...program,
+          ...(options.pith === false && { pith: false }),
+        };
+        const sealed = await writeWhole(options.out, { force }, (sink) =>
+          continueArchive(components, opened, additions, { signers, sealedAt, recipients, signal }, sink),
+        );
+        return { sealed, before: opened.manifest.id };
+      }),
+    () => 'Interrupted: nothing was written.',
+  );
+  if (done === undefined) return;
+  const { sealed, before } = done;
+  if (sealed.capsuleId !== before)
+    cli.note(`Another originator signed, so the capsule id changed; it was ${before}.`);
+  tellSealed(cli, options, options.out, sealed);
+}
+
+/** Whoever could read it before can read it afterwards. */
+export const recipientsOf = ({ decryption }: OpenedArchive): string[] =>
+  decryption?.key_bundles.map(({ recipient_public_key: key }) => key) ?? [];

@@ -1,0 +1,51 @@
+import { parseDocument } from '../../../archive/documents.ts';
+import { readFileOf } from '../../../archive/inner.ts';
+import { LayoutError } from '../../../archive/layout-error.ts';
+import { PATHS } from '../../../archive/paths.ts';
+import type { Cli } from '../../cli.ts';
+import { safeText } from '../../format.ts';
+import { components, type LookOptions, lookInto, plainOf } from './open.ts';
+import { indented } from './text.ts';
+
+/** Manifest or envelope as stored, indented; with a key those of the encrypted content. */
+export function printDocument(
+  cli: Cli,
+  file: string,
+  options: LookOptions,
+  name: 'manifest' | 'envelope',
+): Promise<void> {
+  return lookInto(cli, file, options, async ({ outer, plain }) => {
+    const path = PATHS[name];
+    const bytes = await readFileOf(components, plain?.container ?? outer, path);
+    cli.print(indented(parseDocument(path, bytes)));
+  });
+}
+
+/** The Markdown, byte for byte in a pipe; on a terminal nothing in it can drive the terminal. */
+export function printText(
+  cli: Cli,
+  file: string,
+  options: LookOptions,
+  name: 'program' | 'agents',
+): Promise<void> {
+  return lookInto(cli, file, options, async (look) => {
+    const path = PATHS[name];
+    const { container } = plainOf(look, path);
+    const missing = name === 'agents' && !container.entries.has(path);
+    if (missing) cli.note(`(no ${path} in this capsule)`);
+    const text = missing ? null : decode(path, await readFileOf(components, container, path));
+    if (options.json) cli.printJson({ path, text });
+    else if (text !== null) {
+      if (cli.io.stdout.isTTY) cli.print(safeText(text));
+      else cli.io.stdout.write(text);
+    }
+  });
+}
+
+function decode(path: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new LayoutError('invalid_utf8', `${path} is not valid UTF-8.`, path);
+  }
+}

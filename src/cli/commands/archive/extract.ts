@@ -1,0 +1,48 @@
+import { resolve } from 'node:path';
+import { streamEntry } from '../../../archive/zip/content.ts';
+import { unpack } from '../../archive-tree.ts';
+import type { Cli } from '../../cli.ts';
+import { plural } from '../../format.ts';
+import { components, type LookOptions, lookInto } from './open.ts';
+import { byteCount, oneLine } from './text.ts';
+
+export interface ExtractOptions extends LookOptions {
+  force?: boolean;
+}
+
+/** Unpacks an archive, or with a key its encrypted content, below a directory and nowhere else. */
+export function extract(cli: Cli, file: string, directory: string, options: ExtractOptions): Promise<void> {
+  return lookInto(cli, file, options, async ({ outer, plain }) => {
+    if (plain === null) cli.note('The content is encrypted and stays so; --key FILE unpacks what is inside.');
+    const container = plain?.container ?? outer;
+    const target = resolve(directory);
+    const entries = [...container.entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    const done = await cli.interruptible(
+      (signal) =>
+        unpack(
+          target,
+          entries.map(({ path }) => path),
+          {
+            force: options.force === true,
+            signal,
+            write: (path, sink) => {
+              const entry = container.entries.get(path);
+              return entry === undefined
+                ? Promise.resolve()
+                : streamEntry(components, container, entry, sink, signal);
+            },
+          },
+        ).then(() => true),
+      () => 'Interrupted: nothing was extracted.',
+    );
+    if (done === undefined) return;
+    const files = entries.map(({ path, size }) => ({ path, size }));
+    const total = files.reduce((sum, { size }) => sum + size, 0);
+    cli.answer(options, { directory: target, files, total_bytes: total }, () =>
+      [
+        ...files.map(({ path, size }) => `  wrote ${oneLine(path).padEnd(48)} ${byteCount(size)}`),
+        `extracted ${plural(files.length, 'file')} (${byteCount(total)}) to ${target}`,
+      ].join('\n'),
+    );
+  });
+}

@@ -1,0 +1,85 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { openFileSource } from '../../../archive/file-source.ts';
+import { ARCHIVE_LIMITS, type ByteSource } from '../../../archive/types.ts';
+import { MeshError } from '../../../lib/errors.ts';
+import { usage } from '../../failure.ts';
+import { reason } from '../../files.ts';
+
+/** A file on the disk that is opened for each read: a folder may have more files than a process may hold open. */
+export class FolderFile implements ByteSource {
+  /** Below the folder, with `/`. */
+  readonly path: string;
+  /** On the disk. */
+  readonly location: string;
+  readonly size: number;
+
+  constructor(path: string, location: string, size: number) {
+    this.path = path;
+    this.location = location;
+    this.size = size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const source = await openFileSource(this.location);
+    try {
+      if (source.size !== this.size)
+        throw new MeshError('conflict', `${this.location} changed while it was being sealed.`);
+      return await source.read(offset, length);
+    } finally {
+      await source.close();
+    }
+  }
+}
+
+export interface Walk {
+  files: FolderFile[];
+  /** How many names that begin with a dot were passed over. */
+  hidden: number;
+}
+
+/**
+ * Every file below a folder, in order, without hidden ones and without `except`. Throws `usage` for what is no plain
+ * file or folder, links among them: what they lead to may lie outside. Throws `too_large` for more than an archive may hold.
+ */
+export async function walkFolder(folder: string, except: string): Promise<Walk> {
+  const walk: Walk = { files: [], hidden: 0 };
+  let total = 0;
+  const visit = async (prefix: string): Promise<void> => {
+    const entries = await readdir(join(folder, prefix), { withFileTypes: true }).catch((error: unknown) => {
+      throw usage(`${join(folder, prefix)} cannot be read as a folder (${reason(error)}).`);
+    });
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = `${prefix}${entry.name}`;
+      const location = join(folder, path);
+      if (resolve(location) === except) continue;
+      if (entry.name.startsWith('.')) walk.hidden += 1;
+      else if (entry.isDirectory()) await visit(`${path}/`);
+      else if (entry.isSymbolicLink())
+        throw usage(`${location} is a symbolic link; put the file itself there, or leave it out.`);
+      else if (!entry.isFile()) throw usage(`${location} is neither a file nor a folder.`);
+      else {
+        const { size } = await lstat(location);
+        total += size;
+        walk.files.push(new FolderFile(path, location, size));
+        refuseTooMuch(folder, walk.files.length, total);
+      }
+    }
+  };
+  await visit('');
+  return walk;
+}
+
+function refuseTooMuch(folder: string, files: number, total: number): void {
+  const { maxEntries, maxTotalBytes } = ARCHIVE_LIMITS;
+  if (files > maxEntries)
+    throw new MeshError(
+      'too_large',
+      `${folder} has more than ${String(maxEntries)} files, the most that an archive may hold.`,
+    );
+  if (total > maxTotalBytes)
+    throw new MeshError(
+      'too_large',
+      `${folder} has more than ${String(maxTotalBytes)} bytes, the most that an archive may hold.`,
+    );
+}

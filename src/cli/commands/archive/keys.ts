@@ -1,0 +1,71 @@
+import { fromHex } from '../../../lib/hex.ts';
+import { usage } from '../../failure.ts';
+import { readText } from '../../files.ts';
+import type { CliIo } from '../../io.ts';
+
+/** Bytes of a key file: 64 characters, with room for line ends. */
+const KEY_FILE_BYTES = 1024;
+/** An allowlist of 10,000 keys with their comments fits. */
+const ALLOWLIST_BYTES = 1_048_576;
+
+const HEX_KEY = /^[0-9a-f]{64}$/;
+
+/** What is wrong with something that should have been a key. */
+function keyProblem(text: string): string {
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return 'is in uppercase; keys are lowercase hex';
+  if (/^[0-9a-fA-F]+$/.test(text)) return `has ${String(text.length)} hex characters; a key has 64`;
+  return 'is not a key: 64 lowercase hex characters';
+}
+
+/** A public key as it was typed. Throws `usage`. */
+export function publicKey(subject: string, text: string): string {
+  if (HEX_KEY.test(text)) return text;
+  throw usage(`${subject} ${keyProblem(text)}.`);
+}
+
+/** The key of a file that has nothing but it: 64 hex characters. Throws `usage`. */
+async function keyOfFile(io: CliIo, file: string): Promise<string> {
+  const text = (await readText(io, file, KEY_FILE_BYTES)).trim();
+  if (HEX_KEY.test(text)) return text;
+  throw usage(`The key in ${file} ${text === '' ? 'is missing' : keyProblem(text)}.`);
+}
+
+/** A 32-byte secret: an Ed25519 seed, or an X25519 secret. Throws `usage`. */
+export async function readSecret(io: CliIo, file: string): Promise<Uint8Array> {
+  return fromHex(await keyOfFile(io, file));
+}
+
+/** The option that opens encrypted content, as the archive library takes it. */
+export async function recipientSecret(
+  io: CliIo,
+  options: { key?: string },
+): Promise<{ recipientSecret?: Uint8Array }> {
+  return options.key === undefined ? {} : { recipientSecret: await readSecret(io, options.key) };
+}
+
+/** Public keys that were given each as itself or as the name of a file that has it. Throws `usage`. */
+export async function readPublicKeys(io: CliIo, values: readonly string[] = []): Promise<string[]> {
+  const keys = await Promise.all(
+    values.map((value) => (/^[0-9a-fA-F]{64}$/.test(value) ? value : keyOfFile(io, value))),
+  );
+  return [...new Set(keys.map((key) => publicKey(`The key ${key}`, key)))];
+}
+
+export interface AllowlistOptions {
+  allowlist?: string[];
+  allowlistFile?: string;
+}
+
+/** Keys from options and from a file: one a line, what follows it or `#` is a comment. Throws `usage`. */
+export async function readAllowlist(io: CliIo, options: AllowlistOptions): Promise<string[]> {
+  const typed = (options.allowlist ?? []).map((key) => publicKey(`The --allowlist entry ${key}`, key));
+  if (options.allowlistFile === undefined) return typed;
+  const file = options.allowlistFile;
+  const lines = (await readText(io, file, ALLOWLIST_BYTES)).split(/\r?\n/);
+  const listed = lines.flatMap((line, index) => {
+    const [entry = ''] = line.replace(/#.*/, '').trim().split(/\s+/);
+    return entry === '' ? [] : [publicKey(`Line ${String(index + 1)} of ${file}`, entry)];
+  });
+  if (listed.length === 0) throw usage(`There is no key in ${file}.`);
+  return [...typed, ...listed];
+}

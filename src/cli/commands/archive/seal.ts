@@ -1,0 +1,55 @@
+import { sealArchive } from '../../../archive/seal.ts';
+import { refuseExisting, writeWhole } from '../../archive-files.ts';
+import type { Cli } from '../../cli.ts';
+import { usage } from '../../failure.ts';
+import type { NodeOptions } from '../../target.ts';
+import { sealingTime } from './drafts.ts';
+import { type FolderOptions, folderDraft } from './folder.ts';
+import { readPublicKeys } from './keys.ts';
+import { components } from './open.ts';
+import { tellSealed } from './sealed.ts';
+import { readSigners, type SignerOptions } from './signers.ts';
+
+export interface SealCommandOptions extends NodeOptions, FolderOptions, SignerOptions {
+  recipient?: string[];
+  workflow?: string;
+  at?: string;
+  force?: boolean;
+}
+
+/** What the node decides when it seals a workflow. */
+const OF_FOLDERS = ['title', 'author', 'event', 'signer', 'signedSkill', 'at'] as const;
+
+/** Seals a folder or, asking the running node, a workflow. */
+export async function seal(
+  cli: Cli,
+  directory: string | undefined,
+  options: SealCommandOptions,
+): Promise<void> {
+  if ((directory === undefined) === (options.workflow === undefined))
+    throw usage('Name either a folder or --workflow ID.');
+  const force = options.force === true;
+  if (!force) await refuseExisting([options.out]);
+  const recipients = await readPublicKeys(cli.io, options.recipient);
+  if (options.workflow !== undefined) {
+    const unused = OF_FOLDERS.find((name) => options[name] !== undefined);
+    if (unused !== undefined)
+      throw usage(
+        `--${unused === 'signedSkill' ? 'signed-skill' : unused} is for folders; a workflow is sealed by the node.`,
+      );
+    const { sealWorkflow } = await import('./seal-workflow.ts');
+    return sealWorkflow(cli, options.workflow, recipients, options);
+  }
+  if (directory === undefined) return;
+  const sealedAt = sealingTime(options.at);
+  const draft = await folderDraft(cli, directory, options);
+  const signers = await readSigners(cli, options);
+  const sealed = await cli.interruptible(
+    (signal) =>
+      writeWhole(options.out, { force }, (sink) =>
+        sealArchive(components, draft, { signers, sealedAt, recipients, signal }, sink),
+      ),
+    () => 'Interrupted: nothing was written.',
+  );
+  if (sealed !== undefined) tellSealed(cli, options, options.out, sealed);
+}
