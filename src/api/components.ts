@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { Verification, VerifyOptions } from '../archive/types.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -28,8 +29,26 @@ export interface Capsules {
   follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
 }
 
+/** Sealing and verifying (archive-v0.6). */
+export interface Archives {
+  /**
+   * The whole archive, encrypted where there are `recipients` (64-hex X25519 keys). Throws `not_found`, `conflict` while
+   * the workflow is under way, `too_large`.
+   */
+  sealWorkflow(
+    id: string,
+    options: { recipients: string[]; signal: AbortSignal },
+  ): Promise<{ bytes: Uint8Array; archiveId: string }>;
+  /** Whatever the bytes are, there is a verdict. */
+  verify(
+    bytes: Uint8Array,
+    options: Pick<VerifyOptions, 'allowlist' | 'strict' | 'signal'>,
+  ): Promise<Verification>;
+}
+
 export interface ApiComponents {
   capsules: Capsules;
+  archives: Archives;
   store: Pick<CapsuleStore, 'list'>;
   /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */
   signDraft(draft: CapsuleDraft): Capsule;

@@ -7,6 +7,7 @@ import { errorHandler, notFoundHandler, refuseConnection } from './errors.ts';
 import { Followers } from './event-stream.ts';
 import { namedSchemas, openApi } from './openapi.ts';
 import type { RouteContext, Server } from './route-context.ts';
+import { archiveRoutes } from './routes/archives.ts';
 import { capabilityRoutes } from './routes/capabilities.ts';
 import { capsuleRoutes } from './routes/capsules.ts';
 import { creditRoutes } from './routes/credits.ts';
@@ -92,6 +93,7 @@ const ROUTES = [
   capsuleRoutes,
   eventRoutes,
   workflowRoutes,
+  archiveRoutes,
   capabilityRoutes,
   creditRoutes,
   receiptRoutes,

@@ -22,6 +22,7 @@ import { createLibp2pNetwork } from '../network/libp2p-network.ts';
 import { DatabaseCapsuleStore } from '../store/capsule-store.ts';
 import { openDatabase } from '../store/database.ts';
 import type { Database } from '../store/types.ts';
+import { archivesOf } from './archives.ts';
 import { findCapabilities } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
 import { defaultGrants } from './default-grants.ts';
@@ -146,6 +147,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const api = createApi(
     {
       capsules: exchange,
+      archives: archivesOf({ capsules, explain: (id) => exchange.explain(id), signer, clock }),
       store: capsules,
       signDraft: draftSigner({ signer, crypto, clock }),
       engine,

@@ -2,6 +2,9 @@ import { pino } from 'pino';
 import type { ApiComponents, ApiInit } from '../../src/api/components.ts';
 import { draftSigner } from '../../src/api/draft.ts';
 import type { CapsuleView, MeshEvent } from '../../src/api/schemas/capsules.ts';
+import { nodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
+import { sealToBytes } from '../../src/archive/seal.ts';
+import { verifyArchive } from '../../src/archive/verify.ts';
 import { checkCapsule } from '../../src/capsule/check-capsule.ts';
 import { nodeIdOf } from '../../src/capsule/identity.ts';
 import { createNodeCrypto } from '../../src/lib/crypto-node.ts';
@@ -113,6 +116,25 @@ export function memoryNode(clock: VirtualClock) {
         followers.add(follower);
         return () => void followers.delete(follower);
       },
+    },
+    archives: {
+      async sealWorkflow(id, { recipients }) {
+        const view = views.get(id);
+        if (view === undefined) throw new MeshError('not_found', `This node knows no capsule ${id}.`);
+        if (view.status !== 'completed') throw new MeshError('conflict', 'The workflow has not ended.');
+        const draft = {
+          program: `# ${id}\n`,
+          participants: [{ actor_id: 'system:node' }],
+          payload: [{ path: 'payload/result.json', content: Buffer.from(JSON.stringify(view.result)) }],
+        };
+        const signers = [
+          { role: 'originator', publicKey: IDENTITY, sign: (message: Uint8Array) => signer.sign(message) },
+        ];
+        const options = { signers, sealedAt: '2026-01-01T00:00:00Z', recipients };
+        const { bytes, sealed } = await sealToBytes({ crypto: nodeArchiveCrypto }, draft, options);
+        return { bytes, archiveId: sealed.capsuleId };
+      },
+      verify: (bytes, options) => verifyArchive({ crypto: nodeArchiveCrypto }, bytes, options),
     },
     store: {
       async list({ status, requestedCapability, limit = 50, cursor = '0' }) {

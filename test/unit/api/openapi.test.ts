@@ -153,6 +153,17 @@ describe('what is answered matches it:', () => {
     check('/api/credits/grants', 'post', 201, granted.json());
     const trusted = await app.inject({ method: 'POST', url: '/api/capabilities/notify/trust' });
     check('/api/capabilities/{name}/trust', 'post', 200, trusted.json());
+    node.end(submitted.json().id, 'done');
+    const sealed = await app.inject(`/api/workflows/${submitted.json().id}/archive`);
+    for (const archive of [sealed.rawPayload, Buffer.from('no archive')]) {
+      const verified = await app.inject({
+        method: 'POST',
+        url: '/api/archives/verify',
+        headers: { 'content-type': 'application/zip' },
+        payload: archive,
+      });
+      check('/api/archives/verify', 'post', 200, verified.json());
+    }
   });
 
   it('refusals', async () => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Compile } from 'typebox/compile';
 import { Check } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
+import * as archive from '../../../capabilities/archive/index.ts';
 import * as data from '../../../capabilities/data/index.ts';
 import * as gemma from '../../../capabilities/gemma/index.ts';
 import * as notify from '../../../capabilities/notify/index.ts';
@@ -11,7 +12,7 @@ import { CapabilityManifest } from '../../../protocols/manifest/v1/schema.ts';
 import { compileJsonSchema } from '../../../src/engine/json-schema.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 
-const modules = { data, gemma, notify, report, text };
+const modules = { archive, data, gemma, notify, report, text };
 
 describe.each(Object.entries(modules))('the %s manifest', (name, module) => {
   const read = async (): Promise<CapabilityManifest> => {

@@ -1,0 +1,128 @@
+import type { ServerResponse } from 'node:http';
+import type { onRequestHookHandler } from 'fastify';
+import { Type } from 'typebox';
+import { Hex32 } from '../../../protocols/common/v1/schema.ts';
+import { verificationReport } from '../../archive/report.ts';
+import { MeshError } from '../../lib/errors.ts';
+import type { RouteContext, Server } from '../route-context.ts';
+import {
+  ARCHIVE_TYPE,
+  ARCHIVE_TYPES,
+  ArchiveBytes,
+  SealQuery,
+  VerificationReport,
+  VerifyQuery,
+} from '../schemas/archives.ts';
+import { described, refusals } from '../schemas/shared.ts';
+import { compileValidator } from '../validation.ts';
+
+/** An archive is held in memory as a whole here; the command line verifies larger ones from their files. */
+const ARCHIVE_BYTES = 64 * 1024 * 1024;
+/** Archives at work at a time, each of which may be there twice: half a gigabyte in all. */
+const MAX_AT_WORK = 4;
+
+export function archiveRoutes(app: Server, context: RouteContext): void {
+  // A scope of its own: no other route takes bodies that are not JSON.
+  app.register(async (scope: Server) => {
+    scope.addHook('onRequest', oneOf(MAX_AT_WORK));
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(
+      [...ARCHIVE_TYPES],
+      { parseAs: 'buffer', bodyLimit: ARCHIVE_BYTES },
+      async (_request: unknown, body: Buffer) => body,
+    );
+    scope.addContentTypeParser('*', async () => {
+      throw new MeshError(
+        'invalid_request',
+        `The body must be an archive, with "Content-Type: ${ARCHIVE_TYPE}".`,
+      );
+    });
+    sealRoute(scope, context);
+    verifyRoute(scope, context);
+  });
+}
+
+function sealRoute(app: Server, { components: { archives } }: RouteContext): void {
+  app.get(
+    '/api/workflows/:id/archive',
+    {
+      schema: {
+        operationId: 'sealWorkflow',
+        summary: 'The finished workflow that a capsule belongs to, as an archive that this node signs.',
+        params: Type.Object({ id: Hex32 }),
+        querystring: SealQuery,
+        response: {
+          200: {
+            description: 'A `.capsule` file.',
+            headers: { 'x-archive-id': { type: 'string', description: "The archive's `capsule_id`." } },
+            content: { [ARCHIVE_TYPE]: { schema: ArchiveBytes } },
+          },
+          ...refusals,
+        },
+      },
+    },
+    async ({ params: { id }, query: { recipient: recipients = [] } }, reply) => {
+      const { bytes, archiveId } = await archives.sealWorkflow(id, {
+        recipients,
+        signal: whileOpen(reply.raw),
+      });
+      return reply
+        .type(ARCHIVE_TYPE)
+        .header('content-disposition', `attachment; filename="${id}.capsule"`)
+        .header('x-archive-id', archiveId)
+        .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    },
+  );
+}
+
+function verifyRoute(app: Server, { components: { archives } }: RouteContext): void {
+  app.post(
+    '/api/archives/verify',
+    {
+      bodyLimit: ARCHIVE_BYTES,
+      // The bytes are not JSON: only what stands in the address is checked against a schema.
+      validatorCompiler: (part) =>
+        part.httpPart === 'body' ? (value) => ({ value }) : compileValidator(part),
+      schema: {
+        operationId: 'verifyArchive',
+        summary: 'Verifies an archive, without a key to open it (L2).',
+        consumes: [...ARCHIVE_TYPES],
+        body: ArchiveBytes,
+        querystring: VerifyQuery,
+        response: {
+          200: described('The verdict, whatever it is; `ok` says which.', VerificationReport),
+          ...refusals,
+        },
+      },
+    },
+    async ({ body, query: { allowlist, strict = false } }, reply) => {
+      if (!Buffer.isBuffer(body)) throw new MeshError('invalid_request', 'There is no archive in the body.');
+      const signal = whileOpen(reply.raw);
+      const options = { strict, signal, ...(allowlist !== undefined && { allowlist }) };
+      return verificationReport(await archives.verify(body, options));
+    },
+  );
+}
+
+/** Lets so many requests in at a time; the next one is told to come back. */
+function oneOf(limit: number): onRequestHookHandler {
+  let atWork = 0;
+  return (_request, reply, done) => {
+    if (atWork >= limit) {
+      done(new MeshError('busy', `This node works on ${limit} archives already.`));
+      return;
+    }
+    atWork += 1;
+    reply.raw.once('close', () => {
+      atWork -= 1;
+    });
+    done();
+  };
+}
+
+/** Aborted when nobody waits for the answer any more. */
+function whileOpen(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => controller.abort());
+  return controller.signal;
+}

@@ -1,0 +1,49 @@
+import type { ArchiveCrypto } from '../archive/crypto.ts';
+import { ORIGINATOR } from '../archive/envelope.ts';
+import { sealToBytes } from '../archive/seal.ts';
+import type { Sealed } from '../archive/types.ts';
+import { nodeIdOf } from '../capsule/identity.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Signer } from '../lib/crypto.ts';
+import { workflowDraft } from './workflow-draft.ts';
+import { wholeSeconds } from './workflow-events.ts';
+import { gatherWorkflow, type WorkflowSources } from './workflow-facts.ts';
+
+export interface WorkflowArchivesComponents extends WorkflowSources {
+  crypto: ArchiveCrypto;
+  signer: Signer;
+  clock: Clock;
+}
+
+/** Turns finished workflows into archives, signed by this node as `originator`. */
+export class WorkflowArchives {
+  readonly #components: WorkflowArchivesComponents;
+
+  constructor(components: WorkflowArchivesComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * The archive of the workflow that a capsule belongs to; the same bytes for the same workflow and second, unless it
+   * is encrypted to `recipients` (64-hex X25519 keys). Throws `not_found`, `conflict` while it is under way, `too_large`.
+   */
+  async seal(
+    id: string,
+    options: { recipients?: string[]; signal?: AbortSignal } = {},
+  ): Promise<{ bytes: Uint8Array; sealed: Sealed }> {
+    const { crypto, signer, clock } = this.#components;
+    const facts = gatherWorkflow(this.#components, id);
+    const sealedAtMs = clock.now();
+    const draft = workflowDraft(facts, { sealedAtMs, sealingNode: nodeIdOf(signer.identity) });
+    const originator = {
+      role: ORIGINATOR,
+      publicKey: signer.identity,
+      sign: (message: Uint8Array) => signer.sign(message),
+    };
+    return sealToBytes({ crypto }, draft, {
+      ...options,
+      signers: [originator],
+      sealedAt: wholeSeconds(sealedAtMs),
+    });
+  }
+}
