@@ -4,16 +4,17 @@ import { type Check, checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type JsonLimits, parseJson } from '../lib/json.ts';
 import type { ReadEvent } from './chain.ts';
+import type { Findings } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
 import { PATHS } from './paths.ts';
-import type { Finding } from './types.ts';
 
 /** An index of 10,000 files with long paths fits; a document is read as a whole. */
 export const DOCUMENT_LIMITS: JsonLimits = { maxBytes: 33_554_432, maxDepth: 64 };
 /** One event; many times what a summary needs. */
 const EVENT_LIMITS: JsonLimits = { maxBytes: 4_194_304, maxDepth: 64 };
-/** The whole chain is held in memory while it is walked. */
+/** The whole chain is held in memory while it is walked; both bounds, since empty lines cost memory too. */
 export const MAX_CHAIN_BYTES = 67_108_864;
+export const MAX_EVENTS = 100_000;
 
 const manifestCheck = checkOf(Manifest);
 const envelopeCheck = checkOf(Envelope);
@@ -41,26 +42,35 @@ export function parseDecryption(bytes: Uint8Array): DecryptionMetadata {
   return shaped(PATHS.decryption, decryptionCheck, parseDocument(PATHS.decryption, bytes));
 }
 
-/** `chain/events.jsonl`, as far as it can be read; what cannot be is a finding. Never throws. */
-export function parseEvents(bytes: Uint8Array): { events: ReadEvent[]; findings: Finding[] } {
+/** `chain/events.jsonl`, as far as it can be read; what cannot be goes to `findings`. Never throws. */
+export function parseEvents(bytes: Uint8Array, findings: Findings): ReadEvent[] {
   const events: ReadEvent[] = [];
-  const findings: Finding[] = [];
-  const fail = (message: string, line?: number) =>
-    findings.push({ area: 'chain', path: PATHS.chain, message, ...(line !== undefined && { seq: line }) });
+  const fail = (message: string, seq?: number) =>
+    findings.add({ area: 'chain', path: PATHS.chain, message, ...(seq !== undefined && { seq }) });
   const text = textOf(bytes);
-  if (text === null) {
-    fail('the chain is not valid UTF-8');
-    return { events, findings };
-  }
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  for (const [index, line] of lines.entries()) {
+  if (text === null) fail('the chain is not valid UTF-8');
+  if (text === '') fail('the chain has no event');
+  let number = 0;
+  for (const line of linesOf(text ?? '')) {
+    number += 1;
+    if (number > MAX_EVENTS) {
+      fail(`the chain has more than ${String(MAX_EVENTS)} events`);
+      break;
+    }
     const read = readEvent(line);
-    if (typeof read === 'string') fail(read, index + 1);
-    else events.push({ line: index + 1, event: read });
+    if (typeof read === 'string') fail(read, number);
+    else events.push({ line: number, event: read });
   }
-  if (lines.length === 0) fail('the chain has no event');
-  return { events, findings };
+  return events;
+}
+
+/** What stands between line feeds; nothing after the last one. */
+function* linesOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf('\n', start);
+    yield text.slice(start, end < 0 ? undefined : end);
+    start = end < 0 ? text.length : end + 1;
+  }
 }
 
 /** The event, or what is wrong with its line. */

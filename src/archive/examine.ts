@@ -82,7 +82,7 @@ async function examineAll(examiner: Examiner): Promise<void> {
   }
   const manifest = { value: asManifest(manifestFile), stored: manifestFile };
   const envelope = { value: asEnvelope(envelopeFile), stored: envelopeFile };
-  examiner.layout(envelope.value);
+  examiner.layout(manifest.value, envelope.value);
   examiner.documents(manifest, envelope);
   const digests = await examiner.contentIndex(manifest.value, envelope.value);
   if (envelope.value.cipher === 'none') await examiner.chain(manifest.value, envelope.value);
@@ -107,8 +107,12 @@ class Examiner {
     for (const message of container.warnings) this.#departure([{ area: 'layout', message }]);
   }
 
-  fail(...findings: readonly Finding[]): void {
-    this.#to.findings.add(...findings);
+  fail(finding: Finding): void {
+    this.#to.findings.add(finding);
+  }
+
+  failAll(findings: Iterable<Finding>): void {
+    this.#to.findings.addAll(findings);
   }
 
   /** Manifest or envelope; throws LayoutError where it is not JSON. A wrong CRC alone does not keep it from being read. */
@@ -121,7 +125,13 @@ class Examiner {
     return document;
   }
 
-  layout({ cipher }: Envelope): void {
+  layout({ encryption }: Manifest, { cipher }: Envelope): void {
+    if (encryption && encryption.metadata_path !== PATHS.decryption)
+      this.fail({
+        area: 'layout',
+        reason: 'invalid_shape',
+        message: 'manifest.encryption has another metadata_path',
+      });
     for (const path of cipher === 'none' ? REQUIRED_PLAIN : REQUIRED_ENCRYPTED) {
       if (this.#container.entries.has(path)) continue;
       this.fail({ area: 'layout', reason: 'missing_required_file', path, message: `${path} is missing` });
@@ -150,7 +160,7 @@ class Examiner {
       this.fail({ area: 'content_index', message: 'index_hash is not the hash of the list of files' });
     if (envelope.value.content_index_hash !== index.index_hash)
       this.fail({ area: 'content_index', message: "content_index_hash is not the manifest's index_hash" });
-    this.fail(...checkEnvelope(envelope.value, manifest.value));
+    this.failAll(checkEnvelope(envelope.value, manifest.value));
   }
 
   /** Every file against the index, and the index against the files. Gives the hash of each file. */
@@ -185,23 +195,18 @@ class Examiner {
   /** The whole chain and its two anchors. */
   async chain(manifest: Manifest, envelope: Envelope): Promise<void> {
     if (this.#chain === null) return;
-    const { events, findings } = parseEvents(this.#chain);
+    const events = parseEvents(this.#chain, this.#to.findings);
     this.#to.events = events;
-    this.fail(...findings);
     const actors = new Set(manifest.participants.map(({ actor_id: actor }) => actor));
-    this.fail(...checkChain(this.#components.crypto, events, actors));
+    this.failAll(checkChain(this.#components.crypto, events, actors));
     const anchor = (name: 'first_event_hash' | 'entry_hash', event: ReadEvent | undefined, which: string) => {
       if (event !== undefined && event.event.hash !== envelope[name])
         this.fail({ area: 'chain', message: `envelope.${name} is not the hash of the ${which} event` });
     };
     anchor('first_event_hash', events[0], 'first');
     anchor('entry_hash', events.at(-1), 'last');
-    this.fail(
-      ...(await checkCheckpoints(
-        this.#components,
-        events.map(({ event }) => event),
-      )),
-    );
+    const plain = events.map(({ event }) => event);
+    this.failAll(await checkCheckpoints(this.#components, plain));
     this.#departure(strictEvents(events));
     if (this.#chain.at(-1) !== LINE_FEED)
       this.#departure([{ area: 'chain', message: 'the last event is not ended by a line feed' }]);
@@ -224,7 +229,7 @@ class Examiner {
       this.#options.allowlist,
     );
     this.#to.signers = signers;
-    this.fail(...findings);
+    this.failAll(findings);
   }
 
   strictness(manifest: Stored<Manifest>, envelope: Stored<Envelope>): void {
@@ -269,7 +274,7 @@ class Examiner {
 
   /** From the rules of the format, without harm: a finding when strict, else a warning. */
   #departure(findings: readonly Finding[]): void {
-    (this.#options.strict ? this.#to.findings : this.#to.warnings).add(...findings);
+    (this.#options.strict ? this.#to.findings : this.#to.warnings).addAll(findings);
   }
 }
 

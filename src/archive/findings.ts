@@ -9,12 +9,14 @@ export class Findings {
   readonly #areas = new Set<Area>();
   #left = 0;
 
-  add(...found: readonly Finding[]): void {
-    for (const finding of found) {
-      this.#areas.add(finding.area);
-      if (this.list.length < MAX_FINDINGS) this.list.push(finding);
-      else this.#left += 1;
-    }
+  add(finding: Finding): void {
+    this.#areas.add(finding.area);
+    if (this.list.length < MAX_FINDINGS) this.list.push(finding);
+    else this.#left += 1;
+  }
+
+  addAll(findings: Iterable<Finding>): void {
+    for (const finding of findings) this.add(finding);
   }
 
   get none(): boolean {

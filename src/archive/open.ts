@@ -2,6 +2,7 @@ import type { ArchiveEvent, Envelope, Manifest } from '../../protocols/archive/v
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { asEnvelope, asManifest, parseDocument, parseEvents } from './documents.ts';
+import { Findings } from './findings.ts';
 import { decryptInner, readFileOf } from './inner.ts';
 import { PATHS } from './paths.ts';
 import { bytesSource } from './source.ts';
@@ -93,6 +94,6 @@ export async function readArchive(
 }
 
 async function eventsOf(components: ArchiveComponents, container: Container): Promise<ArchiveEvent[]> {
-  const { events } = parseEvents(await readFileOf(components, container, PATHS.chain));
+  const events = parseEvents(await readFileOf(components, container, PATHS.chain), new Findings());
   return events.map(({ event }) => event);
 }

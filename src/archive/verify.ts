@@ -89,9 +89,9 @@ async function verifyInner(
     examination.findings.add(ofInner(layoutFinding(inner.refused)));
     return end(null, decrypted.metadata);
   }
-  examination.findings.add(...inner.examination.findings.list.map(ofInner));
-  examination.warnings.add(...inner.examination.warnings.list.map(ofInner));
-  examination.findings.add(...differences(examination, inner.examination));
+  examination.findings.addAll(inner.examination.findings.list.map(ofInner));
+  examination.warnings.addAll(inner.examination.warnings.list.map(ofInner));
+  examination.findings.addAll(differences(examination, inner.examination));
   return end(inner, decrypted.metadata);
 }
 
