@@ -1,17 +1,30 @@
 import type { Archives } from '../api/components.ts';
-import { nodeArchiveCrypto } from '../archive/crypto-node.ts';
-import { verifyArchive } from '../archive/verify.ts';
-import { WorkflowArchives, type WorkflowArchivesComponents } from '../exchange/workflow-archive.ts';
+import type { WorkflowArchives, WorkflowArchivesComponents } from '../exchange/workflow-archive.ts';
 
-/** What HTTP asks about archives, answered with this process's own cryptography. */
+/**
+ * What HTTP asks about archives, answered with this process's own cryptography. The library is loaded when it is first
+ * asked for: no start waits for it.
+ */
 export function archivesOf(components: Omit<WorkflowArchivesComponents, 'crypto'>): Archives {
-  const crypto = nodeArchiveCrypto;
-  const workflows = new WorkflowArchives({ ...components, crypto });
+  let workflows: Promise<WorkflowArchives> | undefined;
   return {
     sealWorkflow: async (id, options) => {
-      const { bytes, sealed } = await workflows.seal(id, options);
+      workflows ??= workflowArchives(components);
+      const { bytes, sealed } = await (await workflows).seal(id, options);
       return { bytes, archiveId: sealed.capsuleId };
     },
-    verify: (bytes, options) => verifyArchive({ crypto }, bytes, options),
+    verify: async (bytes, options) => {
+      const { nodeArchiveCrypto } = await import('../archive/crypto-node.ts');
+      const { verifyArchive } = await import('../archive/verify.ts');
+      return verifyArchive({ crypto: nodeArchiveCrypto }, bytes, options);
+    },
   };
+}
+
+async function workflowArchives(
+  components: Omit<WorkflowArchivesComponents, 'crypto'>,
+): Promise<WorkflowArchives> {
+  const { nodeArchiveCrypto } = await import('../archive/crypto-node.ts');
+  const { WorkflowArchives } = await import('../exchange/workflow-archive.ts');
+  return new WorkflowArchives({ ...components, crypto: nodeArchiveCrypto });
 }
