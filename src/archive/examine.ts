@@ -15,7 +15,7 @@ import {
 import { checkEnvelope, checkSigners } from './envelope.ts';
 import { Findings } from './findings.ts';
 import { capsuleId } from './identity.ts';
-import { LayoutError } from './layout-error.ts';
+import { LayoutError, missingFile } from './layout-error.ts';
 import { PATHS, REQUIRED_ENCRYPTED, REQUIRED_PLAIN } from './paths.ts';
 import { unsupportedRules } from './rules.ts';
 import { programFields, strictDocuments, strictEvents } from './strict.ts';
@@ -118,7 +118,7 @@ class Examiner {
   /** Manifest or envelope; throws LayoutError where it is not JSON. A wrong CRC alone does not keep it from being read. */
   async document(path: string): Promise<JsonObject> {
     const entry = this.#container.entries.get(path);
-    if (entry === undefined) throw new LayoutError('missing_required_file', `${path} is missing.`, path);
+    if (entry === undefined) throw missingFile(path);
     const { bytes, crcMatches } = await readUnchecked(this.#components, this.#container, entry);
     const document = parseDocument(path, bytes);
     if (!crcMatches) this.fail(wrongCrc(path));

@@ -1,7 +1,7 @@
 import type { DecryptionMetadata, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
 import { parseDecryption } from './documents.ts';
 import { decryptContent } from './encryption.ts';
-import { LayoutError } from './layout-error.ts';
+import { missingFile } from './layout-error.ts';
 import { PATHS } from './paths.ts';
 import type { ArchiveComponents, Container } from './types.ts';
 import { readEntry } from './zip/content.ts';
@@ -39,6 +39,6 @@ export async function readFileOf(
   path: string,
 ): Promise<Uint8Array> {
   const entry = container.entries.get(path);
-  if (entry === undefined) throw new LayoutError('missing_required_file', `${path} is missing.`, path);
+  if (entry === undefined) throw missingFile(path);
   return readEntry(components, container, entry);
 }

@@ -14,3 +14,6 @@ export class LayoutError extends MeshError {
     this.path = path;
   }
 }
+
+export const missingFile = (path: string): LayoutError =>
+  new LayoutError('missing_required_file', `${path} is missing.`, path);

@@ -3,7 +3,8 @@ import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { asEnvelope, asManifest, parseDocument, parseEvents } from './documents.ts';
 import { Findings } from './findings.ts';
-import { decryptInner, readFileOf } from './inner.ts';
+import { decryptInner } from './inner.ts';
+import { missingFile } from './layout-error.ts';
 import { PATHS } from './paths.ts';
 import { bytesSource } from './source.ts';
 import type {
@@ -15,6 +16,7 @@ import type {
   VerifyOptions,
 } from './types.ts';
 import { verifyAll } from './verify.ts';
+import { readUnchecked } from './zip/content.ts';
 import { openContainer } from './zip/reader.ts';
 
 /**
@@ -75,7 +77,7 @@ export async function readArchive(
 ): Promise<ReadArchive> {
   const source = input instanceof Uint8Array ? bytesSource(input) : input;
   const outer = await openContainer(components, source, limits);
-  const document = async (path: string) => parseDocument(path, await readFileOf(components, outer, path));
+  const document = async (path: string) => parseDocument(path, await look(components, outer, path));
   const manifest = asManifest(await document(PATHS.manifest));
   const envelope = asEnvelope(await document(PATHS.envelope));
   const encrypted = envelope.cipher !== 'none';
@@ -94,6 +96,13 @@ export async function readArchive(
 }
 
 async function eventsOf(components: ArchiveComponents, container: Container): Promise<ArchiveEvent[]> {
-  const events = parseEvents(await readFileOf(components, container, PATHS.chain), new Findings());
+  const events = parseEvents(await look(components, container, PATHS.chain), new Findings());
   return events.map(({ event }) => event);
+}
+
+/** A file as it is: whoever looks at a damaged archive wants to see it, damage and all. */
+async function look(components: ArchiveComponents, container: Container, path: string): Promise<Uint8Array> {
+  const entry = container.entries.get(path);
+  if (entry === undefined) throw missingFile(path);
+  return (await readUnchecked(components, container, entry)).bytes;
 }
