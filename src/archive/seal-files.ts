@@ -1,6 +1,6 @@
 import { MeshError } from '../lib/errors.ts';
 import type { ArchiveCrypto } from './crypto.ts';
-import { chunksOf } from './source.ts';
+import { passingChunksOf } from './source.ts';
 import { ARCHIVE_LIMITS, type ByteSource, type FileInput } from './types.ts';
 import type { ZipFile } from './zip/writer.ts';
 
@@ -41,7 +41,7 @@ async function prepareSource(
 ): Promise<PreparedFile> {
   const hasher = crypto.hasher();
   let crc32 = 0;
-  for await (const chunk of chunksOf(content, 0, content.size)) {
+  for await (const chunk of passingChunksOf(content, 0, content.size)) {
     signal?.throwIfAborted();
     hasher.update(chunk);
     crc32 = crypto.crc32(chunk, crc32);
