@@ -4,11 +4,12 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Workflow, WorkflowNode } from '../src/exchange/types.ts';
 import type { Provider } from '../src/market/types.ts';
-import { type DemoNode, shown, startNode } from './demo/nodes.ts';
+import { type DemoNode, shown, shownAnywhere, startNode } from './demo/nodes.ts';
 
 /*
  * The main job on three nodes in three processes: a real document goes to the node that cannot analyse it, and the
- * chain analyse → report → store → notify runs on the others. Ends with exit code 0 only if everything held.
+ * chain analyse → report → store → notify runs on the others; what they did is sealed into an archive. Ends with exit
+ * code 0 only if everything held. `npm run demo -- FILE` keeps the archive there.
  */
 
 const DOCUMENT = example('incident-report.md');
@@ -80,7 +81,14 @@ async function runDemo(): Promise<void> {
   await shown(desk, 'credits', 'reconcile', analyst.info.nodeId);
   await shown(desk, 'credits', 'reconcile', archive.info.nodeId);
 
-  say(`Four capsules completed on ${executors.size} nodes; receipts verified; balances add up.`);
+  say('The whole of it as one signed file, which anybody can verify without a node:');
+  const [archiveFile = join(home, 'workflow.capsule')] = process.argv.slice(2);
+  await shown(desk, 'seal', '--workflow', workflow.root, '-o', archiveFile);
+  await shownAnywhere('verify', archiveFile, '--allowlist', desk.info.identity);
+
+  say(
+    `Four capsules completed on ${executors.size} nodes; receipts verified; balances add up; the archive verifies.`,
+  );
 }
 
 async function start(name: string, capabilities: string[], bootstrap: DemoNode[]): Promise<DemoNode> {

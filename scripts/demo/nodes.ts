@@ -78,8 +78,17 @@ async function readyInfo(child: ChildProcess): Promise<NodeInfo | undefined> {
 
 /** Runs a command against a node as a person would, showing the line that was typed and what it printed. */
 export async function shown(node: DemoNode, ...args: string[]): Promise<void> {
-  process.stdout.write(`\n${node.name}$ capsule ${args.map(quoted).join(' ')}\n`);
-  const child = spawn(process.execPath, [COMMAND, ...args, '--data', node.directory], {
+  await typed(node.name, args, ['--data', node.directory]);
+}
+
+/** The same for a command that needs no node. */
+export async function shownAnywhere(...args: string[]): Promise<void> {
+  await typed('anywhere', args, []);
+}
+
+async function typed(where: string, args: string[], unseen: string[]): Promise<void> {
+  process.stdout.write(`\n${where}$ capsule ${args.map(quoted).join(' ')}\n`);
+  const child = spawn(process.execPath, [COMMAND, ...args, ...unseen], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const [code] = await once(child, 'exit');
