@@ -6,6 +6,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { seededRandom } from '../test/support/random.ts';
+import { fuzzVectors } from './conformance/fuzz-run.ts';
 import { Results, reasonOf } from './conformance/results.ts';
 import { runFolder } from './conformance/run.ts';
 import { json, table } from './conformance/table.ts';
@@ -13,6 +15,8 @@ import { json, table } from './conformance/table.ts';
 const OWN = join('protocols', 'archive', 'v1', 'vectors');
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Each is a whole archive in base64. */
+const MAX_SHOWN_FAILURES = 10;
 const USAGE = 'Usage: npm run conformance -- [FOLDER…] [--json] [--only NAME] | --fuzz SECONDS';
 
 async function run(folders: readonly string[], only: string | undefined, asJson: boolean): Promise<number> {
@@ -34,6 +38,22 @@ async function run(folders: readonly string[], only: string | undefined, asJson:
   return results.failed === 0 ? 0 : 1;
 }
 
+/** For so many seconds; another seed each time, which is told, so that a failure can be had again. */
+async function runFuzzer(seconds: number): Promise<number> {
+  const seed = Date.now() % 2 ** 31;
+  const end = performance.now() + seconds * 1_000;
+  const report = await fuzzVectors(join(root, OWN), seededRandom(seed), () => performance.now() < end);
+  const { cases, opened, verified, failures, memoryGrowth } = report;
+  for (const { problem, bytes } of failures.slice(0, MAX_SHOWN_FAILURES))
+    process.stdout.write(`FAIL ${problem}\n${Buffer.from(bytes).toString('base64')}\n`);
+  const megabytes = Math.ceil(memoryGrowth / 1_048_576);
+  process.stdout.write(
+    `seed ${String(seed)}: ${String(cases)} cases, ${String(opened)} readable, ${String(verified)} harmless, ` +
+      `${String(megabytes)} MiB of memory\n${String(cases - failures.length)} passed, ${String(failures.length)} failed\n`,
+  );
+  return failures.length === 0 ? 0 : 1;
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const options = { json: { type: 'boolean' }, only: { type: 'string' }, fuzz: { type: 'string' } } as const;
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
@@ -44,6 +64,12 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const { values, positionals } = parsed;
+  if (values.fuzz !== undefined) {
+    const seconds = Number(values.fuzz);
+    if (seconds > 0 && positionals.length === 0) return runFuzzer(seconds);
+    process.stderr.write(`--fuzz takes a number of seconds, and no folder.\n${USAGE}\n`);
+    return 2;
+  }
   return run(positionals, values.only, values.json === true);
 }
 

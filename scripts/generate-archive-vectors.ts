@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { chain } from './archive-vectors/chain.ts';
 import type { VectorCollection } from './archive-vectors/collection.ts';
 import { contentIndex } from './archive-vectors/content-index.ts';
+import { continuedOnes } from './archive-vectors/continued.ts';
 import { embedded, numbers, pithTexts } from './archive-vectors/data.ts';
 import { documents } from './archive-vectors/documents.ts';
 import { encryptedOnes } from './archive-vectors/encrypted.ts';
@@ -29,7 +30,16 @@ async function vectorFiles(): Promise<Map<string, Buffer>> {
   put('signing-input.json', inputs);
   put('numbers.json', numbers());
   put('pith.json', pithTexts());
-  for (const collection of [valid, layout, documents, contentIndex, envelope, chain, encryptedOnes])
+  for (const collection of [
+    valid,
+    layout,
+    documents,
+    contentIndex,
+    envelope,
+    chain,
+    continuedOnes,
+    encryptedOnes,
+  ])
     await addCollection(files, collection());
   return files;
 }

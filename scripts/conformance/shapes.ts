@@ -11,7 +11,7 @@ const Names = Type.Array(Text);
 
 /** Public and private key, raw, hex. */
 const KeyPair = Type.Object({ publicKey: Text, privateKey: Text });
-export const KeyFile = Type.Record(Text, KeyPair);
+export const KeyFile = Type.Record(Text, KeyPair, { minProperties: 1 });
 export type KeyFile = Static<typeof KeyFile>;
 
 const SignerExpected = Type.Object({ role: Text, valid: Type.Boolean(), trusted: Type.Boolean() });
