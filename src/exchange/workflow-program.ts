@@ -37,6 +37,8 @@ export function workflowProgram(facts: WorkflowFacts, sealedAt: string): string 
     'The chain has one event for each capsule and one for each receipt. Capsules and receipts lie under `payload/` as ' +
       'they were signed. The SHA-256 of `payload/results/<capsule>.json` and of `payload/inputs/<capsule>.json` are ' +
       'the `resultHash` and the `inputHash` of the receipt.',
+    '## How to continue',
+    'Append an event to the chain and seal again: what is here stays as it is, and the next archive begins from it.',
     '## Notes',
     bullets(...notes(facts)),
   );

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { NextStep } from '../../../protocols/capsule/v1/schema.ts';
+import { nodeArchiveCrypto } from '../../../src/archive/crypto-node.ts';
+import { verifyArchive } from '../../../src/archive/verify.ts';
 import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
+import { WorkflowArchives } from '../../../src/exchange/workflow-archive.ts';
 import { workflowDraft } from '../../../src/exchange/workflow-draft.ts';
 import { gatherWorkflow } from '../../../src/exchange/workflow-facts.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
@@ -189,6 +192,111 @@ describe('the archive of a finished workflow', () => {
     const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
     const { id } = await a.run({ payload: { text: 'private' }, privacyRule: 'restricted' });
     expect(draftAt(a, id).program).toContain("1 capsule of it is restricted to the origin's own node");
+  });
+
+  it('names the models that wrote something, as what they are: claims of their nodes', async () => {
+    const { a } = await trio();
+    const { id } = await chain(a);
+    const { capsules } = a.life;
+    const facts = gatherWorkflow({ capsules, explain: () => [] }, id);
+    const execution = {
+      model: 'gemma3:4b *x*\n# y',
+      digest: null,
+      quantization: null,
+      options: {},
+      seed: null,
+      promptTokens: null,
+      completionTokens: null,
+    };
+    const steps = facts.steps.map((each) =>
+      each.receipt === null ? each : { ...each, receipt: { ...each.receipt, execution } },
+    );
+    const [root = facts.root] = steps;
+    const draft = workflowDraft(
+      { ...facts, root, steps },
+      { sealedAtMs: 1_700_000_999_999, sealingNode: a.nodeId },
+    );
+    expect(draft.participants.at(-1)).toEqual({
+      actor_id: 'ai:gemma3:4b_x_y',
+      role: 'author',
+      label: 'gemma3:4b *x*\n# y',
+    });
+    expect(draft.participants.filter(({ actor_id }) => actor_id.startsWith('ai:'))).toHaveLength(1);
+    expect(draft.events?.[1]).toMatchObject({
+      payload: { model: 'gemma3:4b *x*\n# y' },
+      untrusted_payload_fields: expect.arrayContaining(['payload.model', 'payload.statement']),
+    });
+    expect(draft.program).toContain('Model: gemma3:4b \\*x\\* \\# y');
+    expect(draft.agents).toContain('`ai:gemma3:4b_x_y`: the model gemma3:4b \\*x\\* \\# y');
+  });
+
+  it('bounds its times by what came before and by the sealing, whatever the clocks of the nodes say', async () => {
+    const { a } = await trio();
+    const { id } = await chain(a);
+    const { capsules } = a.life;
+    const facts = gatherWorkflow({ capsules, explain: () => [] }, id);
+    const [first, second] = facts.steps;
+    if (first?.receipt == null || second?.receipt == null) throw new Error('Not two receipts');
+    first.receipt = { ...first.receipt, finishedAt: Number.MAX_SAFE_INTEGER };
+    second.receipt = { ...second.receipt, finishedAt: 0 };
+    const { events = [] } = workflowDraft(facts, { sealedAtMs: 1_700_000_001_999, sealingNode: a.nodeId });
+    expect(events.map(({ timestamp }) => timestamp)).toEqual([
+      '2023-11-14T22:13:20Z',
+      '2023-11-14T22:13:21Z',
+      '2023-11-14T22:13:21Z',
+      '2023-11-14T22:13:21Z',
+    ]);
+    expect(events.map(({ target }) => target.slice(-4))).toEqual(
+      [id, id, second.capsule.id, second.capsule.id].map((each) => each.slice(-4)),
+    );
+  });
+
+  it('is sealed by the node: the same workflow in the same second gives the same bytes', async () => {
+    const { mesh, a } = await trio();
+    const { id, child } = await chain(a);
+    const { capsules } = a.life;
+    const explain = (each: string) => a.exchange.explain(each);
+    const signer = a.key.signer;
+    const archives = new WorkflowArchives({
+      capsules,
+      explain,
+      signer,
+      clock: mesh.clock,
+      crypto: nodeArchiveCrypto,
+    });
+    const first = await archives.seal(id);
+    expect(Buffer.compare(first.bytes, (await archives.seal(child)).bytes)).toBe(0);
+    const verification = await verifyArchive({ crypto: nodeArchiveCrypto }, first.bytes, { strict: true });
+    expect(verification).toMatchObject({
+      ok: true,
+      signers: [{ role: 'originator', public_key: a.identity }],
+    });
+    await mesh.advance(1_000);
+    expect(Buffer.compare(first.bytes, (await archives.seal(id)).bytes)).not.toBe(0);
+  });
+
+  it('is refused where it would be too large', async () => {
+    const { a } = await trio();
+    const { id } = await chain(a);
+    const { capsules } = a.life;
+    const facts = gatherWorkflow({ capsules, explain: () => [] }, id);
+    const capsule = { ...facts.root.capsule, payload: { text: 'x'.repeat(1_000_000) } };
+    const steps = Array.from({ length: 26 }, () => ({ ...facts.root, capsule }));
+    const options = { sealedAtMs: 1_700_000_999_999, sealingNode: a.nodeId };
+    expect(() => workflowDraft({ ...facts, steps }, options)).toThrow(
+      expect.objectContaining({ code: 'too_large' }),
+    );
+    const stored = capsules.result(id);
+    if (stored === undefined) throw new Error('There is no result');
+    // Every capsule has sixteen next steps, without end.
+    const endless = {
+      get: () => capsules.get(id),
+      record: () => capsules.record(id),
+      result: () => ({ ...stored, steps: Array.from({ length: 16 }, () => ({ child: id, error: null })) }),
+    };
+    expect(() => gatherWorkflow({ capsules: endless, explain: () => [] }, id)).toThrow(
+      expect.objectContaining({ code: 'too_large' }),
+    );
   });
 
   it('is refused while a step is under way, and for what the node does not know', async () => {
