@@ -36,8 +36,8 @@ export interface CentralEntry {
   hasComment: boolean;
 }
 
-/** No writer has more than a name and a few short extra fields in a header; the directory is held in memory. */
-const MAX_HEADER_BYTES = 4_096;
+/** On average: a name and a few short extra fields. The directory is held in memory. */
+const MAX_HEADER_BYTES = 2_048;
 const TYPE_MASK = 0o170000;
 const TYPE_FILE = 0o100000;
 const TYPE_FOLDER = 0o040000;
@@ -53,10 +53,14 @@ export async function readDirectory(source: ByteSource, end: EndRecord): Promise
     );
   const directory = await source.read(directoryOffset, directorySize);
   const names = rawNames(directory, entryCount);
-  const entries: CentralEntry[] = [];
-  for await (const header of parse(directory, entryCount))
-    entries.push(checked(header, names[entries.length] ?? new Uint8Array()));
-  return entries;
+  const entries = new Map<string, CentralEntry>();
+  for await (const header of parse(directory, entryCount)) {
+    const entry = checked(header, names[entries.size] ?? new Uint8Array());
+    const { path } = entry;
+    if (entries.has(path)) throw new LayoutError('duplicate_entry', `${path} is in the archive twice.`, path);
+    entries.set(path, entry);
+  }
+  return [...entries.values()];
 }
 
 /** Walks the headers, which must fill the directory and be as many as the end of the archive says. */

@@ -36,24 +36,21 @@ export function departures(
 const listed = (first: string, count: number): string =>
   count === 1 ? first : `${first} and ${String(count - 1)} more`;
 
-/** Names that are one file on some file systems, and names that are both a file and a folder. */
+/**
+ * Names that are one file on some file systems, and files that are also folders. With the lowest of all characters for
+ * a slash, whatever is in a folder sorts right behind a file of the folder's name.
+ */
 function collidingPaths(directory: readonly CentralEntry[]): ReadonlySet<string> {
-  const files = new Map<string, string>();
+  const keyed = directory.map(({ path, isFolder }) => ({ path, isFolder, key: keyOf(path) }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
   const colliding = new Set<string>();
-  for (const { path, isFolder } of directory) {
-    if (isFolder) continue;
-    const folded = folding(path);
-    if (files.has(folded)) colliding.add(path);
-    else files.set(folded, path);
-  }
-  for (const { path } of directory) {
-    const folded = folding(path);
-    for (let slash = folded.indexOf('/'); slash !== -1; slash = folded.indexOf('/', slash + 1)) {
-      const file = files.get(folded.slice(0, slash));
-      if (file !== undefined) colliding.add(file);
-    }
+  for (const [place, { path, key, isFolder }] of keyed.entries()) {
+    const next = keyed[place + 1];
+    if (isFolder || next === undefined) continue;
+    if (next.key === key) colliding.add(next.path);
+    else if (next.key.startsWith(`${key}\0`)) colliding.add(path);
   }
   return colliding;
 }
 
-const folding = (path: string): string => path.normalize('NFC').toLowerCase();
+const keyOf = (path: string): string => path.normalize('NFC').toLowerCase().replaceAll('/', '\0');

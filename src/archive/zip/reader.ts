@@ -28,7 +28,6 @@ export async function openContainer(
   if (end.entryCount > maxEntries)
     throw tooMuch('entry_count_limit', `${String(end.entryCount)} entries`, maxEntries);
   const directory = await readDirectory(source, end);
-  checkDistinct(directory);
   const total = directory.reduce((sum, { size }) => sum + size, 0);
   if (total > maxTotalBytes)
     throw tooMuch('total_size_limit', `${String(total)} bytes unpacked`, maxTotalBytes);
@@ -54,14 +53,6 @@ const tooMuch = (
   what: string,
   limit: number,
 ): LayoutError => new LayoutError(reason, `The archive has ${what}; the limit is ${String(limit)}.`);
-
-function checkDistinct(directory: readonly CentralEntry[]): void {
-  const seen = new Set<string>();
-  for (const { path } of directory) {
-    if (seen.has(path)) throw new LayoutError('duplicate_entry', `${path} is in the archive twice.`, path);
-    seen.add(path);
-  }
-}
 
 /** Folders are left out: they have no content, and the format does not know them. */
 function entriesOf(

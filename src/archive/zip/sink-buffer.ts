@@ -1,40 +1,55 @@
-import { STREAM_CHUNK_BYTES } from '../source.ts';
 import type { ByteSink } from '../types.ts';
 
-/** Gathers short pieces, so that a sink is called once for a small archive and about once for each chunk of a large one. */
+/** Gathered before the sink is called: a small archive is one call. */
+const GATHERED_BYTES = 65_536;
+/** Longer pieces cost more to copy than to pass on. */
+const SHORT_BYTES = 16_384;
+
+/** Gathers short pieces for a sink, which may keep whatever it is given. */
 export class SinkBuffer {
   readonly #sink: ByteSink;
+  /** Not yet given to a buffer or to the sink. */
   #left: number;
-  #buffer: Uint8Array;
+  #buffer = new Uint8Array();
   #filled = 0;
 
   /** `size`: bytes that will be written in all. */
   constructor(sink: ByteSink, size: number) {
     this.#sink = sink;
     this.#left = size;
-    this.#buffer = new Uint8Array(Math.min(size, STREAM_CHUNK_BYTES));
   }
 
-  /** Undefined where nothing has to be waited for. */
-  write(bytes: Uint8Array): void | Promise<void> {
-    if (this.#filled + bytes.length > this.#buffer.length) return this.#passOn(bytes);
-    this.#buffer.set(bytes, this.#filled);
-    this.#filled += bytes.length;
+  /** Nothing has to be waited for where this is undefined. */
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (bytes.length > SHORT_BYTES) return this.#passOn(bytes);
+    if (this.#filled + bytes.length > this.#buffer.length) return this.#renew(bytes);
+    this.#add(bytes);
+    return undefined;
   }
 
   async flush(): Promise<void> {
     if (this.#filled === 0) return;
-    await this.#sink(this.#buffer.subarray(0, this.#filled));
-    this.#left -= this.#filled;
+    const gathered = this.#buffer.subarray(0, this.#filled);
+    this.#buffer = this.#buffer.subarray(this.#filled);
     this.#filled = 0;
-    // A new one: the sink may keep what it was given.
-    this.#buffer = new Uint8Array(Math.min(this.#left, STREAM_CHUNK_BYTES));
+    await this.#sink(gathered);
+  }
+
+  #add(bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#filled);
+    this.#filled += bytes.length;
+    this.#left -= bytes.length;
+  }
+
+  async #renew(bytes: Uint8Array): Promise<void> {
+    await this.flush();
+    this.#buffer = new Uint8Array(Math.min(this.#left, GATHERED_BYTES));
+    this.#add(bytes);
   }
 
   async #passOn(bytes: Uint8Array): Promise<void> {
     await this.flush();
-    if (bytes.length <= this.#buffer.length / 2) return this.write(bytes);
-    await this.#sink(bytes);
     this.#left -= bytes.length;
+    await this.#sink(bytes);
   }
 }
