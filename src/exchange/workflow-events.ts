@@ -72,7 +72,7 @@ function capsuleEvent(step: WorkflowStep, at: number): EventDraft {
       status: record.status,
       ...(parentCapsule !== null && { parent: parentCapsule }),
       ...(error !== null && { error: { code: error.code, message: error.message } }),
-      summary: `${asked ? 'Asked' : 'Handed on'} for ${capability}; it ${record.status}.`,
+      summary: `${asked ? 'Asked for' : 'Next step'} ${capability}; it ${record.status}.`,
     },
     untrusted_payload_fields: ['payload.summary', ...(error === null ? [] : ['payload.error.message'])],
   };
