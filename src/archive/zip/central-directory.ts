@@ -102,18 +102,11 @@ async function* parse(directory: Uint8Array, entryCount: number): AsyncGenerator
       return new Blob([bytes]).stream();
     },
   };
-  const headers = new ZipReader(reader).getEntriesGenerator({
-    strictness: 'strict',
-    filenameValidation: 'tolerant',
-  });
+  const zip = new ZipReader(reader);
   try {
-    for (;;) {
-      const { done, value } = await headers.next();
-      if (done === true) return;
-      yield value;
-    }
-  } catch (error) {
-    if (error instanceof LayoutError) throw error;
+    // Names are checked from their bytes, for a reason of their own.
+    yield* zip.getEntriesGenerator({ strictness: 'strict', filenameValidation: 'tolerant' });
+  } catch {
     throw new LayoutError('inconsistent_directory', 'The central directory cannot be read.');
   }
 }
