@@ -89,6 +89,7 @@ describe('arguments of the command line', () => {
       'seal',
       'append',
       'decrypt',
+      'hydrate',
     ]);
   });
 

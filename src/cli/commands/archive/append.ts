@@ -1,6 +1,5 @@
 import { continueArchive } from '../../../archive/continue.ts';
 import { openArchive } from '../../../archive/open.ts';
-import type { OpenedArchive } from '../../../archive/types.ts';
 import { refuseExisting, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
@@ -35,7 +34,7 @@ export async function append(cli: Cli, file: string, options: AppendOptions): Pr
   const participants = await readParticipants(cli, options.participant);
   const program =
     options.program === undefined ? {} : { program: await readText(cli.io, options.program, PROGRAM_BYTES) };
-  const named = await readPublicKeys(cli.io, options.recipient);
+  const recipients = await readPublicKeys(cli.io, options.recipient);
   const sealedAt = sealingTime(options.at);
   const secret = await recipientSecret(cli.io, options);
   const done = await cli.interruptible(
@@ -43,7 +42,6 @@ export async function append(cli: Cli, file: string, options: AppendOptions): Pr
       withSource(file, async (source) => {
         const opened = await openArchive(components, source, { ...secret, signal });
         const signers = await readSigners(cli, options);
-        const recipients = named.length > 0 ? named : recipientsOf(opened);
         const acting = actingParticipants(cli, events, [...opened.manifest.participants, ...participants]);
         const additions = {
           events,
@@ -64,7 +62,3 @@ export async function append(cli: Cli, file: string, options: AppendOptions): Pr
     cli.note(`Another originator signed, so the capsule id changed; it was ${before}.`);
   tellSealed(cli, options, options.out, sealed);
 }
-
-/** Whoever could read it before can read it afterwards. */
-export const recipientsOf = ({ decryption }: OpenedArchive): string[] =>
-  decryption?.key_bundles.map(({ recipient_public_key: key }) => key) ?? [];

@@ -6,6 +6,9 @@ import { MeshError } from '../../../lib/errors.ts';
 import { usage } from '../../failure.ts';
 import { reason } from '../../files.ts';
 
+/** How `capsule keygen` names what must not leave the machine. */
+const PRIVATE_KEY = '.private.hex';
+
 /** A file on the disk that is opened for each read: a folder may have more files than a process may hold open. */
 export class FolderFile implements ByteSource {
   /** Below the folder, with `/`. */
@@ -58,6 +61,8 @@ export async function walkFolder(folder: string, except: string): Promise<Walk> 
       else if (entry.isSymbolicLink())
         throw usage(`${location} is a symbolic link; put the file itself there, or leave it out.`);
       else if (!entry.isFile()) throw usage(`${location} is neither a file nor a folder.`);
+      else if (entry.name.endsWith(PRIVATE_KEY))
+        throw usage(`${location} is a private key; whoever gets the archive would have it.`);
       else {
         const { size } = await lstat(location);
         total += size;

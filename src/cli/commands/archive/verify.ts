@@ -1,4 +1,5 @@
 import { verificationReport } from '../../../archive/report.ts';
+import type { PolicyResult } from '../../../archive/signer-policy.ts';
 import type { Verification } from '../../../archive/types.ts';
 import { verifyArchive } from '../../../archive/verify.ts';
 import { MeshError, toErrorBody } from '../../../lib/errors.ts';
@@ -6,10 +7,11 @@ import type { Cli, OutputOptions } from '../../cli.ts';
 import { describeFailure, EXIT, usage } from '../../failure.ts';
 import { type AllowlistOptions, readAllowlist, recipientSecret } from './keys.ts';
 import { components, withSource } from './open.ts';
-import { oneLine } from './text.ts';
+import { judgeSigners, type PolicyFiles, policyText, readPolicy } from './policy.ts';
+import { oneLine, section } from './text.ts';
 import { verificationText } from './verify-text.ts';
 
-export interface VerifyOptions extends OutputOptions, AllowlistOptions {
+export interface VerifyOptions extends OutputOptions, AllowlistOptions, PolicyFiles {
   requireTrusted?: boolean;
   strict?: boolean;
   key?: string;
@@ -28,8 +30,12 @@ export async function verify(cli: Cli, file: string, options: VerifyOptions): Pr
 
 async function verifyAndTell(cli: Cli, file: string, options: VerifyOptions): Promise<void> {
   const allowlist = await readAllowlist(cli.io, options);
-  if (options.requireTrusted && allowlist.length === 0)
-    throw usage('--require-trusted needs to know whom you trust.', 'Name them: --allowlist KEY');
+  const policy = await readPolicy(cli.io, options);
+  if (options.requireTrusted && allowlist.length === 0 && (policy?.documents ?? []).length === 0)
+    throw usage(
+      '--require-trusted needs to know whom you trust.',
+      'Name them: --allowlist KEY, or --signers FILE',
+    );
   const settings = {
     ...(allowlist.length > 0 && { allowlist }),
     ...(options.strict && { strict: true }),
@@ -46,11 +52,30 @@ async function verifyAndTell(cli: Cli, file: string, options: VerifyOptions): Pr
   if (done === undefined) return;
   const { found, size } = done;
   if (!found.readable) return tellUnreadable(cli, options, found);
-  const ok = found.ok && !(options.requireTrusted && found.trustedSigners === 0);
+  const judged = policy === null ? null : await judgeSigners(found, policy);
+  const unmet = demandsUnmet(found, judged, options);
+  const ok = found.ok && unmet.length === 0;
   if (!ok) cli.exitCode = EXIT.failed;
-  cli.answer(options, { ...verificationReport(found), ok }, () =>
-    verificationText({ file, size, found, ok, demands: [] }).join('\n'),
-  );
+  const document = {
+    ...verificationReport(found),
+    ok,
+    integrity_ok: found.ok,
+    unmet,
+    ...(judged !== null && { policy: judged }),
+  };
+  const demands = [...(judged === null ? [] : policyText(judged)), ...section('Unmet:', unmet)];
+  cli.answer(options, document, () => verificationText({ file, size, found, ok, demands }).join('\n'));
+}
+
+/** What was asked for beyond the mathematics and is not there; a sentence each. */
+function demandsUnmet(found: Verification, judged: PolicyResult | null, options: VerifyOptions): string[] {
+  const trusted = found.trustedSigners > 0 || (judged?.signers.some(({ counts }) => counts) ?? false);
+  return [
+    ...(options.requireTrusted && !trusted ? ['No trusted key has signed.'] : []),
+    ...(judged !== null && judged.status !== 'satisfied' && found.ok
+      ? [`The policy is ${judged.status}.`]
+      : []),
+  ];
 }
 
 function tellUnreadable(cli: Cli, options: VerifyOptions, found: Verification): void {

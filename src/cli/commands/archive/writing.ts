@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { type Cli, withExample, withJson } from '../../cli.ts';
-import { hexId, several } from '../../options.ts';
+import { amount, hexId, several } from '../../options.ts';
 import { withData, withNode } from '../../target.ts';
 import type { AppendOptions } from './append.ts';
 import type { DecryptOptions } from './decrypt.ts';
+import type { HydrateOptions } from './hydrate.ts';
 import type { KeygenOptions } from './keygen.ts';
 import type { SealCommandOptions } from './seal.ts';
 
@@ -90,5 +91,41 @@ export function addWriting(program: Command, cli: Cli): void {
     'capsule decrypt report.capsule --key keys/bob.private.hex -o plain.capsule',
   ).action(async (file: string, options: DecryptOptions) =>
     (await import('./decrypt.ts')).decrypt(cli, file, options),
+  );
+
+  addHydrate(program, cli);
+}
+
+function addHydrate(program: Command, cli: Cli): void {
+  const hydrate = program
+    .command('hydrate')
+    .description('hydrate a model of the mesh with a verified capsule, and append what it says')
+    .argument('<file>', 'the .capsule file')
+    .option('-o, --out <file>', 'where to write the archive')
+    .option('--force', 'replace a file that is there')
+    .option('--capability <name>', 'who is asked', 'ai.chat')
+    .option('--task <text>', 'what is asked (default: what was done, what is open, what is next)')
+    .option('--print', 'print what the model would see, and stop; no node needed')
+    .option('--key <file>', 'a recipient’s private key, for an encrypted capsule')
+    .option(
+      '--allowlist <key>',
+      'trust this signer: its signed skills become instructions; repeatable',
+      several,
+    )
+    .option('--allowlist-file <file>', 'trust the keys in this file, one a line')
+    .option('--signer <role:keyfile>', 'sign in this role with this private key; repeatable', several)
+    .option('--on <node>', 'only this node may answer')
+    .option('--pay <n>', 'credits offered for it', amount)
+    .addHelpText(
+      'after',
+      '\nThe model sees nothing of a capsule that does not verify. What it sees goes to the node that answers, also' +
+        '\nwhere the capsule is encrypted; --on names one.',
+    );
+  withExample(
+    withNode(hydrate),
+    'capsule hydrate report.capsule --task "What is missing?" -o report-2.capsule',
+    'capsule hydrate report.capsule --print',
+  ).action(async (file: string, options: HydrateOptions) =>
+    (await import('./hydrate.ts')).hydrate(cli, file, options),
   );
 }

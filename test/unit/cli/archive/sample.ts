@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 import { nodeArchiveCrypto } from '../../../../src/archive/crypto-node.ts';
-import { recipientOf } from '../../../../src/archive/encryption.ts';
 import { sealToBytes } from '../../../../src/archive/seal.ts';
 import { bytesSource } from '../../../../src/archive/source.ts';
 import type { ArchiveDraft, SealOptions } from '../../../../src/archive/types.ts';
@@ -17,8 +16,11 @@ import { type RawEntry, rawZip } from '../../../support/raw-zip.ts';
 const KEYS = { alice, bob, carol, mallory };
 export const SEALED_AT = '2026-05-07T12:00:00Z';
 
-/** 64-hex X25519 key that content is encrypted to. */
-export const recipientKey = ({ seed }: TestKey): string => recipientOf(nodeArchiveCrypto, seed).publicKey;
+/** What content is encrypted to, for who has this Ed25519 seed: 64 hex characters. */
+export function recipientKey({ seed }: Pick<TestKey, 'seed'>): string {
+  const { agreementPublicKey, agreementSecret } = nodeArchiveCrypto;
+  return toHex(agreementPublicKey(agreementSecret(seed)));
+}
 
 export const DRAFT: ArchiveDraft = {
   program: '# Trip\n\nTwo days by the sea.\n',

@@ -1,0 +1,151 @@
+import type { JsonObject } from '../../../../protocols/common/v1/schema.ts';
+import { continueArchive } from '../../../archive/continue.ts';
+import { type Projection, projectArchive } from '../../../archive/hydrate.ts';
+import { openArchive } from '../../../archive/open.ts';
+import type { EventDraft, OpenedArchive } from '../../../archive/types.ts';
+import type { CapsuleView } from '../../../exchange/types.ts';
+import { MeshError } from '../../../lib/errors.ts';
+import { isJson } from '../../../lib/json.ts';
+import type { ApiClient } from '../../api-client.ts';
+import { refuseExisting, writeWhole } from '../../archive-files.ts';
+import type { Cli } from '../../cli.ts';
+import { usage } from '../../failure.ts';
+import { waitForEnd } from '../../follow.ts';
+import { safeText } from '../../format.ts';
+import { resultText, submitCapsule } from '../../outcome.ts';
+import { StatusLine } from '../../status-line.ts';
+import { findNode, type NodeOptions } from '../../target.ts';
+import type { Draft } from '../draft-options.ts';
+import { actingParticipants, sealingTime } from './drafts.ts';
+import { type AllowlistOptions, readAllowlist, recipientSecret } from './keys.ts';
+import { components, withSource } from './open.ts';
+import { tellSealed } from './sealed.ts';
+import { readSigners, type SignerOptions } from './signers.ts';
+
+export interface HydrateOptions extends NodeOptions, SignerOptions, AllowlistOptions {
+  capability: string;
+  out?: string;
+  key?: string;
+  task?: string;
+  print?: boolean;
+  on?: string;
+  pay?: number;
+  force?: boolean;
+}
+
+/** Takes messages as they are; whatever else may be asked gets them as one text. */
+const CHAT = 'ai.chat';
+const DEFAULT_TASK = 'Say what has been done so far, what is still open, and what the next step should be.';
+
+/** Verifies an archive, has a model of the mesh read it, appends what it said and seals again (archive-v0.6 "Hydration"). */
+export async function hydrate(cli: Cli, file: string, options: HydrateOptions): Promise<void> {
+  const { out, print = false, force = false } = options;
+  if (out === undefined && !print)
+    throw usage('Say where to write the archive: -o FILE, or --print to write none.');
+  if (out !== undefined && !print && !force) await refuseExisting([out]);
+  const allowlist = await readAllowlist(cli.io, options);
+  const secret = await recipientSecret(cli.io, options);
+  const done = await cli.interruptible(
+    (signal) =>
+      withSource(file, async (source) => {
+        const opened = await openArchive(components, source, { allowlist, ...secret, signal });
+        const task = options.task ?? DEFAULT_TASK;
+        const projection = await projectArchive(components, opened, { task, signal });
+        if (projection.truncated) cli.note('Not all of the archive fits; the model sees excerpts.');
+        if (print || out === undefined) return printProjection(cli, options, projection);
+        const client = await findNode(cli.io, options);
+        const view = await ask(cli, client, draftOf(options, projection), options.on, signal);
+        const sealed = await sealAnswer(cli, opened, view, { ...options, out, force }, signal);
+        if (!options.json) cli.note(`${safeText(resultText(view.result)).trim()}\n`);
+        tellSealed(cli, options, out, sealed);
+        return true;
+      }),
+    () => 'Interrupted: nothing was written.',
+  );
+  if (done === undefined) return;
+}
+
+function printProjection(cli: Cli, options: HydrateOptions, projection: Projection): true {
+  cli.answer(options, projection, () =>
+    projection.messages.map(({ role, content }) => `[${role}]\n${safeText(content)}`).join('\n\n'),
+  );
+  return true;
+}
+
+function draftOf({ capability, pay }: HydrateOptions, { messages }: Projection): Draft {
+  const text = messages.map(({ content }) => content).join('\n\n');
+  return {
+    requestedCapability: capability,
+    payload: capability === CHAT ? { messages } : { text },
+    paymentRule: pay === undefined ? null : { type: 'credit', amount: pay },
+    privacyRule: 'public',
+    executionPolicy: null,
+    next: null,
+  };
+}
+
+async function ask(
+  cli: Cli,
+  client: ApiClient,
+  body: Draft,
+  executor: string | undefined,
+  signal: AbortSignal,
+): Promise<CapsuleView> {
+  const status = new StatusLine(cli.io.stderr);
+  const id = await submitCapsule(client, { body, executor }, signal);
+  const onEvent = status.show.bind(status);
+  const view = await waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear());
+  if (view.status !== 'failed') return view;
+  const { code, message } = view.error ?? { code: 'internal' as const, message: 'The capsule failed.' };
+  throw new MeshError(code, message, { capsule: id });
+}
+
+/** Nothing that a model said is taken for anything but words: its fields are marked untrusted. */
+function eventOf(view: CapsuleView): EventDraft {
+  const answer = resultText(view.result);
+  const { requestedCapability: capability } = view.capsule;
+  // A record on the wire is JSON; its type cannot say so.
+  const receipt: unknown = view.receipt;
+  const payload: JsonObject = {
+    statement: answer,
+    answer,
+    capability,
+    capsule: view.id,
+    ...(view.executor !== null && { executor: view.executor }),
+    ...(isJson(receipt) && { receipt }),
+  };
+  return {
+    actor: `ai:${modelOf(view)}`,
+    kind: 'observation',
+    action: 'answered',
+    target: 'program.md',
+    payload,
+    untrusted_payload_fields: ['payload.statement', 'payload.answer'],
+  };
+}
+
+/** The model by its name, else the node that ran it. */
+function modelOf({ result, executor, id }: CapsuleView): string {
+  if (typeof result === 'object' && result !== null && 'model' in result && typeof result.model === 'string')
+    return result.model;
+  return executor ?? id;
+}
+
+async function sealAnswer(
+  cli: Cli,
+  opened: OpenedArchive,
+  view: CapsuleView,
+  options: HydrateOptions & { out: string; force: boolean },
+  signal: AbortSignal,
+) {
+  const events = [eventOf(view)];
+  const participants = actingParticipants(cli, events, opened.manifest.participants);
+  const settings = {
+    signers: await readSigners(cli, options),
+    sealedAt: sealingTime(undefined),
+    signal,
+  };
+  return writeWhole(options.out, { force: options.force }, (sink) =>
+    continueArchive(components, opened, { events, participants }, settings, sink),
+  );
+}
