@@ -15,6 +15,13 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    projects: [quick('unit'), quick('property'), quick('conformance'), nodes('mesh'), nodes('cli')],
+    projects: [
+      quick('unit'),
+      quick('property'),
+      quick('conformance'),
+      nodes('mesh'),
+      nodes('cli'),
+      nodes('browser'),
+    ],
   },
 });

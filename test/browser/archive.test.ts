@@ -1,0 +1,215 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { rolldown } from 'rolldown';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto-node.ts';
+import { sealToBytes } from '../../src/archive/seal.ts';
+import type { ArchiveDraft } from '../../src/archive/types.ts';
+import { verifyArchive } from '../../src/archive/verify.ts';
+import { fromHex, toHex } from '../../src/lib/hex.ts';
+import { alice } from '../support/keys.ts';
+
+/** What the bundle's script leaves behind in the page; only there. */
+declare const capsule: typeof import('../../src/archive/index.ts');
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const vectors = `${root}protocols/archive/v1/vectors/`;
+const SEALED_AT = '2026-05-21T12:00:00Z';
+const DRAFT: ArchiveDraft = {
+  program: '# Offers\n\nWhich of two.\n',
+  participants: [{ actor_id: 'human:alice', role: 'originator', label: 'Alice' }],
+  events: [
+    {
+      actor: 'human:alice',
+      kind: 'decision',
+      action: 'asked',
+      target: 'program.md',
+      payload: { summary: 'Compare  both — briefly.', amount: 4.2e-7 },
+    },
+  ],
+};
+const recipientSecret = new Uint8Array(32).fill(0x11);
+
+function findChromium(): string | null {
+  const named = process.env.CHROMIUM_PATH;
+  if (named !== undefined && named !== '') return named;
+  const found = spawnSync('which', ['chromium'], { encoding: 'utf8' }).stdout?.trim();
+  return found !== undefined && found !== '' && existsSync(found) ? found : null;
+}
+
+const executablePath = findChromium();
+if (executablePath === null)
+  process.stdout.write(
+    '- the archive library in a browser: skipped, no Chromium (CHROMIUM_PATH, or `chromium` on the path)\n',
+  );
+
+/** The portable entry as one script, as any page would load it; and what it imports that no browser has. */
+async function bundled(): Promise<{ code: string; foreign: string[] }> {
+  const foreign: string[] = [];
+  const bundle = await rolldown({
+    input: `${root}src/archive/index.ts`,
+    platform: 'browser',
+    treeshake: false,
+    external: (id) => {
+      if (id.startsWith('node:')) foreign.push(id);
+      return id.startsWith('node:');
+    },
+  });
+  const { output } = await bundle.generate({ format: 'iife', name: 'capsule' });
+  await bundle.close();
+  return { code: output[0].code, foreign: [...foreign, ...output[0].imports] };
+}
+
+/** What a page tells of an archive; crosses from the browser as JSON. */
+interface Told {
+  ok: boolean;
+  level: string;
+  failing: string[];
+  id: string | undefined;
+  entryHash: string | undefined;
+  events: string[];
+  trusted: number;
+}
+
+describe('the bundle for browsers', () => {
+  it('imports nothing of Node.js', async () => {
+    expect((await bundled()).foreign).toEqual([]);
+  });
+});
+
+describe.skipIf(executablePath === null)('the archive library in Chromium', () => {
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    const { code } = await bundled();
+    // Without a sandbox only where there is none to be had, as for root in a container.
+    browser = await chromium.launch({
+      executablePath: executablePath ?? '',
+      chromiumSandbox: process.getuid?.() !== 0,
+    });
+    page = await browser.newPage();
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
+    // A secure origin, where there is WebCrypto: nothing is served, the route answers.
+    await page.route('https://capsule.test/', (route) =>
+      route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>capsule</title>' }),
+    );
+    await page.goto('https://capsule.test/');
+    await page.addScriptTag({ content: code });
+  });
+  afterAll(() => browser?.close());
+
+  /** Verifies in the page. */
+  const inBrowser = (bytes: Uint8Array, secret?: Uint8Array): Promise<Told> =>
+    page.evaluate(
+      async ({ archive, key, trusted }) => {
+        const decode = (base64: string) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+        const found = await capsule.verifyArchive({ crypto: capsule.platformCrypto }, decode(archive), {
+          allowlist: [trusted],
+          ...(key !== null && { recipientSecret: decode(key) }),
+        });
+        return {
+          ok: found.ok,
+          level: found.level,
+          failing: found.failing,
+          id: found.manifest?.id,
+          entryHash: found.envelope?.entry_hash,
+          events: found.events.map(({ hash }) => hash),
+          trusted: found.trustedSigners,
+        };
+      },
+      {
+        archive: Buffer.from(bytes).toString('base64'),
+        key: secret === undefined ? null : Buffer.from(secret).toString('base64'),
+        trusted: alice.identity,
+      },
+    );
+
+  const inNode = async (bytes: Uint8Array, secret?: Uint8Array): Promise<Told> => {
+    const options = { allowlist: [alice.identity], ...(secret !== undefined && { recipientSecret: secret }) };
+    const found = await verifyArchive({ crypto }, bytes, options);
+    return {
+      ok: found.ok,
+      level: found.level,
+      failing: found.failing,
+      id: found.manifest?.id,
+      entryHash: found.envelope?.entry_hash,
+      events: found.events.map(({ hash }) => hash),
+      trusted: found.trustedSigners,
+    };
+  };
+
+  const vector = (name: string) => new Uint8Array(readFileSync(`${vectors}${name}.capsule`));
+
+  it.each([
+    ['valid/output/full', undefined],
+    ['valid/output/deflate-entry', undefined],
+    ['valid/output/encrypted', undefined],
+    ['valid/output/encrypted', recipientSecret],
+    ['chain/output/broken-link', undefined],
+    ['content-index/output/payload-changed', undefined],
+    ['envelope/output/small-order-key', undefined],
+    ['encrypted/output/blob-changed-and-resealed', recipientSecret],
+    ['layout/output/traversal', undefined],
+    ['layout/output/lying-bomb', undefined],
+  ])('says of %s what Node.js says', async (name, secret) => {
+    const told = await inBrowser(vector(name), secret);
+    expect(told).toEqual(await inNode(vector(name), secret));
+    expect(complaints).toEqual([]);
+  });
+
+  it('verifies a megabyte, and notices one bit of it', async () => {
+    const content = new Uint8Array(1_048_576).map((_, place) => (place * 31) % 251);
+    const draft = { ...DRAFT, payload: [{ path: 'large.bin', content }] };
+    const { bytes } = await sealToBytes({ crypto }, draft, options());
+    expect(await inBrowser(bytes)).toMatchObject({ ok: true, trusted: 1 });
+    const place = bytes.length >> 1;
+    bytes[place] = (bytes[place] ?? 0) ^ 1;
+    expect(await inBrowser(bytes)).toMatchObject({ ok: false, failing: ['content_index'] });
+  });
+
+  it('seals the same bytes as Node.js', async () => {
+    const sealed = await sealInBrowser(page, DRAFT, []);
+    const { bytes } = await sealToBytes({ crypto }, DRAFT, options());
+    expect(toHex(sealed)).toBe(toHex(bytes));
+  });
+
+  it('seals for a recipient who opens it in Node.js', async () => {
+    const recipient = toHex(crypto.agreementPublicKey(recipientSecret));
+    const sealed = await sealInBrowser(page, DRAFT, [recipient]);
+    expect(await inNode(sealed, recipientSecret)).toMatchObject({ ok: true, level: 'L3', trusted: 1 });
+    await expect(inNode(sealed, new Uint8Array(32).fill(0x33))).rejects.toMatchObject({
+      code: 'not_a_recipient',
+    });
+  });
+});
+
+function options() {
+  const { identity, signer } = alice;
+  return { signers: [{ role: 'originator', publicKey: identity, sign: signer.sign }], sealedAt: SEALED_AT };
+}
+
+async function sealInBrowser(page: Page, draft: ArchiveDraft, recipients: string[]): Promise<Uint8Array> {
+  const hex = await page.evaluate(
+    async ({ json, to, key, sealedAt }) => {
+      const toHex = (bytes: Uint8Array) =>
+        [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+      const { platformCrypto: crypto } = capsule;
+      const secret = Uint8Array.from(key);
+      const signer = {
+        role: 'originator',
+        publicKey: toHex(crypto.publicKey(secret)),
+        sign: (message: Uint8Array) => crypto.sign(message, secret),
+      };
+      const options = { signers: [signer], sealedAt, recipients: to };
+      const { bytes } = await capsule.sealToBytes({ crypto }, JSON.parse(json), options);
+      return toHex(bytes);
+    },
+    { json: JSON.stringify(draft), to: recipients, key: [...alice.seed], sealedAt: SEALED_AT },
+  );
+  return fromHex(hex);
+}
