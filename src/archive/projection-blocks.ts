@@ -40,7 +40,7 @@ export function peopleBlock({ manifest, verification }: OpenedArchive, maxChars:
 /** Every indexed file by path, size and hash: inert evidence, of which nothing is opened. */
 export function filesBlock({ manifest, container }: OpenedArchive, maxChars: number): Block {
   return records(
-    { label: 'list of files', source: 'payload', what: 'files', weight: 1 },
+    { label: 'list of files', source: 'content_index', what: 'files', weight: 1 },
     manifest.content_index.files.map(({ path, sha256 }) => ({
       path,
       size: container.entries.get(path)?.size ?? null,

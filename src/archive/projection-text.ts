@@ -15,7 +15,7 @@ export const MAX_LINE_CHARS = 2_000;
  */
 const UNSEEN = /[⟪⟫\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?![\n\t])\p{Cc}/gu;
 /** `<|im_start|>`, `<start_of_turn>`, `</s>`, `<<SYS>>`: the opening sign alone is changed, which is enough for all. */
-const OPENING_SIGN = /[<＜﹤](?=[|｜<＜﹤]|[/／]?[\p{L}_][\p{L}\p{N}_▁:.-]{0,63}[>＞﹥])/gu;
+const OPENING_SIGN = /[<＜﹤](?=[|｜<＜﹤]|[/／]?[\p{L}\p{N}_▁:.-]{1,64}[>＞﹥])/gu;
 const CLOSING_SIGN = /[|｜](?=[>＞﹥])/gu;
 /** `[INST]`, `[/INST]`, `[TOOL_CALLS]`, `[gMASK]`. */
 const BRACKETED_SIGN = /[[［](?=[/／]?(?:[a-z]?[A-Z][A-Z0-9_]+|inst|sys)[\]］])/gu;
