@@ -1,4 +1,13 @@
 import type { TSchema } from 'typebox';
+import {
+  ArchiveEvent,
+  DecryptionMetadata,
+  Envelope,
+  IdentityAttestation,
+  Manifest,
+  SignerPolicy,
+  SignersDocument,
+} from './archive/v1/schema.ts';
 import { Assignment } from './assignment/v1/schema.ts';
 import { Capsule } from './capsule/v1/schema.ts';
 import { CapabilityManifest } from './manifest/v1/schema.ts';
@@ -21,6 +30,24 @@ function messages(): object {
   };
 }
 
+/** Every document in and about an archive, as `#/$defs/<name>`; the root is the manifest. */
+function archive(): object {
+  return {
+    $schema: DIALECT,
+    title: 'Documents of a .capsule archive',
+    $ref: '#/$defs/manifest',
+    $defs: {
+      manifest: Manifest,
+      event: ArchiveEvent,
+      envelope: Envelope,
+      decryption: DecryptionMetadata,
+      signers: SignersDocument,
+      attestation: IdentityAttestation,
+      policy: SignerPolicy,
+    },
+  };
+}
+
 /** What `protocols/<name>/v1/schema.json` holds, by name: JSON Schema 2020-12 from the schemas that validate. */
 export function publishedSchemas(): Map<string, object> {
   return new Map([
@@ -30,5 +57,6 @@ export function publishedSchemas(): Map<string, object> {
     ['settlement', published('Settlement', Settlement)],
     ['manifest', published('Capability manifest', CapabilityManifest)],
     ['messages', messages()],
+    ['archive', archive()],
   ]);
 }

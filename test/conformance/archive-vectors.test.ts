@@ -3,10 +3,15 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Compile } from 'typebox/compile';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Results } from '../../scripts/conformance/results.ts';
 import { runFolder } from '../../scripts/conformance/run.ts';
 import { json, table } from '../../scripts/conformance/table.ts';
+import { nodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
+import { bytesSource } from '../../src/archive/source.ts';
+import { readEntry } from '../../src/archive/zip/content.ts';
+import { openContainer } from '../../src/archive/zip/reader.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const own = join(root, 'protocols/archive/v1/vectors');
@@ -58,6 +63,46 @@ describe('our own vectors of the archive format', () => {
   it('are what the generator writes', () => {
     const { status, stderr } = script('scripts/generate-archive-vectors.ts', '--check');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+});
+
+describe('the published schema', () => {
+  const { $defs } = JSON.parse(readFileSync(join(root, 'protocols/archive/v1/schema.json'), 'utf8'));
+  const read = async (name: string, path: string) => {
+    const source = bytesSource(new Uint8Array(readFileSync(join(own, name))));
+    const container = await openContainer({ crypto: nodeArchiveCrypto }, source);
+    const entry = container.entries.get(path);
+    if (entry === undefined) throw new Error(`${path} is not in ${name}.`);
+    return new TextDecoder().decode(await readEntry({ crypto: nodeArchiveCrypto }, container, entry));
+  };
+
+  it.each([
+    ['manifest', 'valid/output/full.capsule', 'manifest.json'],
+    ['envelope', 'valid/output/two-signers.capsule', 'provenance/envelope.json'],
+    ['event', 'valid/output/backstop.capsule', 'chain/events.jsonl'],
+    ['decryption', 'valid/output/encrypted-to-two.capsule', 'skills/decryption/decryption.json'],
+  ])(
+    'has a definition of %s, which takes members it does not know and misses those it needs',
+    async (definition, name, path) => {
+      const schema = Compile($defs[definition]);
+      const document = JSON.parse(await read(name, path));
+      expect(schema.Check(document)).toBe(true);
+      expect(schema.Check({ ...document, surprise: 1 })).toBe(true);
+      for (const member of $defs[definition].required)
+        expect(schema.Check({ ...document, [member]: undefined })).toBe(false);
+    },
+  );
+
+  it('has the documents beside archives as well', () => {
+    expect(Object.keys($defs)).toEqual([
+      'manifest',
+      'event',
+      'envelope',
+      'decryption',
+      'signers',
+      'attestation',
+      'policy',
+    ]);
   });
 });
 
