@@ -1,7 +1,8 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openFileSource } from '../../../archive/file-source.ts';
-import { ARCHIVE_LIMITS, type ByteSource } from '../../../archive/types.ts';
+import type { ReusableSource } from '../../../archive/source.ts';
+import { ARCHIVE_LIMITS } from '../../../archive/types.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import { usage } from '../../failure.ts';
 import { reason } from '../../files.ts';
@@ -10,7 +11,7 @@ import { reason } from '../../files.ts';
 const PRIVATE_KEY = '.private.hex';
 
 /** A file on the disk that is opened for each read: a folder may have more files than a process may hold open. */
-export class FolderFile implements ByteSource {
+export class FolderFile implements ReusableSource {
   /** Below the folder, with `/`. */
   readonly path: string;
   /** On the disk. */
@@ -24,11 +25,17 @@ export class FolderFile implements ByteSource {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    await this.readInto(bytes, offset);
+    return bytes;
+  }
+
+  async readInto(target: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
     const source = await openFileSource(this.location);
     try {
       if (source.size !== this.size)
         throw new MeshError('conflict', `${this.location} changed while it was being sealed.`);
-      return await source.read(offset, length);
+      await source.readInto(target, offset);
     } finally {
       await source.close();
     }
