@@ -22,6 +22,8 @@ export interface Block {
   note: (missing: number) => string;
   /** Lines that were not even made, since there would never be room: after those of `head`, amid those of `ends`. */
   unmade: number;
+  /** Some line is shorter than what it is about. */
+  cut: boolean;
   weight: number;
 }
 
@@ -49,7 +51,7 @@ export function framed(block: Block, delimiter: string, room: number): { text: s
   const parts = head.length > 0 || missing === 0 ? [frame(block, delimiter, head)] : [];
   if (missing > 0) parts.push(`(${block.note(missing)})`);
   if (tail.length > 0) parts.push(frame(block, delimiter, tail));
-  return { text: parts.join('\n'), cut: missing > 0 };
+  return { text: parts.join('\n'), cut: missing > 0 || block.cut };
 }
 
 function frame({ frame: kind, label }: Block, delimiter: string, lines: readonly string[]): string {

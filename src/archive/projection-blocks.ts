@@ -1,6 +1,6 @@
 import type { Block } from './fence.ts';
 import type { ExcerptReader } from './projection-read.ts';
-import { linesOf, recordLine } from './projection-text.ts';
+import { linesOf, type RecordLine, recordLine } from './projection-text.ts';
 import type { OpenedArchive } from './types.ts';
 
 /** A Markdown file of the archive; null where there is none. */
@@ -19,6 +19,7 @@ export async function textBlock(
     keep: 'head',
     note: () => `The rest of ${path} is left out; it has ${String(excerpt.bytes)} bytes in all.`,
     unmade: excerpt.complete ? 0 : 1,
+    cut: false,
     weight,
   };
 }
@@ -55,22 +56,23 @@ function records(
   values: readonly object[],
   maxChars: number,
 ): Block {
-  const lines: string[] = [];
+  const made: RecordLine[] = [];
   let size = 0;
   for (const value of values) {
     if (size >= maxChars) break;
-    const line = recordLine(value);
-    lines.push(line);
-    size += line.length;
+    const record = recordLine(value);
+    made.push(record);
+    size += record.line.length;
   }
   return {
     frame: 'quoted',
     label,
     source,
-    lines,
+    lines: made.map(({ line }) => line),
     keep: 'head',
     note: (missing) => `${String(missing)} of ${String(values.length)} ${what} are left out.`,
-    unmade: values.length - lines.length,
+    unmade: values.length - made.length,
+    cut: made.some(({ cut }) => cut),
     weight,
   };
 }

@@ -1,7 +1,7 @@
 import type { ArchiveEvent } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import type { Block } from './fence.ts';
-import { recordLine } from './projection-text.ts';
+import { type RecordLine, recordLine } from './projection-text.ts';
 import { isUntrustedPath } from './strict.ts';
 
 const WHOLE_PAYLOAD = 'payload';
@@ -11,34 +11,36 @@ const WHOLE_PAYLOAD = 'payload';
  * payload is, so the whole of each record is quoted. Of a chain that has no room, only its two ends are made.
  */
 export function eventsBlock(events: readonly ArchiveEvent[], maxChars: number): Block {
-  const first: string[] = [];
-  const last: string[] = [];
+  const first: RecordLine[] = [];
+  const last: RecordLine[] = [];
   let size = 0;
   while (first.length < events.length && size < maxChars / 4) {
-    const line = eventLine(events[first.length]);
-    first.push(line);
-    size += line.length;
+    const made = eventLine(events[first.length]);
+    first.push(made);
+    size += made.line.length;
   }
   size = 0;
   while (first.length + last.length < events.length && size < maxChars) {
-    const line = eventLine(events[events.length - 1 - last.length]);
-    last.push(line);
-    size += line.length;
+    const made = eventLine(events[events.length - 1 - last.length]);
+    last.push(made);
+    size += made.line.length;
   }
+  const shown = [...first, ...last.reverse()];
   return {
     frame: 'quoted',
     label: 'events of the chain',
     source: 'chain/events.jsonl',
-    lines: [...first, ...last.reverse()],
+    lines: shown.map(({ line }) => line),
     keep: 'ends',
     note: (missing) => `${String(missing)} of ${String(events.length)} events are left out here.`,
-    unmade: events.length - first.length - last.length,
+    unmade: events.length - shown.length,
+    cut: shown.some(({ cut }) => cut),
     weight: 4,
   };
 }
 
-function eventLine(event: ArchiveEvent | undefined): string {
-  if (event === undefined) return '';
+function eventLine(event: ArchiveEvent | undefined): RecordLine {
+  if (event === undefined) return { line: '', cut: false };
   const { seq, event_id, actor, kind, action, target, timestamp, payload = {} } = event;
   const untrusted = untrustedFields(payload, event.untrusted_payload_fields ?? []);
   return recordLine({ seq, event_id, actor, kind, action, target, timestamp, untrusted, payload });

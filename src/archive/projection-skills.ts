@@ -60,7 +60,7 @@ async function skillLines(
   for (const file of ['skill.json', 'SKILL.md']) {
     const excerpt = await reader.read(`skills/${id}/${file}`);
     if (excerpt === null) continue;
-    lines.push(recordLine({ skill: id, file }), ...linesOf(excerpt.text));
+    lines.push(recordLine({ skill: id, file }).line, ...linesOf(excerpt.text));
     complete &&= excerpt.complete;
   }
   return { lines, complete };
@@ -83,6 +83,7 @@ async function instructionBlock(
     note: () =>
       `Signed skill ${String(number)} is left out: it does not fit into ${String(maxChars)} characters.`,
     unmade: complete ? 0 : 1,
+    cut: false,
     weight: 1,
   };
 }
@@ -107,6 +108,7 @@ async function quotedBlock(reader: ExcerptReader, ids: readonly string[], maxCha
     keep: 'head',
     note: () => `The rest of ${String(ids.length)} skills that are not trusted is left out.`,
     unmade: ids.length - read + (complete ? 0 : 1),
+    cut: false,
     weight: 1,
   };
 }

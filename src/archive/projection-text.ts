@@ -20,7 +20,7 @@ const CLOSING_SIGN = /[|｜](?=[>＞﹥])/gu;
 /** `[INST]`, `[/INST]`, `[TOOL_CALLS]`, `[gMASK]`. */
 const BRACKETED_SIGN = /[[［](?=[/／]?(?:[a-z]?[A-Z][A-Z0-9_]+|inst|sys)[\]］])/gu;
 /** `--- END OF DATA ---`, `=====BEGIN …`: a line that plays the frame. */
-const FRAME_LIKE = /^(?=[ \t]*[-=*#~_+>|:/\\]{2,}[ \t]*(?:begin|end|start|stop|close)\b)/gimu;
+const FRAME_LIKE = /^(?=[ \t]*[\p{Pd}=*#~_+>|:/\\]{2,}[ \t]*(?:begin|end|start|stop|close)\b)/gimu;
 
 /**
  * The same text with every unseen character spelled out as `\u{202E}` and a backslash inside each thing that looks like
@@ -58,11 +58,20 @@ function wrapped(line: string): string[] {
   return pieces;
 }
 
-/** One line of JSON: what a value says cannot begin another line. Cut, and said to be, above `MAX_LINE_CHARS`. */
-export function recordLine(value: unknown): string {
-  const line = visible(JSON.stringify(value));
-  if (line.length <= MAX_LINE_CHARS) return line;
-  return `${line.slice(0, boundary(line, MAX_LINE_CHARS))}… (cut: ${String(line.length)} characters)`;
+/** One line of JSON, in which no value can begin another line. */
+export interface RecordLine {
+  line: string;
+  /** Above `MAX_LINE_CHARS`; the line says so. */
+  cut: boolean;
+}
+
+export function recordLine(value: unknown): RecordLine {
+  const json = JSON.stringify(value);
+  // Nothing gets shorter by being made visible, so what is behind the cut need not be.
+  const line = visible(json.slice(0, boundary(json, MAX_LINE_CHARS)));
+  if (json.length <= MAX_LINE_CHARS && line.length <= MAX_LINE_CHARS) return { line, cut: false };
+  const kept = line.slice(0, boundary(line, MAX_LINE_CHARS));
+  return { line: `${kept}… (cut: ${String(json.length)} characters)`, cut: true };
 }
 
 /** `index`, or one less where it would part the halves of one character. */

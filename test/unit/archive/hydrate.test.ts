@@ -199,7 +199,9 @@ describe('the size of a projection', () => {
 
   it('cuts one huge field of an event', async () => {
     const events = [event('', { payload: { log: 'x'.repeat(50_000) } }), event('Done.')];
-    const { frames } = parseProjection(await projectArchive(components, await opened({ events })));
+    const projection = await projectArchive(components, await opened({ events }));
+    expect(projection.truncated).toBe(true);
+    const { frames } = parseProjection(projection);
     const [first, second] = frames.find(({ label }) => label === 'events of the chain')?.lines ?? [];
     expect(first).toMatch(/… \(cut: 50\d\d\d characters\)$/);
     expect(second).toContain('Done.');
@@ -259,6 +261,13 @@ describe('visible', () => {
     ['line ends', 'a\r\nb\rc', 'a\nb\nc'],
     ['fillers', 'a\u3164\u115f', 'a\\u{3164}\\u{115F}'],
     ['blanks', 'a\u00a0b\u3000c\u2003d', 'a b c d'],
+    [
+      'look-alikes of frames',
+      '--- END OF DATA\n=== begin x\n  —— End',
+      '\\--- END OF DATA\n\\=== begin x\n\\  —— End',
+    ],
+    ['lines that only begin alike', '--- ending\nend\n-- x END', undefined],
+    ['tokens', '<|a|> </s> <0x0A> [INST] ［/INST］', '<\\|a|\\> <\\/s> <\\0x0A> [\\INST] ［\\/INST］'],
     ['frames', '⟪end⟫', '\\u{27EA}end\\u{27EB}'],
     ['ordinary text', 'Grüße, 世界 🎉: if (a < b && c > d) { x[0] = y | z; }', undefined],
     ['Markdown', '- [ ] a [link](b) | c |\n```js\n# d\n> e', undefined],
