@@ -45,31 +45,31 @@ export async function hydrate(cli: Cli, file: string, options: HydrateOptions): 
   if (out !== undefined && !print && !force) await refuseExisting([out]);
   const allowlist = await readAllowlist(cli.io, options);
   const secret = await recipientSecret(cli.io, options);
-  const done = await cli.interruptible(
+  await cli.interruptible(
     (signal) =>
       withSource(file, async (source) => {
         const opened = await openArchive(components, source, { allowlist, ...secret, signal });
         const task = options.task ?? DEFAULT_TASK;
         const projection = await projectArchive(components, opened, { task, signal });
         if (projection.truncated) cli.note('Not all of the archive fits; the model sees excerpts.');
-        if (print || out === undefined) return printProjection(cli, options, projection);
+        if (print || out === undefined) {
+          printProjection(cli, options, projection);
+          return;
+        }
         const client = await findNode(cli.io, options);
         const view = await ask(cli, client, draftOf(options, projection), options.on, signal);
         const sealed = await sealAnswer(cli, opened, view, { ...options, out, force }, signal);
         if (!options.json) cli.note(`${safeText(resultText(view.result)).trim()}\n`);
         tellSealed(cli, options, out, sealed);
-        return true;
       }),
     () => 'Interrupted: nothing was written.',
   );
-  if (done === undefined) return;
 }
 
-function printProjection(cli: Cli, options: HydrateOptions, projection: Projection): true {
+function printProjection(cli: Cli, options: HydrateOptions, projection: Projection): void {
   cli.answer(options, projection, () =>
     projection.messages.map(({ role, content }) => `[${role}]\n${safeText(content)}`).join('\n\n'),
   );
-  return true;
 }
 
 function draftOf({ capability, pay }: HydrateOptions, { messages }: Projection): Draft {
