@@ -13,7 +13,7 @@ const REASONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['invalid_json', ['invalid_json', 'invalid_utf8']],
   ['invalid_manifest_shape', ['invalid_shape', 'invalid_json']],
   ['local_central_name_mismatch', ['local_header_mismatch']],
-  ['directory_marker_shape', ['unsafe_path', 'wrong_size', 'local_header_mismatch']],
+  ['directory_marker_shape', ['inconsistent_directory']],
   ['unsupported_version_newer', ['unsupported_version']],
   ['unsupported_version_older', ['unsupported_version']],
 ]);

@@ -16,6 +16,8 @@ const LIMITS = { maxEntries: 100, maxTotalBytes: 1_048_576 };
 const READS_PER_BYTE = 16;
 const READ_ALLOWANCE_BYTES = 262_144;
 const MAX_READS = 2_000;
+/** Growth over a run, most of it garbage not yet collected: each case is a few KiB. */
+export const MAX_FUZZ_GROWTH_BYTES = 536_870_912;
 
 /** What went wrong with one mutated archive; its bytes, to be kept. */
 export interface FuzzFailure {

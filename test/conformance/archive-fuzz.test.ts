@@ -1,12 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { MAX_FUZZ_GROWTH_BYTES } from '../../scripts/conformance/fuzz.ts';
 import { fuzzVectors } from '../../scripts/conformance/fuzz-run.ts';
 import { seededRandom } from '../support/random.ts';
 
 const vectors = fileURLToPath(new URL('../../protocols/archive/v1/vectors/', import.meta.url));
 const CASES = 6_000;
-/** Memory of one run on small archives; each case is garbage when it is over. */
-const MAX_GROWTH_BYTES = 268_435_456;
 
 describe('damaged archives', () => {
   it('throw nothing, cost no more than their size, and verify only where nothing sealed was touched', async () => {
@@ -16,6 +15,6 @@ describe('damaged archives', () => {
     // The fuzzer is worth its time only where it gets past the container, and where some damage does no harm.
     expect(report.opened).toBeGreaterThan(CASES / 20);
     expect(report.verified).toBeGreaterThan(0);
-    expect(report.memoryGrowth).toBeLessThan(MAX_GROWTH_BYTES);
+    expect(report.memoryGrowth).toBeLessThan(MAX_FUZZ_GROWTH_BYTES);
   });
 });
