@@ -115,18 +115,6 @@ function envelopes(): Vector[] {
       'The name cipher twice.',
     ],
     ['envelope-without-signers', 'invalid_shape', make({ signers: [] }), 'Nobody signed.'],
-    [
-      'uppercase-signer-key',
-      'invalid_shape',
-      edited(PATHS.envelope, upper('public_key')),
-      "A signer's key in uppercase hex, outside of what is signed.",
-    ],
-    [
-      'uppercase-signature',
-      'invalid_shape',
-      edited(PATHS.envelope, upper('signature')),
-      'A signature in uppercase hex, outside of what is signed.',
-    ],
   ];
   return rows.map(toVector);
 }

@@ -107,6 +107,21 @@ function signatures(): Vector[] {
       expected: failing(['originator', false, false]),
     },
     {
+      name: 'uppercase-signer-key',
+      description:
+        "A signer's key in uppercase hex: the same key, and outside of what is signed, yet not valid.",
+      archive: changed(([first]) =>
+        first ? [{ ...first, public_key: first.public_key.toUpperCase() }] : [],
+      ),
+      expected: failing(['originator', false, false]),
+    },
+    {
+      name: 'uppercase-signature',
+      description: 'A signature in uppercase hex.',
+      archive: changed(([first]) => (first ? [{ ...first, signature: first.signature.toUpperCase() }] : [])),
+      expected: failing(['originator', false, false]),
+    },
+    {
       name: 'envelope-changed',
       description: 'signed_at was changed after signing.',
       archive: make({

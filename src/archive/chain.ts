@@ -1,5 +1,6 @@
 import { type ArchiveEvent, EVENT_KINDS } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { canonicalText } from '../lib/canonical.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { fromHex } from '../lib/hex.ts';
 import { canonicalBytes, joined } from './canonical.ts';
@@ -47,9 +48,9 @@ export function linkEvents(
   return linked;
 }
 
-/** `chain/events.jsonl`: one object a line, each ended by a line feed. */
+/** `chain/events.jsonl`: one object a line, each ended by a line feed; canonical, so that equal events are equal bytes. */
 export function eventsToLines(events: readonly ArchiveEvent[]): Uint8Array {
-  return new TextEncoder().encode(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+  return new TextEncoder().encode(events.map((event) => `${canonicalText(event)}\n`).join(''));
 }
 
 /** An event that was read, by its place in the file. */

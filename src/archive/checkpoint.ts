@@ -1,8 +1,9 @@
 import { type ArchiveEvent, Envelope, type IndexedFile } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
+import { isHex } from '../lib/hex.ts';
 import { HOST_ACTOR, type UnlinkedEvent } from './chain.ts';
-import { checkSigners, ORIGINATOR } from './envelope.ts';
+import { checkSigners, KEY_BYTES, ORIGINATOR } from './envelope.ts';
 import { capsuleId } from './identity.ts';
 import { PATHS } from './paths.ts';
 import type { ArchiveComponents, Finding, OpenedArchive } from './types.ts';
@@ -89,6 +90,8 @@ async function checkpointProblems(
 function isOwnId({ crypto }: ArchiveComponents, envelope: Envelope): boolean {
   return envelope.signers.some(
     ({ role, public_key: key }) =>
-      role === ORIGINATOR && capsuleId(crypto, key, envelope.first_event_hash) === envelope.capsule_id,
+      role === ORIGINATOR &&
+      isHex(key, KEY_BYTES) &&
+      capsuleId(crypto, key, envelope.first_event_hash) === envelope.capsule_id,
   );
 }

@@ -11,7 +11,7 @@ import { PATHS } from './paths.ts';
 /** An index of 10,000 files with long paths fits; a document is read as a whole. */
 export const DOCUMENT_LIMITS: JsonLimits = { maxBytes: 33_554_432, maxDepth: 64 };
 /** One event; many times what a summary needs. */
-const EVENT_LIMITS: JsonLimits = { maxBytes: 4_194_304, maxDepth: 64 };
+export const EVENT_LIMITS: JsonLimits = { maxBytes: 4_194_304, maxDepth: 64 };
 /** The whole chain is held in memory while it is walked; both bounds, since empty lines cost memory too. */
 export const MAX_CHAIN_BYTES = 67_108_864;
 export const MAX_EVENTS = 100_000;

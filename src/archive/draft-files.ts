@@ -1,4 +1,5 @@
 import type { SkillTier } from '../../protocols/archive/v1/schema.ts';
+import { canonicalText } from '../lib/canonical.ts';
 import { demandJson, invalid, MAX_JSON_DEPTH, quoted } from './draft-checks.ts';
 import { PATHS } from './paths.ts';
 import { programFields } from './strict.ts';
@@ -50,7 +51,7 @@ export function skillFiles(skills: NonNullable<ArchiveDraft['skills']>): FileInp
     const [forbidden] = programFields(metadata);
     if (forbidden !== undefined)
       throw invalid(`The skill ${id} has the field ${forbidden}: a skill is instructions, never a program.`);
-    const files = [textFile(`skills/${id}/skill.json`, JSON.stringify(metadata, null, 2))];
+    const files = [textFile(`skills/${id}/skill.json`, canonicalText(metadata))];
     if (instructions !== undefined) files.push(textFile(`skills/${id}/SKILL.md`, instructions));
     return files;
   });

@@ -1,11 +1,13 @@
 import { ARCHIVE_VERSION, CIPHER, type Envelope, type Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { fromHex, toHex } from '../lib/hex.ts';
+import { fromHex, isHex, toHex } from '../lib/hex.ts';
 import { canonicalBytes, joined } from './canonical.ts';
 import type { ArchiveComponents, ArchiveSigner, Finding, SignerVerdict } from './types.ts';
 
 const SIGNING_DOMAIN = `capsule-provenance-v${ARCHIVE_VERSION}:`;
 export const ORIGINATOR = 'originator';
+export const KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
 const CIPHERS: ReadonlySet<string> = new Set(['none', CIPHER]);
 
 /** What a signer signs: the role, and the envelope without its signers (archive-v0.6 "Envelope"). */
@@ -45,7 +47,10 @@ export async function checkSigners(
   const findings: Finding[] = [];
   const signers: SignerVerdict[] = [];
   for (const [index, { role, public_key, signature }] of envelope.signers.entries()) {
-    const valid = await crypto.verify(inputFor(payload, role), fromHex(signature), fromHex(public_key));
+    const valid =
+      isHex(public_key, KEY_BYTES) &&
+      isHex(signature, SIGNATURE_BYTES) &&
+      (await crypto.verify(inputFor(payload, role), fromHex(signature), fromHex(public_key)));
     signers.push({ role, public_key, valid, trusted: valid && allowlist.has(public_key) });
     if (!valid)
       findings.push(failure(`signature ${String(index + 1)} (role ${JSON.stringify(role)}) is not valid`));

@@ -63,6 +63,8 @@ async function* readAhead(read: Read, offset: number, length: number): AsyncGene
   try {
     while (next !== null) {
       const chunk: Uint8Array = next instanceof Uint8Array ? next : await next;
+      if (chunk.length !== Math.min(STREAM_CHUNK_BYTES, end - position))
+        throw new RangeError('A source gave other than the bytes it was asked for.');
       position += chunk.length;
       next = ahead();
       yield chunk;

@@ -158,6 +158,8 @@ export interface EventDraft {
   untrusted_payload_fields?: string[];
   /** `evt_001` by convention, when left out. */
   event_id?: string;
+  /** False leaves this event's narrative fields as written. */
+  pith?: boolean;
 }
 
 /** Signs as one key in one role. */

@@ -1,5 +1,7 @@
 import type { DecryptionMetadata } from '../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
+import { isHex } from '../lib/hex.ts';
+import { KEY_BYTES } from './envelope.ts';
 import { type Examination, examine, layoutFinding } from './examine.ts';
 import { decryptInner } from './inner.ts';
 import { LayoutError } from './layout-error.ts';
@@ -29,8 +31,6 @@ interface Opened {
 }
 /** One layer, or why there is none. */
 type Layer = Opened | { refused: LayoutError };
-
-const KEY = /^[0-9a-f]{64}$/;
 
 /**
  * Verifies an archive at L2, or at L3 with a recipient's secret (archive-v0.6 "Verification levels"). Whatever the
@@ -113,7 +113,7 @@ async function openLayer(
 function allowlistOf(keys: Iterable<string> = []): Set<string> {
   const list = new Set(keys);
   for (const key of list) {
-    if (!KEY.test(key)) throw new TypeError('An allowlist has keys of 64 lowercase hex characters.');
+    if (!isHex(key, KEY_BYTES)) throw new TypeError('An allowlist has keys of 64 lowercase hex characters.');
   }
   return list;
 }

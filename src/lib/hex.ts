@@ -26,3 +26,8 @@ export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
   if (!valid) throw new MeshError('invalid_request', 'The text is not lowercase hex.');
   return bytes;
 }
+
+/** Whether a text is exactly so many bytes in lowercase hex. */
+export function isHex(text: string, bytes: number): boolean {
+  return text.length === bytes * 2 && /^[0-9a-f]*$/.test(text);
+}

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchArchive, type Ratio } from './archive.ts';
 import { type Figure, report } from './figures.ts';
 import { median, oneAtATime, quantile, throughput } from './measure.ts';
 import { startPipeline } from './pipeline.ts';
@@ -89,7 +90,25 @@ async function startFigures(): Promise<Figure[]> {
   ];
 }
 
+async function archiveFigures(): Promise<Figure[]> {
+  const { shapes, large, peakMegabytes, browser } = await benchArchive();
+  const figure = (name: string, { ratio, oursMs, floorMs }: Ratio, atMost: number): Figure => {
+    return { name, value: ratio, atMost, detail: `${oursMs.toFixed(2)} ms over ${floorMs.toFixed(2)} ms` };
+  };
+  if (browser === null) process.stderr.write('no Chromium here: the browser is not measured\n');
+  return [
+    ...shapes.flatMap(({ name, verify, seal }) => [
+      figure(`verifying an archive over its floor, ${name}`, verify, 1.4),
+      figure(`sealing one over its floor, ${name}`, seal, 1.4),
+    ]),
+    figure('verifying 100 MiB over SHA-256 of the same file', large, 1.6),
+    { name: 'peak memory verifying 1 GiB from a file (MB)', value: peakMegabytes, atMost: 200 },
+    ...(browser === null ? [] : [figure('verifying 1 MiB in Chromium over Node.js', browser, 3)]),
+  ];
+}
+
 const GROUPS = {
+  archive: archiveFigures,
   scheduler: schedulerFigures,
   start: startFigures,
   store: storeFigures,

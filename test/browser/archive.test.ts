@@ -1,14 +1,13 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { rolldown } from 'rolldown';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto-node.ts';
 import { sealToBytes } from '../../src/archive/seal.ts';
 import type { ArchiveDraft } from '../../src/archive/types.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';
 import { fromHex, toHex } from '../../src/lib/hex.ts';
+import { archiveBundle, chromiumPath, openArchivePage } from '../support/browser.ts';
 import { alice } from '../support/keys.ts';
 
 /** What the bundle's script leaves behind in the page; only there. */
@@ -32,35 +31,11 @@ const DRAFT: ArchiveDraft = {
 };
 const recipientSecret = new Uint8Array(32).fill(0x11);
 
-function findChromium(): string | null {
-  const named = process.env.CHROMIUM_PATH;
-  if (named !== undefined && named !== '') return named;
-  const found = spawnSync('which', ['chromium'], { encoding: 'utf8' }).stdout?.trim();
-  return found !== undefined && found !== '' && existsSync(found) ? found : null;
-}
-
-const executablePath = findChromium();
+const executablePath = chromiumPath();
 if (executablePath === null)
   process.stdout.write(
     '- the archive library in a browser: skipped, no Chromium (CHROMIUM_PATH, or `chromium` on the path)\n',
   );
-
-/** The portable entry as one script, as any page would load it; and what it imports that no browser has. */
-async function bundled(): Promise<{ code: string; foreign: string[] }> {
-  const foreign: string[] = [];
-  const bundle = await rolldown({
-    input: `${root}src/archive/index.ts`,
-    platform: 'browser',
-    treeshake: false,
-    external: (id) => {
-      if (id.startsWith('node:')) foreign.push(id);
-      return id.startsWith('node:');
-    },
-  });
-  const { output } = await bundle.generate({ format: 'iife', name: 'capsule' });
-  await bundle.close();
-  return { code: output[0].code, foreign: [...foreign, ...output[0].imports] };
-}
 
 /** What a page tells of an archive; crosses from the browser as JSON. */
 interface Told {
@@ -75,28 +50,17 @@ interface Told {
 
 describe('the bundle for browsers', () => {
   it('imports nothing of Node.js', async () => {
-    expect((await bundled()).foreign).toEqual([]);
+    expect((await archiveBundle()).foreign).toEqual([]);
   });
 });
 
 describe.skipIf(executablePath === null)('the archive library in Chromium', () => {
   let browser: Browser;
   let page: Page;
-  const complaints: string[] = [];
+  let complaints: string[];
 
   beforeAll(async () => {
-    const { code } = await bundled();
-    // Containers often have no sandbox to give, and the page runs nothing but our own code.
-    browser = await chromium.launch({ executablePath: executablePath ?? '', chromiumSandbox: false });
-    page = await browser.newPage();
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
-    // A secure origin, where there is WebCrypto: nothing is served, the route answers.
-    await page.route('https://capsule.test/', (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>capsule</title>' }),
-    );
-    await page.goto('https://capsule.test/');
-    await page.addScriptTag({ content: code });
+    ({ browser, page, complaints } = await openArchivePage(executablePath ?? ''));
   });
   afterAll(() => browser?.close());
 

@@ -65,10 +65,11 @@ export const ArchiveEvent = Type.Object({
 });
 export type ArchiveEvent = Static<typeof ArchiveEvent>;
 
+/** A key or signature that is not lowercase hex makes the signature invalid, not the envelope unreadable. */
 export const EnvelopeSigner = Type.Object({
   role: Type.String({ minLength: 1, maxLength: 128 }),
-  public_key: Hex32,
-  signature: Hex64,
+  public_key: Type.String({ minLength: 1, maxLength: 64 }),
+  signature: Type.String({ minLength: 1, maxLength: 128 }),
 });
 export type EnvelopeSigner = Static<typeof EnvelopeSigner>;
 
