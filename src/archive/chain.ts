@@ -3,7 +3,7 @@ import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { canonicalText } from '../lib/canonical.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { fromHex } from '../lib/hex.ts';
-import { canonicalBytes, joined } from './canonical.ts';
+import { joined } from './canonical.ts';
 import type { Finding } from './types.ts';
 
 /** `prev_hash` of the first event: 32 zero bytes. */
@@ -15,10 +15,20 @@ const KINDS: ReadonlySet<string> = new Set(EVENT_KINDS);
 
 type Hashing = Pick<Crypto, 'sha256Hex'>;
 
+const encoder = new TextEncoder();
+const HASH_BYTES = 32;
+
 /** Hash of an event as stored, with whatever members it has (archive-v0.6 "Event chain"). */
 export function hashEvent(crypto: Hashing, prevHash: string, event: JsonObject): string {
   const { hash: _, ...hashed } = event;
-  return crypto.sha256Hex(joined('', fromHex(prevHash), canonicalBytes(hashed)));
+  const text = canonicalText(hashed);
+  const input = new Uint8Array(HASH_BYTES + text.length);
+  const { read } = encoder.encodeInto(text, input.subarray(HASH_BYTES));
+  const previous = fromHex(prevHash);
+  // Text beyond ASCII has more bytes than there is room for.
+  if (read < text.length) return crypto.sha256Hex(joined('', previous, encoder.encode(text)));
+  input.set(previous);
+  return crypto.sha256Hex(input);
 }
 
 /** Where a chain is to be continued. */
@@ -28,7 +38,8 @@ export interface ChainEnd {
 }
 
 /** An event but for its place; `event_id` is derived from the place where it is left out. */
-export type UnlinkedEvent = Omit<ArchiveEvent, 'seq' | 'prev_hash' | 'hash'>;
+export type UnlinkedEvent = Required<Omit<ArchiveEvent, 'seq' | 'event_id' | 'prev_hash' | 'hash'>> &
+  Pick<ArchiveEvent, 'event_id'>;
 
 /** Gives each event its place, link and hash. */
 export function linkEvents(
@@ -37,20 +48,42 @@ export function linkEvents(
   from: ChainEnd = { seq: 0, hash: GENESIS },
 ): ArchiveEvent[] {
   const linked: ArchiveEvent[] = [];
-  let { seq, hash } = from;
+  let { seq, hash: before } = from;
   for (const event of events) {
     seq += 1;
-    const { event_id = `evt_${String(seq).padStart(3, '0')}`, ...rest } = event;
-    const placed = { seq, event_id, ...rest, prev_hash: hash };
-    hash = hashEvent(crypto, hash, placed);
-    linked.push({ ...placed, hash });
+    const {
+      action,
+      actor,
+      event_id = `evt_${String(seq).padStart(3, '0')}`,
+      kind,
+      payload,
+      target,
+      timestamp,
+      untrusted_payload_fields,
+      ...unknown
+    } = event;
+    // In canonical order, so that neither hash nor line has to sort.
+    const head = { action, actor, event_id };
+    const tail = {
+      kind,
+      payload,
+      prev_hash: before,
+      seq,
+      target,
+      timestamp,
+      untrusted_payload_fields,
+      ...unknown,
+    };
+    const hash = hashEvent(crypto, before, { ...head, ...tail });
+    linked.push({ ...head, hash, ...tail });
+    before = hash;
   }
   return linked;
 }
 
 /** `chain/events.jsonl`: one object a line, each ended by a line feed; canonical, so that equal events are equal bytes. */
 export function eventsToLines(events: readonly ArchiveEvent[]): Uint8Array {
-  return new TextEncoder().encode(events.map((event) => `${canonicalText(event)}\n`).join(''));
+  return encoder.encode(events.map((event) => `${canonicalText(event)}\n`).join(''));
 }
 
 /** An event that was read, by its place in the file. */

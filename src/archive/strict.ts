@@ -4,7 +4,9 @@ import type { ReadEvent } from './chain.ts';
 import type { Finding } from './types.ts';
 
 const ACTOR = /^(?:human|ai|system|capsule):.+$/s;
-const WHOLE_SECONDS = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
+const WHOLE_SECONDS = /^\d{4}-(?:0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+/** Days that every month has. */
+const SHORTEST_MONTH = '28';
 /** `payload` and then at least one segment; anything else marks nothing that a reader could find. */
 const UNTRUSTED_PATH = /^payload(?:\.[A-Za-z0-9_-]+)+$/;
 const MANIFEST_FIELDS: ReadonlySet<string> = new Set(Object.keys(Manifest.properties));
@@ -14,9 +16,9 @@ export const isUntrustedPath = (text: string): boolean => UNTRUSTED_PATH.test(te
 
 /** ISO 8601 in UTC, whole seconds, of a day that exists. */
 export function isTimestamp(text: string): boolean {
-  if (!WHOLE_SECONDS.test(text)) return false;
-  const time = Date.parse(text);
-  return !Number.isNaN(time) && new Date(time).toISOString() === text.replace('Z', '.000Z');
+  const day = WHOLE_SECONDS.exec(text)?.[1];
+  if (day === undefined) return false;
+  return day <= SHORTEST_MONTH || new Date(text).toISOString() === text.replace('Z', '.000Z');
 }
 
 /** What the format text demands of a manifest and an envelope, and the mathematics does not. */

@@ -100,17 +100,20 @@ function containerProblem(value: object, maxDepth: number): JsonProblem | null {
     }
     return null;
   }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null)
-    return { path: '', problem: 'is not a plain object' };
-  for (const [name, member] of Object.entries(value)) {
+  if (!isPlain(value)) return { path: '', problem: 'is not a plain object' };
+  for (const name of Object.keys(value)) {
     if (name === '__proto__') return { path: name, problem: 'is a name that is not allowed' };
     const found = name.isWellFormed()
-      ? jsonProblem(member, maxDepth - 1)
+      ? jsonProblem(value[name], maxDepth - 1)
       : { path: '', problem: 'has a name with a lone surrogate' };
     if (found !== null) return within(name, found);
   }
   return null;
+}
+
+function isPlain(value: object): value is Record<string, unknown> {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function within(name: string, found: JsonProblem): JsonProblem {

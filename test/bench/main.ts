@@ -92,13 +92,17 @@ async function startFigures(): Promise<Figure[]> {
 
 async function archiveFigures(): Promise<Figure[]> {
   const { shapes, large, peakMegabytes, browser } = await benchArchive();
-  const figure = (name: string, { ratio, oursMs, floorMs }: Ratio, atMost: number): Figure => {
-    return { name, value: ratio, atMost, detail: `${oursMs.toFixed(2)} ms over ${floorMs.toFixed(2)} ms` };
+  const overFloor = ({ oursMs, floorMs }: Ratio) => `${oursMs.toFixed(2)} ms over ${floorMs.toFixed(2)} ms`;
+  const figure = (name: string, ratio: Ratio, atMost: number): Figure => {
+    return { name, value: ratio.ratio, atMost, detail: overFloor(ratio) };
   };
   if (browser === null) process.stderr.write('no Chromium here: the browser is not measured\n');
   return [
-    ...shapes.flatMap(({ name, verify, seal }) => [
-      figure(`verifying an archive over its floor, ${name}`, verify, 1.4),
+    ...shapes.flatMap(({ name, verify, seal, bareMs }) => [
+      {
+        ...figure(`verifying an archive over its floor, ${name}`, verify, 1.4),
+        detail: `${overFloor(verify)}; ${bareMs.toFixed(2)} ms without ZIP and with our canonical form`,
+      },
       figure(`sealing one over its floor, ${name}`, seal, 1.4),
     ]),
     figure('verifying 100 MiB over SHA-256 of the same file', large, 1.6),

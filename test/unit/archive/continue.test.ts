@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ArchiveEvent } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
-import { GENESIS, linkEvents, type UnlinkedEvent } from '../../../src/archive/chain.ts';
+import { GENESIS, linkEvents } from '../../../src/archive/chain.ts';
 import { checkCheckpoints } from '../../../src/archive/checkpoint.ts';
 import { type ArchiveAdditions, continueArchive } from '../../../src/archive/continue.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
@@ -248,9 +248,12 @@ describe('continueArchive', () => {
 describe('checkCheckpoints', () => {
   async function forged(change: (payload: JsonObject) => JsonObject) {
     const { events } = await openArchive(components, (await continued(await sealed())).bytes);
-    const relinked: UnlinkedEvent[] = events.map(({ seq: _, prev_hash: _link, hash: _hash, ...event }) =>
-      event.kind === 'checkpoint' && event.payload ? { ...event, payload: change(event.payload) } : event,
-    );
+    const relinked = events.map((event) => {
+      const { action = '', actor, kind, payload = {}, target = '', timestamp = LATER } = event;
+      const changed = kind === 'checkpoint' ? change(payload) : payload;
+      const { untrusted_payload_fields = [] } = event;
+      return { action, actor, kind, payload: changed, target, timestamp, untrusted_payload_fields };
+    });
     return checkCheckpoints(components, linkEvents(crypto, relinked));
   }
   const withEnvelope = (change: JsonObject) => (payload: JsonObject) => {
@@ -292,7 +295,9 @@ describe('checkCheckpoints', () => {
 
   it('leaves other checkpoints alone', async () => {
     const event = { actor: 'human:alice', kind: 'checkpoint', action: 'saved', target: 'capsule' };
-    const events = linkEvents(crypto, [{ ...event, payload: { envelope: 'of a letter' } }]);
+    const payload = { envelope: 'of a letter' };
+    const full = { ...event, payload, timestamp: LATER, untrusted_payload_fields: [] };
+    const events = linkEvents(crypto, [full]);
     expect(await checkCheckpoints(components, events)).toEqual([]);
   });
 
