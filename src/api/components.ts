@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { Verification, VerifyOptions } from '../archive/types.ts';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -39,11 +39,14 @@ export interface Archives {
     id: string,
     options: { recipients: string[]; signal: AbortSignal },
   ): Promise<{ bytes: Uint8Array; archiveId: string }>;
-  /** Whatever the bytes are, there is a verdict. */
+  /**
+   * The report (`src/archive/report.ts`), whatever the bytes are; the node's other work goes on meanwhile. Throws
+   * `too_large` where it takes too much memory.
+   */
   verify(
     bytes: Uint8Array,
-    options: Pick<VerifyOptions, 'allowlist' | 'strict' | 'signal'>,
-  ): Promise<Verification>;
+    options: { allowlist?: string[]; strict: boolean; signal: AbortSignal },
+  ): Promise<JsonObject>;
 }
 
 export interface ApiComponents {

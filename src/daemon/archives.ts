@@ -1,6 +1,9 @@
 import type { Archives } from '../api/components.ts';
 import type { WorkflowArchives, WorkflowArchivesComponents } from '../exchange/workflow-archive.ts';
 
+/** Of an archive that is sent here: files are stored as they are, so more than that is packed against the rules. */
+const MAX_UNPACKED_BYTES = 134_217_728;
+
 /**
  * What HTTP asks about archives, answered with this process's own cryptography. The library is loaded when it is first
  * asked for: no start waits for it.
@@ -14,9 +17,8 @@ export function archivesOf(components: Omit<WorkflowArchivesComponents, 'crypto'
       return { bytes, archiveId: sealed.capsuleId };
     },
     verify: async (bytes, options) => {
-      const { nodeArchiveCrypto } = await import('../archive/crypto-node.ts');
-      const { verifyArchive } = await import('../archive/verify.ts');
-      return verifyArchive({ crypto: nodeArchiveCrypto }, bytes, options);
+      const { verifyApart } = await import('../archive/apart.ts');
+      return verifyApart(bytes, { ...options, limits: { maxTotalBytes: MAX_UNPACKED_BYTES } });
     },
   };
 }

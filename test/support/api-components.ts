@@ -2,9 +2,9 @@ import { pino } from 'pino';
 import type { ApiComponents, ApiInit } from '../../src/api/components.ts';
 import { draftSigner } from '../../src/api/draft.ts';
 import type { CapsuleView, MeshEvent } from '../../src/api/schemas/capsules.ts';
+import { verifyApart } from '../../src/archive/apart.ts';
 import { nodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
 import { sealToBytes } from '../../src/archive/seal.ts';
-import { verifyArchive } from '../../src/archive/verify.ts';
 import { checkCapsule } from '../../src/capsule/check-capsule.ts';
 import { nodeIdOf } from '../../src/capsule/identity.ts';
 import { createNodeCrypto } from '../../src/lib/crypto-node.ts';
@@ -134,7 +134,7 @@ export function memoryNode(clock: VirtualClock) {
         const { bytes, sealed } = await sealToBytes({ crypto: nodeArchiveCrypto }, draft, options);
         return { bytes, archiveId: sealed.capsuleId };
       },
-      verify: (bytes, options) => verifyArchive({ crypto: nodeArchiveCrypto }, bytes, options),
+      verify: verifyApart,
     },
     store: {
       async list({ status, requestedCapability, limit = 50, cursor = '0' }) {

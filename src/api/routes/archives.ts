@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http';
 import type { onRequestHookHandler } from 'fastify';
 import { Type } from 'typebox';
 import { Hex32 } from '../../../protocols/common/v1/schema.ts';
-import { verificationReport } from '../../archive/report.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import {
@@ -99,7 +98,7 @@ function verifyRoute(app: Server, { components: { archives } }: RouteContext): v
       if (!Buffer.isBuffer(body)) throw new MeshError('invalid_request', 'There is no archive in the body.');
       const signal = whileOpen(reply.raw);
       const options = { strict, signal, ...(allowlist !== undefined && { allowlist }) };
-      return verificationReport(await archives.verify(body, options));
+      return archives.verify(body, options);
     },
   );
 }
