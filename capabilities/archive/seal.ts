@@ -15,8 +15,8 @@ const MAX_SEALED_BYTES = 750_000;
 
 /**
  * Seals what is handed in, as this node. The signature says that this node sealed it for that origin, and nothing about
- * what it says: so the chain begins with an event about the request, no event may speak for the node, and everything in
- * an event's payload is marked as untrusted.
+ * what it says: so the chain begins with an event about the request, nobody in it goes by the node's name, and everything
+ * in an event's payload is marked as untrusted.
  */
 export async function seal({ payload, raw }: Intent, api: CapabilityApi): Promise<JsonObject> {
   const { origin } = api.identity;
@@ -63,13 +63,14 @@ function draftOf(payload: JsonObject, request: Request): ArchiveDraft {
   const asker = `human:${origin}`;
   const agents = stringOf(payload, 'agents');
   const events = objectsOf(payload, 'events').map(eventOf);
-  if (events.some(({ actor }) => actor === self))
-    throw fail('invalid_payload', 'An event may not speak for the node that seals the archive.');
+  const given = objectsOf(payload, 'participants').map(participantOf);
+  const named = [...events.map(({ actor }) => actor), ...given.map(({ actor_id: actor }) => actor)];
+  if (named.some((actor) => actor !== asker && [node, request.node].some((name) => actor.includes(name))))
+    throw fail('invalid_payload', 'Nobody may go by the name of the node that seals the archive.');
   const own: Participant[] = [
     { actor_id: asker, role: 'origin', label: `asked for this archive; key ${request.origin}` },
     { actor_id: self, role: ORIGINATOR, label: 'sealed it on request' },
   ];
-  const given = objectsOf(payload, 'participants').map(participantOf);
   return {
     program: requiredString(payload, 'program'),
     ...(agents !== undefined && { agents }),
@@ -85,7 +86,11 @@ function draftOf(payload: JsonObject, request: Request): ArchiveDraft {
         kind: 'observation',
         action: 'seal_requested',
         target: 'capsule',
-        payload: { origin: request.origin, request: request.raw },
+        payload: {
+          origin: request.origin,
+          request: request.raw,
+          summary: 'Sealed on request, as it was handed in. The node vouches for nothing in it.',
+        },
         untrusted_payload_fields: [],
       },
       ...events,

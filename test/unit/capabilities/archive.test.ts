@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { run } from '../../../capabilities/archive/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { nodeArchiveCrypto } from '../../../src/archive/crypto-node.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive, readArchive } from '../../../src/archive/open.ts';
 import { readEntry } from '../../../src/archive/zip/content.ts';
 import { toHex } from '../../../src/lib/hex.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
@@ -14,18 +14,19 @@ const components = { crypto: nodeArchiveCrypto };
 const PROGRAM = '# Offer\n\nThree rooms.\n';
 
 /** Bob seals what Alice hands in. */
-async function ask(capability: string, payload: JsonObject): Promise<JsonObject> {
+async function ask(capability: string, payload: JsonObject, origin = alice.identity): Promise<JsonObject> {
   const seal = {
     publicKey: bob.identity,
     sign: async (_role: string, message: Uint8Array) => bob.signer.sign(message),
   };
-  const { api } = memoryApi({ seal, origin: alice.identity });
+  const { api } = memoryApi({ seal, origin });
   const result = await run(intentOf(capability, payload), api);
   expect((await outputCheck('archive', capability))(result)).toBeNull();
   return result as JsonObject;
 }
 
-const sealed = async (payload: JsonObject = {}) => ask('archive.seal', { program: PROGRAM, ...payload });
+const sealed = async (payload: JsonObject = {}, origin = alice.identity) =>
+  ask('archive.seal', { program: PROGRAM, ...payload }, origin);
 const bytesOf = ({ archive }: JsonObject) => Buffer.from(String(archive), 'base64');
 
 function tampered(archive: JsonObject): string {
@@ -73,7 +74,12 @@ describe('archive.seal', () => {
       {
         actor: `system:${bob.nodeId}`,
         action: 'seal_requested',
-        payload: { origin: alice.identity, request: `capsule:${'c'.repeat(64)}` },
+        payload: {
+          origin: alice.identity,
+          request: `capsule:${'c'.repeat(64)}`,
+          summary: expect.stringContaining('Sealed on request'),
+        },
+        untrusted_payload_fields: [],
       },
       {
         actor: 'ai:gemma',
@@ -84,6 +90,19 @@ describe('archive.seal', () => {
     const entry = opened.container.entries.get('payload/notes/a.txt');
     if (entry === undefined) throw new Error('The file is not there');
     expect(Buffer.from(await readEntry(components, opened.container, entry)).toString()).toBe('as text');
+  });
+
+  it("takes events of the node's own operator, where that is who asks", async () => {
+    const event = { actor: `human:${bob.nodeId}`, kind: 'decision', action: 'approved', target: 't' };
+    const made = await sealed({ events: [event] }, bob.identity);
+    const { events } = await openArchive(components, bytesOf(made), { strict: true });
+    expect(events.map(({ actor }) => actor)).toEqual([`system:${bob.nodeId}`, `human:${bob.nodeId}`]);
+  });
+
+  it('says on the outside of an encrypted archive too that it was asked for', async () => {
+    const recipients = [toHex(nodeArchiveCrypto.agreementPublicKey(new Uint8Array(32).fill(9)))];
+    const { manifest } = await readArchive(components, bytesOf(await sealed({ recipients })));
+    expect(manifest.originator.label).toContain(`on request of ${alice.nodeId}`);
   });
 
   it('encrypts to recipients', async () => {
@@ -100,6 +119,19 @@ describe('archive.seal', () => {
     [
       'an event that speaks for the node',
       { events: [{ actor: `system:${bob.nodeId}`, kind: 'decision', action: 'a', target: 't' }] },
+      'invalid_payload',
+    ],
+    [
+      "an event of the node's operator",
+      {
+        participants: [{ actor_id: `human:${bob.nodeId}` }],
+        events: [{ actor: `human:${bob.nodeId}`, kind: 'decision', action: 'approved', target: 't' }],
+      },
+      'invalid_payload',
+    ],
+    [
+      "a participant under the node's name",
+      { participants: [{ actor_id: `ai:${bob.nodeId}`, label: 'vouches for it' }] },
       'invalid_payload',
     ],
     [
