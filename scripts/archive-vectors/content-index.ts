@@ -52,6 +52,12 @@ export function contentIndex(): VectorCollection {
       expected: index,
     },
     {
+      name: 'smuggled-blob-indexed',
+      description: 'content.enc in a plain archive, in the index: nothing that is signed says what it is.',
+      archive: make({ files: { [PATHS.blob]: 'not encrypted at all' } }),
+      expected: fails(['encrypted_blob']),
+    },
+    {
       name: 'lists-a-missing-file',
       description: 'Sealed with an index that lists a file that never was.',
       archive: make({ index: (files) => [...files, { path: 'zzz.txt', sha256: OTHER_HASH }] }),

@@ -73,6 +73,25 @@ function blobs(): Vector[] {
       ['encrypted_blob'],
       bundle,
     ),
+    {
+      name: 'metadata-not-json',
+      description: 'decryption.json is a text; seen without a key.',
+      archive: encrypted('metadata-not-json', { files: { [PATHS.decryption]: 'none' } }).then((files) =>
+        zip(files),
+      ),
+      expected: fails(['layout']),
+    },
+    {
+      name: 'metadata-in-a-skill',
+      description: 'metadata_path leads to what could be a skill.',
+      archive: encrypted('metadata-in-a-skill', {
+        files: { 'skills/x/skill.json': '{}' },
+        manifest: (manifest) => {
+          manifest.encryption = { cipher: 'ChaCha20-Poly1305', metadata_path: 'skills/x/skill.json' };
+        },
+      }).then((files) => zip(files)),
+      expected: fails(['layout']),
+    },
     opened(
       'metadata-of-another-cipher',
       'decryption.json names a cipher that is not known.',

@@ -91,6 +91,12 @@ function signatures(): Vector[] {
       expected: failing(['originator', false, false]),
     },
     {
+      name: 'signer-twice',
+      description: 'One signer in two rows, both of them valid: not two who signed.',
+      archive: changed((signers) => [...signers, ...signers]),
+      expected: failing(['originator', true, true], ['originator', true, true]),
+    },
+    {
       name: 'small-order-key',
       description:
         'A key of small order, under which a signature without a secret would hold for any message.',

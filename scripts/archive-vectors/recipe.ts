@@ -94,10 +94,7 @@ export async function plain(recipe: Recipe = {}): Promise<Files> {
     [PATHS.program, utf8.encode('# Offers\n\nWhich of two offers to take.\n')],
     [PATHS.chain, bytesOf(recipe.lines?.(text) ?? text)],
   ]);
-  for (const [path, content] of Object.entries(recipe.files ?? {})) {
-    if (content === null) files.delete(path);
-    else files.set(path, bytesOf(content));
-  }
+  put(files, recipe.files);
   const anchors = { first: events[0]?.hash ?? GENESIS, last: events.at(-1)?.hash ?? GENESIS };
   return seal(files, anchors, recipe, null);
 }
@@ -122,9 +119,15 @@ export async function encrypted(label: string, recipe: EncryptedRecipe = {}): Pr
     [PATHS.blob, blob],
     [PATHS.decryption, utf8.encode(`${JSON.stringify(metadata, null, 2)}\n`)],
   ]);
-  for (const [path, content] of Object.entries(recipe.files ?? {}))
-    if (content !== null) files.set(path, bytesOf(content));
+  put(files, recipe.files);
   return seal(files, { first, last }, recipe, blob);
+}
+
+function put(files: Files, changes: Recipe['files'] = {}): void {
+  for (const [path, content] of Object.entries(changes)) {
+    if (content === null) files.delete(path);
+    else files.set(path, bytesOf(content));
+  }
 }
 
 async function seal(

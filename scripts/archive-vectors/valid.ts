@@ -94,12 +94,6 @@ export function valid(): VectorCollection {
       expected: { ok: true, failing: [] },
     },
     {
-      name: 'indexed-blob',
-      description: 'A plain archive may have a file named content.enc, as long as the index accounts for it.',
-      archive: make({ files: { 'content.enc': 'not encrypted at all' } }),
-      expected: { ok: true, failing: [] },
-    },
-    {
       name: 'unknown-event-and-envelope-members',
       description: 'Members that this version does not know are kept, hashed and signed.',
       archive: make({
@@ -251,5 +245,32 @@ function encryptedOnes(): VectorCollection['vectors'] {
       key: 'bob',
       expected: OK,
     },
+    {
+      name: 'encrypted-with-a-file-beside',
+      description:
+        'A program outside of the encrypted content, which is not the one inside: only strict refuses.',
+      archive: encrypted('encrypted-with-a-file-beside', {
+        files: { [PATHS.program]: '# Another program\n' },
+      }).then((files) => zip(files)),
+      expected: { ...onlyStrictFails('layout'), decryptable_with: 'recipient' },
+    },
+    {
+      name: 'metadata-by-another-name',
+      description: 'The metadata is where metadata_path says, in its folder, and not named decryption.json.',
+      archive: renamedMetadata('skills/decryption/keys.json'),
+      expected: { ...onlyStrictFails('layout'), decryptable_with: 'recipient' },
+    },
   ];
+}
+
+async function renamedMetadata(path: string): Promise<Uint8Array> {
+  const label = 'metadata-by-another-name';
+  const metadata = (await encrypted(label)).get(PATHS.decryption) ?? null;
+  const files = await encrypted(label, {
+    files: { [PATHS.decryption]: null, [path]: metadata },
+    manifest: (manifest) => {
+      manifest.encryption = { cipher: 'ChaCha20-Poly1305', metadata_path: path };
+    },
+  });
+  return zip(files);
 }

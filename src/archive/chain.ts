@@ -4,7 +4,7 @@ import { canonicalText } from '../lib/canonical.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { fromHex } from '../lib/hex.ts';
 import { joined } from './canonical.ts';
-import type { Finding } from './types.ts';
+import { quoted, type Report } from './findings.ts';
 
 /** `prev_hash` of the first event: 32 zero bytes. */
 export const GENESIS = '0'.repeat(64);
@@ -101,11 +101,11 @@ export function checkChain(
   crypto: Hashing,
   events: readonly ReadEvent[],
   actors: ReadonlySet<string>,
-): Finding[] {
-  const findings: Finding[] = [];
+  report: Report,
+): void {
   let before = GENESIS;
   for (const { line, event } of events) {
-    const fail = (message: string) => findings.push({ area: 'chain', seq: line, message });
+    const fail = (message: string) => report({ area: 'chain', seq: line, message });
     if (event.seq !== line) fail(`seq ${String(event.seq)} expected ${String(line)}`);
     if (event.prev_hash !== before)
       fail(`prev_hash mismatch: it is not the hash of ${line === 1 ? 'the genesis' : 'the event before'}`);
@@ -116,8 +116,4 @@ export function checkChain(
       fail(`actor ${quoted(event.actor)} is not in manifest.participants and not ${HOST_ACTOR}`);
     before = event.hash;
   }
-  return findings;
 }
-
-const MAX_QUOTED_CHARS = 80;
-const quoted = (text: string): string => JSON.stringify(text.slice(0, MAX_QUOTED_CHARS));

@@ -1,16 +1,30 @@
-import { type ArchiveEvent, Envelope, type IndexedFile } from '../../protocols/archive/v1/schema.ts';
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import {
+  ARCHIVE_VERSION,
+  type ArchiveEvent,
+  Envelope,
+  type IndexedFile,
+} from '../../protocols/archive/v1/schema.ts';
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import { isHex } from '../lib/hex.ts';
-import { HOST_ACTOR, type UnlinkedEvent } from './chain.ts';
+import { HOST_ACTOR, type ReadEvent, type UnlinkedEvent } from './chain.ts';
+import { isObject } from './documents.ts';
 import { checkSigners, KEY_BYTES, ORIGINATOR } from './envelope.ts';
+import type { Report } from './findings.ts';
 import { capsuleId } from './identity.ts';
 import { PATHS } from './paths.ts';
-import type { ArchiveComponents, Finding, OpenedArchive } from './types.ts';
+import { Pace } from './pause.ts';
+import type { ArchiveComponents, OpenedArchive } from './types.ts';
 
 const ACTION = 'archive_continued';
 /** What a checkpoint repeats from the envelope that it keeps, where people and scripts find it at once. */
 const ANCHORS = ['capsule_id', 'entry_hash', 'manifest_hash', 'content_index_hash', 'signed_at'] as const;
+
+/** Of all checkpoints together: thousands of sealings, and ten seconds at the worst where all is JavaScript. */
+export const MAX_CHECKPOINT_SIGNATURES = 10_000;
+
+/** A signature takes as long as hashing so much. */
+const SIGNATURE_COST_BYTES = 65_536;
 
 const envelopeCheck = checkOf(Envelope);
 
@@ -38,32 +52,55 @@ export function checkpointOf(
   };
 }
 
+/** How many signatures the checkpoints of a chain keep, whatever they are worth. */
+export function keptSignatures(events: readonly ArchiveEvent[]): number {
+  let count = 0;
+  for (const event of events) {
+    const envelope = keptEnvelope(event);
+    if (isObject(envelope) && Array.isArray(envelope.signers)) count += envelope.signers.length;
+  }
+  return count;
+}
+
 /**
  * Every checkpoint of a chain against the events before it: the envelope it keeps has to be about exactly those, and
  * its signatures have to hold. Says nothing about who signed.
  */
 export async function checkCheckpoints(
   components: ArchiveComponents,
-  events: readonly ArchiveEvent[],
-): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const [index, event] of events.entries()) {
-    const { payload } = event;
-    if (event.kind !== 'checkpoint' || event.action !== ACTION) continue;
-    if (payload === undefined || !Object.hasOwn(payload, 'envelope')) continue;
-    const problems = await checkpointProblems(components, payload, events[0], events[index - 1]);
-    findings.push(
-      ...problems.map((message) => ({
-        area: 'chain' as const,
-        seq: index + 1,
-        message: `checkpoint: ${message}`,
-      })),
-    );
+  events: readonly ReadEvent[],
+  report: Report,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (keptSignatures(events.map(({ event }) => event)) > MAX_CHECKPOINT_SIGNATURES) {
+    const limit = String(MAX_CHECKPOINT_SIGNATURES);
+    report({
+      area: 'chain',
+      message: `the checkpoints keep more than ${limit} signatures: none was checked`,
+    });
+    return;
   }
-  return findings;
+  const pace = new Pace(signal);
+  for (const [index, { line, event }] of events.entries()) {
+    if (keptEnvelope(event) === undefined) continue;
+    await pace.after(keptSignatures([event]) * SIGNATURE_COST_BYTES);
+    const problems = await problemsOf(
+      components,
+      event.payload ?? {},
+      events[0]?.event,
+      events[index - 1]?.event,
+    );
+    for (const problem of problems) report({ area: 'chain', seq: line, message: `checkpoint: ${problem}` });
+  }
 }
 
-async function checkpointProblems(
+/** What an event keeps as the envelope of a sealing before; undefined where it is no checkpoint of that kind. */
+function keptEnvelope({ kind, action, payload }: ArchiveEvent): JsonValue | undefined {
+  if (kind !== 'checkpoint' || action !== ACTION || payload === undefined) return undefined;
+  return Object.hasOwn(payload, 'envelope') ? payload.envelope : undefined;
+}
+
+async function problemsOf(
   components: ArchiveComponents,
   payload: JsonObject,
   first: ArchiveEvent | undefined,
@@ -73,6 +110,7 @@ async function checkpointProblems(
   if (!envelopeCheck.accepts(envelope))
     return [`the envelope is malformed: ${envelopeCheck.explain(envelope)}`];
   const problems: string[] = [];
+  if (envelope.version !== ARCHIVE_VERSION) problems.push('its envelope is of another version');
   for (const name of ANCHORS) {
     if (Object.hasOwn(payload, name) && payload[name] !== envelope[name])
       problems.push(`${name} is not that of its envelope`);

@@ -2,7 +2,7 @@ import type { IndexedFile } from '../../protocols/archive/v1/schema.ts';
 import { PATHS } from './paths.ts';
 import type { PreparedFile } from './seal-files.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSource, Container, OpenedArchive } from './types.ts';
-import { readEntry } from './zip/content.ts';
+import { VerifiedFiles } from './verified-files.ts';
 
 /** Made anew with every sealing. */
 const OWN_PATHS: ReadonlySet<string> = new Set([PATHS.manifest, PATHS.envelope, PATHS.chain]);
@@ -16,14 +16,13 @@ export async function keptFiles(
   { container, manifest }: OpenedArchive,
   replaced: ReadonlySet<string>,
 ): Promise<PreparedFile[]> {
+  const verified = new VerifiedFiles(components, { container, manifest });
   const hashes = new Map(manifest.content_index.files.map(({ path, sha256 }) => [path, sha256]));
   const files: PreparedFile[] = [];
   for (const [path, entry] of container.entries) {
     const sha256 = hashes.get(path);
     if (OWN_PATHS.has(path) || replaced.has(path) || sha256 === undefined) continue;
-    const content = entry.compressed
-      ? await readEntry(components, container, entry)
-      : sourceOf(container, entry);
+    const content = entry.compressed ? await verified.read(path) : sourceOf(container, entry);
     files.push({ path, size: entry.size, crc32: entry.crc32, sha256, content });
   }
   return files;

@@ -5,11 +5,11 @@ import { canonicalJson } from '../lib/json.ts';
 import { linkEvents } from './chain.ts';
 import { checkpointOf } from './checkpoint.ts';
 import { keptFiles, replacedFiles } from './continue-files.ts';
-import { demandJson, demandParticipants, invalid, MAX_JSON_DEPTH, quoted } from './draft-checks.ts';
+import { demandJson, demandParticipants, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
 import { completeEvents } from './draft-events.ts';
 import { demandDistinct, payloadFiles, programFile, textFile } from './draft-files.ts';
+import { quoted } from './findings.ts';
 import { capsuleId } from './identity.ts';
-import { readFileOf } from './inner.ts';
 import { PATHS } from './paths.ts';
 import { chainLines } from './seal-chain.ts';
 import { sealContainer, writeContainer } from './seal-container.ts';
@@ -26,6 +26,7 @@ import type {
   Sealed,
   SealOptions,
 } from './types.ts';
+import { VerifiedFiles } from './verified-files.ts';
 
 /** What the next sealing adds. Program, agents and payload files replace those that are there by the same path. */
 export interface ArchiveAdditions
@@ -96,10 +97,10 @@ export async function continueArchive(
 /** The bytes that are there, and the new lines. */
 async function continuedChain(
   components: ArchiveComponents,
-  { container }: OpenedArchive,
+  opened: OpenedArchive,
   added: readonly ArchiveEvent[],
 ): Promise<Uint8Array> {
-  const before = await readFileOf(components, container, PATHS.chain);
+  const before = await new VerifiedFiles(components, opened).read(PATHS.chain);
   const start = before.at(-1) === LINE_FEED ? before.length : before.length + 1;
   const lines = chainLines(added, start);
   const whole = new Uint8Array(start + lines.length).fill(LINE_FEED, start - 1, start);

@@ -4,9 +4,11 @@ import { type Check, checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type JsonLimits, parseJson } from '../lib/json.ts';
 import type { ReadEvent } from './chain.ts';
-import type { Findings } from './findings.ts';
-import { LayoutError } from './layout-error.ts';
+import type { Report } from './findings.ts';
+import { LayoutError, missingFile } from './layout-error.ts';
 import { PATHS } from './paths.ts';
+import type { ArchiveComponents, Container } from './types.ts';
+import { readUnchecked } from './zip/content.ts';
 
 /** An index of 10,000 files with long paths fits; a document is read as a whole. */
 export const DOCUMENT_LIMITS: JsonLimits = { maxBytes: 33_554_432, maxDepth: 64 };
@@ -27,6 +29,31 @@ export interface Stored<T> {
   stored: JsonObject;
 }
 
+/** Why a file is not even read as a document; null for one that may be. */
+export function documentTooLarge(path: string, size: number): LayoutError | null {
+  if (size <= DOCUMENT_LIMITS.maxBytes) return null;
+  const limit = String(DOCUMENT_LIMITS.maxBytes);
+  return new LayoutError(
+    'invalid_json',
+    `${path} has ${String(size)} bytes; a document may have ${limit}.`,
+    path,
+  );
+}
+
+/** A document of a container, whatever its checksum. Throws LayoutError; reads nothing of one that is too large. */
+export async function readDocument(
+  components: ArchiveComponents,
+  container: Container,
+  path: string,
+): Promise<{ document: JsonObject; crcMatches: boolean }> {
+  const entry = container.entries.get(path);
+  if (entry === undefined) throw missingFile(path);
+  const problem = documentTooLarge(path, entry.size);
+  if (problem !== null) throw problem;
+  const { bytes, crcMatches } = await readUnchecked(components, container, entry);
+  return { document: parseDocument(path, bytes), crcMatches };
+}
+
 /** A JSON object in UTF-8. Throws LayoutError `invalid_utf8` or `invalid_json`. */
 export function parseDocument(path: string, bytes: Uint8Array): JsonObject {
   const value = parse(path, bytes);
@@ -37,16 +64,14 @@ export function parseDocument(path: string, bytes: Uint8Array): JsonObject {
 export const asManifest = (document: JsonObject) => shaped(PATHS.manifest, manifestCheck, document);
 export const asEnvelope = (document: JsonObject) => shaped(PATHS.envelope, envelopeCheck, document);
 
-/** `decryption.json`. Throws LayoutError. */
-export function parseDecryption(bytes: Uint8Array): DecryptionMetadata {
-  return shaped(PATHS.decryption, decryptionCheck, parseDocument(PATHS.decryption, bytes));
-}
+export const asDecryption = (path: string, document: JsonObject): DecryptionMetadata =>
+  shaped(path, decryptionCheck, document);
 
-/** `chain/events.jsonl`, as far as it can be read; what cannot be goes to `findings`. Never throws. */
-export function parseEvents(bytes: Uint8Array, findings: Findings): ReadEvent[] {
+/** `chain/events.jsonl`, as far as it can be read; what cannot be is reported. Never throws. */
+export function parseEvents(bytes: Uint8Array, report: Report): ReadEvent[] {
   const events: ReadEvent[] = [];
   const fail = (message: string, seq?: number) =>
-    findings.add({ area: 'chain', path: PATHS.chain, message, ...(seq !== undefined && { seq }) });
+    report({ area: 'chain', path: PATHS.chain, message, ...(seq !== undefined && { seq }) });
   const text = textOf(bytes);
   if (text === null) fail('the chain is not valid UTF-8');
   if (text === '') fail('the chain has no event');
@@ -75,6 +100,7 @@ function* linesOf(text: string): Generator<string> {
 
 /** The event, or what is wrong with its line. */
 function readEvent(line: string): (ArchiveEvent & JsonObject) | string {
+  if (line === '') return 'the line is empty';
   try {
     const value = parseJson(line, EVENT_LIMITS);
     if (!isObject(value)) return 'the line is not a JSON object';

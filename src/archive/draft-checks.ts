@@ -2,21 +2,18 @@ import { Participant } from '../../protocols/archive/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
 import { describeProblem, jsonProblem } from '../lib/json.ts';
+import { quoted } from './findings.ts';
 import { isActor } from './strict.ts';
 
 /** Objects inside each other in any document of an archive; what readers take. */
 export const MAX_JSON_DEPTH = 64;
 /** Above a participant in the manifest: the manifest and the list. */
 const MANIFEST_LEVELS = 2;
-const MAX_SHOWN_CHARS = 80;
 
 const participantCheck = checkOf(Participant);
 
 /** Refuses a draft: nothing is written that a reader would not take. */
 export const invalid = (message: string) => new MeshError('invalid_request', message);
-
-/** For names of whatever length, in a sentence. */
-export const quoted = (text: string): string => JSON.stringify(text.slice(0, MAX_SHOWN_CHARS));
 
 /** Throws `invalid_request` for what is not I-JSON of bounded depth. */
 export function demandJson(subject: string, value: unknown, depth: number): void {

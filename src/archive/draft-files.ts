@@ -1,6 +1,7 @@
 import type { SkillTier } from '../../protocols/archive/v1/schema.ts';
 import { canonicalText } from '../lib/canonical.ts';
-import { demandJson, invalid, MAX_JSON_DEPTH, quoted } from './draft-checks.ts';
+import { demandJson, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
+import { quoted } from './findings.ts';
 import { PATHS } from './paths.ts';
 import { programFields } from './strict.ts';
 import type { ArchiveDraft, FileInput } from './types.ts';

@@ -2,6 +2,7 @@ import { ARCHIVE_VERSION, CIPHER, type Envelope, type Manifest } from '../../pro
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { fromHex, isHex, toHex } from '../lib/hex.ts';
 import { canonicalBytes, joined } from './canonical.ts';
+import { quoted } from './findings.ts';
 import type { ArchiveComponents, ArchiveSigner, Finding, SignerVerdict } from './types.ts';
 
 const SIGNING_DOMAIN = `capsule-provenance-v${ARCHIVE_VERSION}:`;
@@ -9,6 +10,8 @@ export const ORIGINATOR = 'originator';
 export const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const CIPHERS: ReadonlySet<string> = new Set(['none', CIPHER]);
+/** Hashed once for each signer; an envelope is a thousand bytes, and later members of it may be some more. */
+const MAX_SIGNED_BYTES = 65_536;
 
 /** What a signer signs: the role, and the envelope without its signers (archive-v0.6 "Envelope"). */
 export function signingInput(envelope: JsonObject, role: string): Uint8Array {
@@ -36,7 +39,7 @@ export async function signEnvelope(
   return { ...unsigned, signers: signed };
 }
 
-/** Every signature under its own key and role; `stored` is the envelope as it is in the file. */
+/** Every signature under its own key and role, none of them twice; `stored` is the envelope as it is in the file. */
 export async function checkSigners(
   { crypto }: ArchiveComponents,
   envelope: Envelope,
@@ -46,8 +49,15 @@ export async function checkSigners(
   const payload = payloadOf(stored);
   const findings: Finding[] = [];
   const signers: SignerVerdict[] = [];
+  const seen = new Set<string>();
+  const isShort = payload.length <= MAX_SIGNED_BYTES;
+  if (!isShort) findings.push(failure(`the envelope has more than ${String(MAX_SIGNED_BYTES)} signed bytes`));
   for (const [index, { role, public_key, signature }] of envelope.signers.entries()) {
+    if (seen.has(`${public_key} ${role}`))
+      findings.push(failure(`signer ${public_key} is there twice as ${JSON.stringify(role)}`));
+    seen.add(`${public_key} ${role}`);
     const valid =
+      isShort &&
       isHex(public_key, KEY_BYTES) &&
       isHex(signature, SIGNATURE_BYTES) &&
       (await crypto.verify(inputFor(payload, role), fromHex(signature), fromHex(public_key)));
@@ -64,17 +74,19 @@ export function checkEnvelope(envelope: Envelope, manifest: Manifest): Finding[]
   const { cipher, signers, encrypted_blob_hash: blobHash } = envelope;
   const encrypted = cipher !== 'none';
   const originator = manifest.originator.public_key;
-  if (!CIPHERS.has(cipher)) findings.push(failure(`cipher ${JSON.stringify(cipher)} is not known`));
+  if (!CIPHERS.has(cipher)) findings.push(failure(`cipher ${quoted(cipher)} is not known`));
   if (encrypted !== (blobHash !== null))
     findings.push(
-      failure(`encrypted_blob_hash ${blobHash === null ? 'is null' : 'is set'} with cipher ${cipher}`),
+      failure(
+        `encrypted_blob_hash ${blobHash === null ? 'is null' : 'is set'} with cipher ${quoted(cipher)}`,
+      ),
     );
   if (encrypted !== Boolean(manifest.encryption))
-    findings.push(failure(`manifest.encryption ${encrypted ? 'is null' : 'is set'} with cipher ${cipher}`));
-  if (manifest.encryption && manifest.encryption.cipher !== cipher)
     findings.push(
-      failure(`manifest.encryption names the cipher ${JSON.stringify(manifest.encryption.cipher)}`),
+      failure(`manifest.encryption ${encrypted ? 'is null' : 'is set'} with cipher ${quoted(cipher)}`),
     );
+  if (manifest.encryption && manifest.encryption.cipher !== cipher)
+    findings.push(failure(`manifest.encryption names the cipher ${quoted(manifest.encryption.cipher)}`));
   if (!signers.some((signer) => signer.role === ORIGINATOR && signer.public_key === originator))
     findings.push(failure("the originator's key is not among the signers with the role originator"));
   return findings;

@@ -1,26 +1,24 @@
-import type { Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
+import {
+  CIPHER,
+  type DecryptionMetadata,
+  type Envelope,
+  type Manifest,
+} from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { canonicalBytes } from './canonical.ts';
 import { checkChain, type ReadEvent } from './chain.ts';
 import { checkCheckpoints } from './checkpoint.ts';
 import { indexHash, isIndexed } from './content-index.ts';
-import {
-  asEnvelope,
-  asManifest,
-  MAX_CHAIN_BYTES,
-  parseDocument,
-  parseEvents,
-  type Stored,
-} from './documents.ts';
+import { asEnvelope, asManifest, parseEvents, readDocument, type Stored } from './documents.ts';
 import { checkEnvelope, checkSigners } from './envelope.ts';
-import { Findings } from './findings.ts';
+import { type FilesRead, readFiles } from './examine-files.ts';
+import { Findings, layoutFinding, quoted, type Report } from './findings.ts';
 import { capsuleId } from './identity.ts';
-import { LayoutError, missingFile } from './layout-error.ts';
-import { PATHS, REQUIRED_ENCRYPTED, REQUIRED_PLAIN } from './paths.ts';
+import { LayoutError } from './layout-error.ts';
+import { metadataPathOf, PATHS, REQUIRED_PLAIN } from './paths.ts';
 import { unsupportedRules } from './rules.ts';
-import { programFields, strictDocuments, strictEvents } from './strict.ts';
+import { strictDocuments, strictEvents } from './strict.ts';
 import type { ArchiveComponents, Container, Finding, SignerVerdict } from './types.ts';
-import { digestEntry, readUnchecked } from './zip/content.ts';
 
 /** All that one container says for itself, checked; an encrypted one from outside only. */
 export interface Examination {
@@ -32,6 +30,8 @@ export interface Examination {
   manifest: Stored<Manifest> | null;
   envelope: Stored<Envelope> | null;
   events: ReadEvent[];
+  /** Of an encrypted archive, where it could be read. */
+  decryption: DecryptionMetadata | null;
 }
 
 export interface ExamineOptions {
@@ -39,8 +39,6 @@ export interface ExamineOptions {
   strict: boolean;
   signal?: AbortSignal | undefined;
 }
-
-const SKILL_METADATA = /^skills\/(?!decryption\/)[^/]+\/skill\.json$/;
 
 /** Checks one opened container (archive-v0.6 "Verification levels", L2). Throws only when aborted. */
 export async function examine(
@@ -56,6 +54,7 @@ export async function examine(
     manifest: null,
     envelope: null,
     events: [],
+    decryption: null,
   };
   try {
     await examineAll(new Examiner(components, container, options, examination));
@@ -65,10 +64,6 @@ export async function examine(
     examination.findings.add(layoutFinding(error));
   }
   return examination;
-}
-
-export function layoutFinding({ reason, message, path }: LayoutError): Finding {
-  return { area: 'layout', reason, message: message.replace(/\.$/, ''), ...(path !== null && { path }) };
 }
 
 /** The order matters: no rule is applied before it is known that this version of the rules is meant. */
@@ -84,11 +79,12 @@ async function examineAll(examiner: Examiner): Promise<void> {
   const envelope = { value: asEnvelope(envelopeFile), stored: envelopeFile };
   examiner.layout(manifest.value, envelope.value);
   examiner.documents(manifest, envelope);
-  const digests = await examiner.contentIndex(manifest.value, envelope.value);
-  if (envelope.value.cipher === 'none') await examiner.chain(manifest.value, envelope.value);
-  else examiner.blob(envelope.value, digests.get(PATHS.blob));
+  const files = await examiner.files(manifest.value, envelope.value);
+  examiner.contentIndex(manifest.value, envelope.value, files);
+  examiner.blob(envelope.value, files);
+  if (envelope.value.cipher === 'none') await examiner.chain(manifest.value, envelope.value, files);
   await examiner.signatures(envelope);
-  examiner.strictness(manifest, envelope);
+  strictDocuments(manifest.value, manifest.stored, envelope.value, examiner.departure);
 }
 
 class Examiner {
@@ -96,47 +92,54 @@ class Examiner {
   readonly #container: Container;
   readonly #options: ExamineOptions;
   readonly #to: Examination;
-  /** Read for its hash already, and walked afterwards. */
-  #chain: Uint8Array | null = null;
+  readonly fail: Report;
+  /** From the rules of the format, without harm: a finding when strict, else a warning. */
+  readonly departure: Report;
 
   constructor(components: ArchiveComponents, container: Container, options: ExamineOptions, to: Examination) {
     this.#components = components;
     this.#container = container;
     this.#options = options;
     this.#to = to;
-    for (const message of container.warnings) this.#departure([{ area: 'layout', message }]);
-  }
-
-  fail(finding: Finding): void {
-    this.#to.findings.add(finding);
-  }
-
-  failAll(findings: Iterable<Finding>): void {
-    this.#to.findings.addAll(findings);
+    const departures = options.strict ? to.findings : to.warnings;
+    this.fail = (finding) => to.findings.add(finding);
+    this.departure = (finding) => departures.add(finding);
+    for (const message of container.warnings) this.departure({ area: 'layout', message });
   }
 
   /** Manifest or envelope; throws LayoutError where it is not JSON. A wrong CRC alone does not keep it from being read. */
   async document(path: string): Promise<JsonObject> {
-    const entry = this.#container.entries.get(path);
-    if (entry === undefined) throw missingFile(path);
-    const { bytes, crcMatches } = await readUnchecked(this.#components, this.#container, entry);
-    const document = parseDocument(path, bytes);
+    const { document, crcMatches } = await readDocument(this.#components, this.#container, path);
     if (!crcMatches) this.fail(wrongCrc(path));
     return document;
   }
 
-  layout({ encryption }: Manifest, { cipher }: Envelope): void {
-    if (encryption && encryption.metadata_path !== PATHS.decryption)
+  /** Files that have to be there, and those that have no business beside encrypted content. */
+  layout(manifest: Manifest, { cipher }: Envelope): void {
+    const { entries } = this.#container;
+    const metadata = metadataPathOf(manifest);
+    const isEncrypted = cipher !== 'none';
+    if (metadata === null)
       this.fail({
         area: 'layout',
         reason: 'invalid_shape',
-        message: 'manifest.encryption has another metadata_path',
+        message: 'manifest.encryption has a metadata_path outside of skills/decryption',
       });
-    for (const path of cipher === 'none' ? REQUIRED_PLAIN : REQUIRED_ENCRYPTED) {
-      if (this.#container.entries.has(path)) continue;
-      this.fail({ area: 'layout', reason: 'missing_required_file', path, message: `${path} is missing` });
+    else if (metadata !== PATHS.decryption)
+      this.departure({ area: 'layout', message: `metadata_path is not ${PATHS.decryption}` });
+    const required = isEncrypted ? [PATHS.blob, metadata ?? PATHS.decryption] : REQUIRED_PLAIN;
+    for (const path of required) {
+      if (entries.has(path)) continue;
+      const message = `${shown(path)} is missing`;
+      this.fail({ area: 'layout', reason: 'missing_required_file', path, message });
       if (path === PATHS.chain) this.fail({ area: 'chain', message: 'there is no chain' });
       if (path === PATHS.blob) this.fail({ area: 'encrypted_blob', message: 'there is no content.enc' });
+    }
+    if (!isEncrypted) return;
+    const outside = new Set<string>([PATHS.manifest, PATHS.envelope, ...required]);
+    for (const path of entries.keys()) {
+      if (!outside.has(path))
+        this.departure({ area: 'layout', path, message: `${path} lies beside the encrypted content` });
     }
   }
 
@@ -160,125 +163,99 @@ class Examiner {
       this.fail({ area: 'content_index', message: 'index_hash is not the hash of the list of files' });
     if (envelope.value.content_index_hash !== index.index_hash)
       this.fail({ area: 'content_index', message: "content_index_hash is not the manifest's index_hash" });
-    this.failAll(checkEnvelope(envelope.value, manifest.value));
+    for (const finding of checkEnvelope(envelope.value, manifest.value)) this.fail(finding);
   }
 
-  /** Every file against the index, and the index against the files. Gives the hash of each file. */
-  async contentIndex(manifest: Manifest, envelope: Envelope): Promise<Map<string, string>> {
-    const digests = await this.#digests();
+  async files(manifest: Manifest, { cipher }: Envelope): Promise<FilesRead> {
+    const files = await readFiles(this.#components, this.#container, {
+      metadataPath: cipher === 'none' ? null : metadataPathOf(manifest),
+      report: this.fail,
+      signal: this.#options.signal,
+    });
+    this.#to.decryption = files.decryption;
+    return files;
+  }
+
+  /** Every file against the index, and the index against the files. */
+  contentIndex(manifest: Manifest, { cipher }: Envelope, { digests }: FilesRead): void {
     const listed = new Map<string, string>();
     const fail = (path: string, message: string) =>
-      this.fail({ area: 'content_index', path, message: `${path} ${message}` });
+      this.fail({ area: 'content_index', path, message: `${shown(path)} ${message}` });
     let before = '';
     for (const { path, sha256 } of manifest.content_index.files) {
       if (listed.has(path)) fail(path, 'is in the index twice');
       else if (path < before)
-        this.#departure([{ area: 'content_index', path, message: 'the index is not sorted' }]);
+        this.departure({ area: 'content_index', path, message: 'the index is not sorted' });
       listed.set(path, sha256);
       before = path;
-      if (!isIndexed(path, envelope.cipher)) fail(path, 'may not be in the index');
+      if (!isIndexed(path, cipher)) fail(path, 'may not be in the index');
       else if (!this.#container.entries.has(path)) fail(path, 'is in the index and not in the archive');
     }
     for (const [path, { sha256, crcMatches }] of digests) {
       const expected = listed.get(path);
       const matches = expected === sha256;
-      if (isIndexed(path, envelope.cipher)) {
+      if (isIndexed(path, cipher)) {
         if (expected === undefined) fail(path, 'is not in the index');
         else if (!matches) fail(path, 'does not match its SHA-256');
+        // A plain archive has no blob; what the index does not know failed already.
+        else if (path === PATHS.blob) this.fail(blobFinding('content.enc is there, and the cipher is none'));
       }
       // Where the hash fails as well, the checksum tells nothing more.
-      if (!crcMatches && (matches || !isIndexed(path, envelope.cipher))) this.fail(wrongCrc(path));
+      if (!crcMatches && (matches || !isIndexed(path, cipher))) this.fail(wrongCrc(path));
     }
-    return new Map([...digests].map(([path, { sha256 }]) => [path, sha256]));
   }
 
   /** The whole chain and its two anchors. */
-  async chain(manifest: Manifest, envelope: Envelope): Promise<void> {
-    if (this.#chain === null) return;
-    const events = parseEvents(this.#chain, this.#to.findings);
+  async chain(manifest: Manifest, envelope: Envelope, files: FilesRead): Promise<void> {
+    if (files.chain === null) return;
+    const events = parseEvents(files.chain, this.fail);
     this.#to.events = events;
     const actors = new Set(manifest.participants.map(({ actor_id: actor }) => actor));
-    this.failAll(checkChain(this.#components.crypto, events, actors));
+    checkChain(this.#components.crypto, events, actors, this.fail);
     const anchor = (name: 'first_event_hash' | 'entry_hash', event: ReadEvent | undefined, which: string) => {
       if (event !== undefined && event.event.hash !== envelope[name])
         this.fail({ area: 'chain', message: `envelope.${name} is not the hash of the ${which} event` });
     };
     anchor('first_event_hash', events[0], 'first');
     anchor('entry_hash', events.at(-1), 'last');
-    const plain = events.map(({ event }) => event);
-    this.failAll(await checkCheckpoints(this.#components, plain));
-    this.#departure(strictEvents(events));
-    if (this.#chain.at(-1) !== LINE_FEED)
-      this.#departure([{ area: 'chain', message: 'the last event is not ended by a line feed' }]);
+    await checkCheckpoints(this.#components, events, this.fail, this.#options.signal);
+    strictEvents(events, this.departure);
+    if (files.chain.at(-1) !== LINE_FEED)
+      this.departure({ area: 'chain', message: 'the last event is not ended by a line feed' });
   }
 
-  blob({ encrypted_blob_hash: expected }: Envelope, digest: string | undefined): void {
+  /** Ciphertext and metadata of an encrypted archive, as far as they can be judged without a key. */
+  blob(envelope: Envelope, { digests, decryption }: FilesRead): void {
+    const { cipher, encrypted_blob_hash: expected } = envelope;
+    if (cipher === 'none') return;
+    const digest = digests.get(PATHS.blob)?.sha256;
     if (digest !== undefined && digest !== expected)
-      this.fail({
-        area: 'encrypted_blob',
-        path: PATHS.blob,
-        message: 'encrypted_blob_hash is not the hash of content.enc',
-      });
+      this.fail(blobFinding('encrypted_blob_hash is not the hash of content.enc'));
+    if (decryption !== null && decryption.cipher !== CIPHER)
+      this.fail(blobFinding(`the metadata names the cipher ${quoted(decryption.cipher)}`));
   }
 
   async signatures(envelope: Stored<Envelope>): Promise<void> {
+    const { allowlist } = this.#options;
     const { signers, findings } = await checkSigners(
       this.#components,
       envelope.value,
       envelope.stored,
-      this.#options.allowlist,
+      allowlist,
     );
     this.#to.signers = signers;
-    this.failAll(findings);
-  }
-
-  strictness(manifest: Stored<Manifest>, envelope: Stored<Envelope>): void {
-    this.#departure(strictDocuments(manifest.value, manifest.stored, envelope.value));
-  }
-
-  async #digests(): Promise<Map<string, { sha256: string; crcMatches: boolean }>> {
-    const { crypto } = this.#components;
-    const digests = new Map<string, { sha256: string; crcMatches: boolean }>();
-    for (const [path, entry] of this.#container.entries) {
-      this.#options.signal?.throwIfAborted();
-      if (path === PATHS.manifest || path === PATHS.envelope) continue;
-      try {
-        if (path === PATHS.chain && entry.size > MAX_CHAIN_BYTES)
-          this.fail({
-            area: 'chain',
-            path,
-            message: `the chain has more than ${String(MAX_CHAIN_BYTES)} bytes`,
-          });
-        else if (path === PATHS.chain || SKILL_METADATA.test(path)) {
-          const { bytes, crcMatches } = await readUnchecked(this.#components, this.#container, entry);
-          digests.set(path, { sha256: await crypto.digestHex(bytes), crcMatches });
-          if (path === PATHS.chain) this.#chain = bytes;
-          else this.#skill(path, bytes);
-          continue;
-        }
-        digests.set(path, await digestEntry(this.#components, this.#container, entry, this.#options.signal));
-      } catch (error) {
-        if (!(error instanceof LayoutError)) throw error;
-        this.fail(layoutFinding(error));
-      }
-    }
-    return digests;
-  }
-
-  #skill(path: string, bytes: Uint8Array): void {
-    for (const name of programFields(parseDocument(path, bytes))) {
-      const message = `${path} has the field ${name}: a skill is no program`;
-      this.fail({ area: 'layout', reason: 'invalid_shape', path, message });
-    }
-  }
-
-  /** From the rules of the format, without harm: a finding when strict, else a warning. */
-  #departure(findings: readonly Finding[]): void {
-    (this.#options.strict ? this.#to.findings : this.#to.warnings).addAll(findings);
+    for (const finding of findings) this.fail(finding);
   }
 }
 
 const LINE_FEED = 0x0a;
+const MAX_SHOWN_PATH_CHARS = 200;
+
+/** The index may name what no container could hold. */
+const shown = (path: string): string =>
+  path.length <= MAX_SHOWN_PATH_CHARS ? path : `${path.slice(0, MAX_SHOWN_PATH_CHARS)}…`;
+
+const blobFinding = (message: string): Finding => ({ area: 'encrypted_blob', path: PATHS.blob, message });
 
 const wrongCrc = (path: string): Finding => ({
   area: 'layout',

@@ -1,7 +1,19 @@
+import type { LayoutError } from './layout-error.ts';
 import { AREAS, type Area, type Finding } from './types.ts';
 
 /** More would tell nobody more, and a hostile chain could ask for millions. */
 const MAX_FINDINGS = 1_000;
+const MAX_SHOWN_CHARS = 80;
+
+/** Takes findings one by one: who checks something never holds more of them than will be listed. */
+export type Report = (finding: Finding) => void;
+
+/** Somebody else's words of whatever length, in a sentence. */
+export const quoted = (text: string): string => JSON.stringify(text.slice(0, MAX_SHOWN_CHARS));
+
+export function layoutFinding({ reason, message, path }: LayoutError): Finding {
+  return { area: 'layout', reason, message: message.replace(/\.$/, ''), ...(path !== null && { path }) };
+}
 
 /** What was found, in the order it was found, bounded; which areas failed is never lost. */
 export class Findings {
@@ -15,8 +27,11 @@ export class Findings {
     else this.#left += 1;
   }
 
-  addAll(findings: Iterable<Finding>): void {
-    for (const finding of findings) this.add(finding);
+  /** All of another's, each changed: the areas and the number of those that it did not list too. */
+  include(other: Findings, change: (finding: Finding) => Finding): void {
+    for (const finding of other.list) this.add(change(finding));
+    for (const area of other.#areas) this.#areas.add(area);
+    this.#left += other.#left;
   }
 
   get none(): boolean {

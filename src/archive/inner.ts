@@ -1,35 +1,33 @@
 import type { DecryptionMetadata, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
-import { parseDecryption } from './documents.ts';
 import { decryptContent } from './encryption.ts';
 import { missingFile } from './layout-error.ts';
-import { PATHS } from './paths.ts';
 import type { ArchiveComponents, Container } from './types.ts';
 import { readEntry } from './zip/content.ts';
 
-/** An encrypted archive's outer layer. */
+/** An encrypted archive's outer layer, with its metadata read. */
 export interface OuterLayer {
-  container: Container;
   manifest: Manifest;
   envelope: Envelope;
+  metadata: DecryptionMetadata;
 }
 
 /**
  * Decrypts the inner archive, whole and in memory, since not a byte of it may be used before its tag was checked
- * (archive-v0.6 "Encryption"). Throws LayoutError, `not_a_recipient`, and `unverified_archive` where a tag does not fit.
+ * (archive-v0.6 "Encryption"). Throws `invalid_archive`, `not_a_recipient`, and `unverified_archive` where a tag does
+ * not fit.
  */
-export async function decryptInner(
+export function decryptInner(
   components: ArchiveComponents,
-  { container, manifest, envelope }: OuterLayer,
+  { manifest, envelope, metadata }: OuterLayer,
   secret: Uint8Array,
-): Promise<{ bytes: Uint8Array; metadata: DecryptionMetadata }> {
-  const metadata = parseDecryption(await readFileOf(components, container, PATHS.decryption));
+  ciphertext: Uint8Array,
+): Uint8Array {
   const binding = {
     capsuleId: envelope.capsule_id,
     firstEventHash: envelope.first_event_hash,
     originatorPublicKey: manifest.originator.public_key,
   };
-  const ciphertext = await readFileOf(components, container, PATHS.blob);
-  return { bytes: decryptContent(components, { ...binding, metadata, secret }, ciphertext), metadata };
+  return decryptContent(components, { ...binding, metadata, secret }, ciphertext);
 }
 
 /** A whole file of a container. Throws LayoutError, such as `missing_required_file` where it is not there. */

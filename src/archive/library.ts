@@ -18,6 +18,7 @@ export * from './signer-policy.ts';
 export * from './signers-document.ts';
 export { bytesSource } from './source.ts';
 export * from './types.ts';
+export { VerifiedFiles } from './verified-files.ts';
 export { verifyArchive } from './verify.ts';
 export { readEntry, streamEntry } from './zip/content.ts';
 export { openContainer } from './zip/reader.ts';

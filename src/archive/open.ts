@@ -1,11 +1,17 @@
 import type { ArchiveEvent, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
-import { asEnvelope, asManifest, parseDocument, parseEvents } from './documents.ts';
-import { Findings } from './findings.ts';
+import {
+  asDecryption,
+  asEnvelope,
+  asManifest,
+  MAX_CHAIN_BYTES,
+  parseEvents,
+  readDocument,
+} from './documents.ts';
 import { decryptInner } from './inner.ts';
-import { missingFile } from './layout-error.ts';
-import { PATHS } from './paths.ts';
+import { LayoutError, missingFile } from './layout-error.ts';
+import { metadataPathOf, PATHS } from './paths.ts';
 import { bytesSource } from './source.ts';
 import type {
   ArchiveComponents,
@@ -77,18 +83,15 @@ export async function readArchive(
 ): Promise<ReadArchive> {
   const source = input instanceof Uint8Array ? bytesSource(input) : input;
   const outer = await openContainer(components, source, limits);
-  const document = async (path: string) => parseDocument(path, await look(components, outer, path));
-  const manifest = asManifest(await document(PATHS.manifest));
-  const envelope = asEnvelope(await document(PATHS.envelope));
+  const documentOf = async (path: string) => (await readDocument(components, outer, path)).document;
+  const manifest = asManifest(await documentOf(PATHS.manifest));
+  const envelope = asEnvelope(await documentOf(PATHS.envelope));
   const encrypted = envelope.cipher !== 'none';
-  let container: Container | null = outer;
-  if (encrypted && recipientSecret === undefined) container = null;
-  else if (encrypted && recipientSecret !== undefined) {
-    const { bytes } = await decryptInner(
-      components,
-      { container: outer, manifest, envelope },
-      recipientSecret,
-    );
+  let container: Container | null = encrypted ? null : outer;
+  if (encrypted && recipientSecret !== undefined) {
+    const path = metadataPathOf(manifest) ?? PATHS.decryption;
+    const layer = { manifest, envelope, metadata: asDecryption(path, await documentOf(path)) };
+    const bytes = decryptInner(components, layer, recipientSecret, await look(components, outer, PATHS.blob));
     container = await openContainer(components, bytesSource(bytes), limits);
   }
   const plain = container && { container, events: await eventsOf(components, container) };
@@ -96,7 +99,9 @@ export async function readArchive(
 }
 
 async function eventsOf(components: ArchiveComponents, container: Container): Promise<ArchiveEvent[]> {
-  const events = parseEvents(await look(components, container, PATHS.chain), new Findings());
+  if ((container.entries.get(PATHS.chain)?.size ?? 0) > MAX_CHAIN_BYTES)
+    throw new LayoutError('invalid_shape', `${PATHS.chain} is too long to be read.`, PATHS.chain);
+  const events = parseEvents(await look(components, container, PATHS.chain), () => undefined);
   return events.map(({ event }) => event);
 }
 

@@ -8,7 +8,9 @@ import type { Area, Finding, Verification } from './types.ts';
 export function verificationReport(verification: Verification): JsonObject {
   const { ok, level, readable, manifest, envelope, signers, findings, warnings, notes } = verification;
   const of = (area: Area) => findings.filter((finding) => finding.area === area);
-  const area = (name: Area) => ({ ok: readable && of(name).length === 0, errors: of(name).map(messageOf) });
+  // What was not looked at is not well: without a manifest that could be used nothing else was.
+  const isWell = (name: Area) => manifest !== null && !verification.failing.includes(name);
+  const area = (name: Area) => ({ ok: isWell(name), errors: of(name).map(messageOf) });
   return {
     ok,
     level,
@@ -17,10 +19,10 @@ export function verificationReport(verification: Verification): JsonObject {
     signed_at: envelope?.signed_at ?? null,
     failing: verification.failing,
     errors: findings.map((finding) => `${finding.area}: ${messageOf(finding)}`),
-    layout: { ok: of('layout').length === 0, errors: of('layout').map(layoutError) },
+    layout: { ok: !verification.failing.includes('layout'), errors: of('layout').map(layoutError) },
     identity: area('identity'),
     content_index: area('content_index'),
-    chain: { ok: readable && of('chain').length === 0, errors: of('chain').map(chainError) },
+    chain: { ok: isWell('chain'), errors: of('chain').map(chainError) },
     envelope: { ...area('envelope'), signers: signers.map((signer) => ({ ...signer })) },
     encrypted_blob: area('encrypted_blob'),
     warnings: warnings.map((finding) => `${finding.area}: ${messageOf(finding)}`),

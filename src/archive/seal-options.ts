@@ -1,7 +1,8 @@
 import { isWeakPublicKey } from '../lib/crypto.ts';
 import { fromHex } from '../lib/hex.ts';
-import { invalid, quoted } from './draft-checks.ts';
+import { invalid } from './draft-checks.ts';
 import { ORIGINATOR } from './envelope.ts';
+import { quoted } from './findings.ts';
 import { isTimestamp } from './strict.ts';
 import type { ArchiveSigner, SealOptions } from './types.ts';
 

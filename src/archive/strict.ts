@@ -1,7 +1,8 @@
 import { type Envelope, FORBIDDEN_SKILL_FIELDS, Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { ReadEvent } from './chain.ts';
-import type { Finding } from './types.ts';
+import { quoted, type Report } from './findings.ts';
+import type { Area } from './types.ts';
 
 const ACTOR = /^(?:human|ai|system|capsule):.+$/s;
 const WHOLE_SECONDS = /^\d{4}-(?:0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
@@ -22,47 +23,39 @@ export function isTimestamp(text: string): boolean {
 }
 
 /** What the format text demands of a manifest and an envelope, and the mathematics does not. */
-export function strictDocuments(manifest: Manifest, stored: JsonObject, envelope: Envelope): Finding[] {
-  const findings: Finding[] = [];
-  const fail = (area: Finding['area'], message: string) => findings.push({ area, message });
+export function strictDocuments(
+  manifest: Manifest,
+  stored: JsonObject,
+  envelope: Envelope,
+  report: Report,
+): void {
+  const fail = (area: Area, message: string) => report({ area, message });
   for (const name of Object.keys(stored)) {
-    if (!MANIFEST_FIELDS.has(name))
-      fail('layout', `manifest.json has the unknown field ${JSON.stringify(name)}`);
+    if (!MANIFEST_FIELDS.has(name)) fail('layout', `manifest.json has the unknown field ${quoted(name)}`);
   }
   for (const { actor_id: actor } of manifest.participants) {
     if (!isActor(actor))
-      fail('layout', `participant ${JSON.stringify(actor)} is not human:, ai:, system: or capsule:`);
+      fail('layout', `participant ${quoted(actor)} is not human:, ai:, system: or capsule:`);
   }
   if (manifest.created_at !== undefined && !isTimestamp(manifest.created_at))
     fail('layout', 'manifest.created_at is not ISO 8601 UTC in whole seconds');
   if (!isTimestamp(envelope.signed_at)) fail('envelope', 'signed_at is not ISO 8601 UTC in whole seconds');
-  const seen = new Set<string>();
-  for (const { role, public_key: key } of envelope.signers) {
-    if (seen.has(`${role} ${key}`))
-      fail('envelope', `signer ${key} is there twice as ${JSON.stringify(role)}`);
-    seen.add(`${role} ${key}`);
-  }
-  return findings;
 }
 
 /** The same of events. */
-export function strictEvents(events: readonly ReadEvent[]): Finding[] {
-  const findings: Finding[] = [];
+export function strictEvents(events: readonly ReadEvent[], report: Report): void {
   for (const { line, event } of events) {
-    const fail = (message: string) => findings.push({ area: 'chain', seq: line, message });
-    if (!isActor(event.actor))
-      fail(`actor ${JSON.stringify(event.actor)} is not human:, ai:, system: or capsule:`);
+    const fail = (message: string) => report({ area: 'chain', seq: line, message });
+    if (!isActor(event.actor)) fail(`actor ${quoted(event.actor)} is not human:, ai:, system: or capsule:`);
     for (const name of ['event_id', 'action', 'target', 'timestamp', 'payload'] as const) {
       if (event[name] === undefined) fail(`${name} is missing`);
     }
     if (event.timestamp !== undefined && !isTimestamp(event.timestamp))
       fail('timestamp is not ISO 8601 UTC in whole seconds');
     for (const path of event.untrusted_payload_fields ?? []) {
-      if (!isUntrustedPath(path))
-        fail(`untrusted_payload_fields has ${JSON.stringify(path)}, which is no path`);
+      if (!isUntrustedPath(path)) fail(`untrusted_payload_fields has ${quoted(path)}, which is no path`);
     }
   }
-  return findings;
 }
 
 /** Fields by which a skill would be a program; skills are instructions (archive-v0.6 "Manifest"). */

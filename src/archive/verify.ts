@@ -2,7 +2,8 @@ import type { DecryptionMetadata } from '../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isHex } from '../lib/hex.ts';
 import { KEY_BYTES } from './envelope.ts';
-import { type Examination, examine, layoutFinding } from './examine.ts';
+import { type Examination, examine } from './examine.ts';
+import { layoutFinding } from './findings.ts';
 import { decryptInner } from './inner.ts';
 import { LayoutError } from './layout-error.ts';
 import { PATHS } from './paths.ts';
@@ -15,6 +16,7 @@ import type {
   Verification,
   VerifyOptions,
 } from './types.ts';
+import { readHashed } from './verified-files.ts';
 import { openContainer } from './zip/reader.ts';
 
 /** A verification with what it was made of; `plain` is the archive itself or, at L3, the inner one. */
@@ -73,26 +75,26 @@ async function verifyInner(
   options: VerifyOptions,
 ): Promise<Verified> {
   const { examination } = outer;
-  const end = (plain: Opened | null, decryption: DecryptionMetadata | null): Verified => {
+  const end = (plain: Opened | null): Verified => {
     const verification = resultOf(examination, options, 'L3');
     if (plain !== null) verification.events = plain.examination.events.map(({ event }) => event);
-    return { verification, plain, decryption };
+    return { verification, plain, decryption: examination.decryption };
   };
-  if (!examination.findings.none) return end(null, null);
+  if (!examination.findings.none) return end(null);
   const decrypted = await decrypt(components, outer, secret);
   if ('refused' in decrypted) {
     examination.findings.add(decrypted.refused);
-    return end(null, null);
+    return end(null);
   }
   const inner = await openLayer(components, bytesSource(decrypted.bytes), options);
   if ('refused' in inner) {
     examination.findings.add(ofInner(layoutFinding(inner.refused)));
-    return end(null, decrypted.metadata);
+    return end(null);
   }
-  examination.findings.addAll(inner.examination.findings.list.map(ofInner));
-  examination.warnings.addAll(inner.examination.warnings.list.map(ofInner));
-  examination.findings.addAll(differences(examination, inner.examination));
-  return end(inner, decrypted.metadata);
+  examination.findings.include(inner.examination.findings, ofInner);
+  examination.warnings.include(inner.examination.warnings, ofInner);
+  for (const finding of differences(examination, inner.examination)) examination.findings.add(finding);
+  return end(inner);
 }
 
 async function openLayer(
@@ -123,12 +125,16 @@ async function decrypt(
   components: ArchiveComponents,
   { container, examination }: Opened,
   secret: Uint8Array,
-): Promise<{ bytes: Uint8Array; metadata: DecryptionMetadata } | { refused: Finding }> {
+): Promise<{ bytes: Uint8Array } | { refused: Finding }> {
+  const { decryption: metadata } = examination;
   const [manifest, envelope] = [examination.manifest?.value, examination.envelope?.value];
-  if (manifest === undefined || envelope === undefined)
-    throw new TypeError('Nothing was found, yet nothing was read.');
+  const blob = container.entries.get(PATHS.blob);
+  const hash = envelope?.encrypted_blob_hash ?? null;
+  if (manifest === undefined || envelope === undefined || blob === undefined || !metadata || hash === null)
+    throw new TypeError('Nothing was found, yet not everything was there.');
   try {
-    return await decryptInner(components, { container, manifest, envelope }, secret);
+    const ciphertext = await readHashed(components, container, blob, hash);
+    return { bytes: decryptInner(components, { manifest, envelope, metadata }, secret, ciphertext) };
   } catch (error) {
     if (error instanceof LayoutError) return { refused: layoutFinding(error) };
     if (!(error instanceof MeshError) || error.code === 'not_a_recipient') throw error;
@@ -168,7 +174,8 @@ function resultOf(
   const trusted = new Set(signers.filter((signer) => signer.trusted).map((signer) => signer.public_key));
   if (allowlist === undefined)
     notes.push('No allowlist was given: no signer is trusted, whether or not a signature is valid.');
-  else if (trusted.size === 0) notes.push('No signer is on the allowlist: valid signatures, nobody trusted.');
+  else if (trusted.size === 0)
+    notes.push('No valid signature is by a key on the allowlist: nobody is trusted.');
   return {
     ok: findings.none,
     level,

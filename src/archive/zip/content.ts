@@ -1,4 +1,5 @@
 import { LayoutError } from '../layout-error.ts';
+import { PAUSE_BYTES, Pace } from '../pause.ts';
 import { chunksOf, MemorySource, passingChunksOf } from '../source.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSink, Container } from '../types.ts';
 import { inflated } from './inflate.ts';
@@ -63,14 +64,15 @@ export async function digestEntry(
   const { crypto } = components;
   signal?.throwIfAborted();
   const inMemory = container.source instanceof MemorySource && !entry.compressed;
-  if (entry.size <= SMALL_BYTES || inMemory) {
+  if (entry.size <= (inMemory ? PAUSE_BYTES : SMALL_BYTES)) {
     const { bytes, crcMatches } = await readUnchecked(components, container, entry);
     return { sha256: await crypto.digestHex(bytes), crcMatches };
   }
   const hasher = crypto.hasher();
   let crc = 0;
+  const pace = new Pace(signal);
   for await (const chunk of contentOf(container, entry, passingChunksOf)) {
-    signal?.throwIfAborted();
+    await pace.after(chunk.length);
     hasher.update(chunk);
     crc = crypto.crc32(chunk, crc);
   }

@@ -25,7 +25,9 @@ describe('verifyArchive', () => {
     ]);
     expect(found).toMatchObject({ ok: true, trustedSigners: 1 });
     expect((await verify(bytes)).notes.join()).toContain('No allowlist');
-    expect((await verify(bytes, { allowlist: [mallory.identity] })).notes.join()).toContain('nobody trusted');
+    expect((await verify(bytes, { allowlist: [mallory.identity] })).notes.join()).toContain(
+      'nobody is trusted',
+    );
   });
 
   it('counts a key that signed in two roles once', async () => {
