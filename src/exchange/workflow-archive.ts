@@ -2,7 +2,6 @@ import type { ArchiveCrypto } from '../archive/crypto.ts';
 import { ORIGINATOR } from '../archive/envelope.ts';
 import { sealToBytes } from '../archive/seal.ts';
 import type { Sealed } from '../archive/types.ts';
-import { nodeIdOf } from '../capsule/identity.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';
 import { workflowDraft } from './workflow-draft.ts';
@@ -34,7 +33,7 @@ export class WorkflowArchives {
     const { crypto, signer, clock } = this.#components;
     const facts = gatherWorkflow(this.#components, id);
     const sealedAtMs = clock.now();
-    const draft = workflowDraft(facts, { sealedAtMs, sealingNode: nodeIdOf(signer.identity) });
+    const draft = workflowDraft(facts, { sealedAtMs, sealingIdentity: signer.identity });
     const originator = {
       role: ORIGINATOR,
       publicKey: signer.identity,

@@ -1,6 +1,7 @@
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
 import { canonicalBytes } from '../archive/canonical.ts';
 import type { ArchiveDraft, FileInput } from '../archive/types.ts';
+import { nodeIdOf } from '../capsule/identity.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isJson } from '../lib/json.ts';
 import { participantsOf } from './workflow-actors.ts';
@@ -11,11 +12,12 @@ import { workflowAgents, workflowProgram } from './workflow-program.ts';
 /** Bytes of all files; with chain and wrapping it stays below what `POST /api/archives/verify` takes, and in memory. */
 const MAX_FILES_BYTES = 50_331_648;
 
-/** What the archive of a finished workflow is made of. Throws `too_large`. */
+/** What the archive of a finished workflow is made of; `sealingIdentity` is 64-hex. Throws `too_large`. */
 export function workflowDraft(
   facts: WorkflowFacts,
-  { sealedAtMs, sealingNode }: { sealedAtMs: number; sealingNode: string },
+  { sealedAtMs, sealingIdentity }: { sealedAtMs: number; sealingIdentity: string },
 ): ArchiveDraft {
+  const sealingNode = nodeIdOf(sealingIdentity);
   const payload = facts.steps.flatMap(filesOf);
   const size = payload.reduce((sum, { content }) => sum + content.length, 0);
   if (size > MAX_FILES_BYTES) {
@@ -25,7 +27,11 @@ export function workflowDraft(
     );
   }
   return {
-    program: workflowProgram(facts, wholeSeconds(sealedAtMs)),
+    program: workflowProgram(facts, {
+      identity: sealingIdentity,
+      nodeId: sealingNode,
+      sealedAt: wholeSeconds(sealedAtMs),
+    }),
     agents: workflowAgents(facts, sealingNode),
     payload,
     participants: participantsOf(facts, sealingNode),
@@ -37,9 +43,13 @@ export function workflowDraft(
 type BytesFile = FileInput & { content: Uint8Array };
 
 /** In canonical form, so that the hashes in a receipt are the hashes of the files. */
-function filesOf({ capsule, receipt, stored, decisions }: WorkflowStep): BytesFile[] {
+function filesOf({ capsule, record, receipt, stored, decisions }: WorkflowStep): BytesFile[] {
   const { id } = capsule;
-  const files = [json(`capsules/${id}.json`, capsule), json(`inputs/${id}.json`, capsule.payload)];
+  const files = [
+    json(`capsules/${id}.json`, capsule),
+    json(`inputs/${id}.json`, capsule.payload),
+    json(`history/${id}.json`, record.history),
+  ];
   if (receipt !== null) files.push(json(`receipts/${id}.json`, receipt));
   if (decisions.length > 0) files.push(json(`decisions/${id}.json`, decisions));
   if (receipt?.status === 'completed')

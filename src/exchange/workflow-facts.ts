@@ -8,7 +8,7 @@ import type { CapsuleRecord, CapsuleStore, StoredResult } from '../store/types.t
 import { hasEnded } from './records.ts';
 import { notFound } from './views.ts';
 
-/** Capsules of one workflow that are put into an archive: seven files each stay below its 10,000 entries. */
+/** Capsules of one workflow that are put into an archive: eight files each stay below its 10,000 entries. */
 const MAX_STEPS = 1_024;
 
 /** One capsule of a workflow, and all that this node knows of it. */

@@ -8,15 +8,24 @@ const QUOTED_CHARS = 1_200;
 /** Steps that are told one by one; the chain has all of them. */
 const TOLD_STEPS = 128;
 
+/** Who seals, and when: `nodeId` of the 64-hex `identity`, at an ISO 8601 time. */
+export interface Sealing {
+  identity: string;
+  nodeId: string;
+  sealedAt: string;
+}
+
 /** `program.md`: what was asked, by whom, what each node did, and the outcome. Foreign text stands in quotations. */
-export function workflowProgram(facts: WorkflowFacts, sealedAt: string): string {
+export function workflowProgram(facts: WorkflowFacts, sealing: Sealing): string {
   const { root, steps } = facts;
   const { capsule } = root;
   const told = steps.slice(0, TOLD_STEPS);
   const untold = steps.length - told.length;
   return blocks(
     `# Workflow ${capsule.id}`,
-    `A workflow of ${plural(steps.length, 'capsule')} on a mesh, sealed at ${sealedAt} after it had ended.`,
+    outcome(facts),
+    `Told by the node \`${nodeActor(sealing.nodeId)}\` from its own record, and sealed at ${sealing.sealedAt} after the ` +
+      'workflow had ended.',
     '## What was asked',
     bullets(
       `Capability: \`${capsule.requestedCapability}\``,
@@ -28,17 +37,15 @@ export function workflowProgram(facts: WorkflowFacts, sealedAt: string): string 
     ),
     quoted(inputText(root), QUOTED_CHARS),
     '## What each node did',
+    overview(told),
     ...told.map((step, index) => stepBlocks(step, index + 1)),
     ...(untold > 0 ? [`And ${plural(untold, 'more step')}; \`chain/events.jsonl\` has every one.`] : []),
-    '## Outcome',
-    outcome(facts),
-    ...ends(facts).flatMap((step) => resultBlocks(step)),
+    '## What came of it',
+    ...came(facts),
     '## How to check it',
-    'The chain has one event for each capsule and one for each receipt. Capsules and receipts lie under `payload/` as ' +
-      'they were signed. The SHA-256 of `payload/results/<capsule>.json` and of `payload/inputs/<capsule>.json` are ' +
-      'the `resultHash` and the `inputHash` of the receipt.',
+    bullets(...checks(sealing)),
     '## How to continue',
-    'Append an event to the chain and seal again: what is here stays as it is, and the next archive begins from it.',
+    '`capsule append FILE --event JSON -o NEXT` adds an event and seals again: what is here stays as it is.',
     '## Notes',
     bullets(...notes(facts)),
   );
@@ -63,6 +70,41 @@ export function workflowAgents(facts: WorkflowFacts, sealingNode: string): strin
   );
 }
 
+const checks = ({ identity }: Sealing): string[] => [
+  `The whole: \`capsule verify FILE --allowlist ${identity}\`. Learn from the node's owner whether that is the key.`,
+  'A capsule: `capsule extract FILE DIR`, then `capsule check DIR/payload/capsules/ID.json`. It is signed by who asked; a ' +
+    'next step by the node that made it, with the proof that it was to.',
+  'A receipt, `payload/receipts/ID.json`, is signed by the node that did the work. Its `inputHash` and `resultHash` are ' +
+    'the SHA-256 of `payload/inputs/ID.json` and `payload/results/ID.json`.',
+  'The chain has one event for each capsule and one for each receipt, in the order of cause and effect.',
+];
+
+/** Ends of ids are what a person tells nodes apart by; the whole of them stands with each step. */
+function overview(steps: readonly WorkflowStep[]): string {
+  const rows = steps.map((step, index) => {
+    const executor = executorOf(step);
+    const [took] = durationOf(step);
+    const cells = [
+      `${index + 1}`,
+      `\`${step.capsule.requestedCapability}\``,
+      step.record.status,
+      executor === null ? 'nobody' : `…${executor.slice(-8)}`,
+      took ?? '',
+      credits(priceOf(step)),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return ['| # | step | outcome | node | took | price paid |', '|---|---|---|---|---|---|', ...rows].join(
+    '\n',
+  );
+}
+
+/** None without a receipt. */
+function durationOf({ receipt }: WorkflowStep): string[] {
+  if (receipt === null) return [];
+  return [`${Math.max(0, receipt.finishedAt - receipt.startedAt) / 1000} s`];
+}
+
 function stepBlocks(step: WorkflowStep, number: number): string {
   const { capsule, record, receipt, parent, decisions } = step;
   const executor = executorOf(step);
@@ -73,10 +115,14 @@ function stepBlocks(step: WorkflowStep, number: number): string {
     `Coordinated by: \`${nodeActor(record.coordinator)}\`${decisions.length === 0 ? '' : `; why: \`payload/decisions/${capsule.id}.json\``}`,
   ];
   if (receipt !== null) {
-    const seconds = Math.max(0, receipt.finishedAt - receipt.startedAt) / 1000;
-    lines.push(`Took: ${seconds} s, by its own clock`, `Receipt: \`${receipt.receiptHash}\``);
+    const [took = ''] = durationOf(step);
+    lines.push(
+      `Took: ${took}, from ${wholeSecondsOf(receipt.startedAt)}, by its own clock`,
+      `Receipt: \`${receipt.receiptHash}\``,
+    );
     if (receipt.execution !== null) lines.push(`Model: ${inline(receipt.execution.model)}`);
   }
+  if (record.attempts > 1) lines.push(`Executions begun: ${record.attempts}; what is told is the last`);
   lines.push(`Price paid: ${credits(priceOf(step))}`);
   if (error !== null) lines.push(`Error: \`${error.code}\`, with these words:`);
   return blocks(
@@ -91,7 +137,14 @@ function outcome({ steps, missing }: WorkflowFacts): string {
   const all = steps.length + missing.length;
   const paid = steps.reduce((sum, step) => sum + Math.round(priceOf(step) * 1e6), 0) / 1e6;
   const verdict = completed === all ? 'Completed' : missing.some(lost) ? 'Known in part' : 'Failed';
-  return `${verdict}: ${completed} of ${plural(all, 'step')} completed, for ${credits(paid)} in all.`;
+  const nodes = new Set(steps.flatMap((step) => (step.receipt === null ? [] : (executorOf(step) ?? []))));
+  const where = nodes.size === 0 ? '' : ` on ${plural(nodes.size, 'node')}`;
+  return `**${verdict}**: ${completed} of ${plural(all, 'step')} completed${where}, for ${credits(paid)} in all.`;
+}
+
+function came(facts: WorkflowFacts): string[] {
+  const results = ends(facts).flatMap((step) => resultBlocks(step));
+  return results.length > 0 ? results : ['Nothing: no step completed.'];
 }
 
 /** Results that nothing followed from: what the workflow came to. */

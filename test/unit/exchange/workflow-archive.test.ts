@@ -29,7 +29,7 @@ async function trio() {
 function draftAt(node: TestNode, id: string) {
   const { capsules } = node.life;
   const facts = gatherWorkflow({ capsules, explain: (each) => node.exchange.explain(each) }, id);
-  return workflowDraft(facts, { sealedAtMs: 1_700_000_999_999, sealingNode: node.nodeId });
+  return workflowDraft(facts, { sealedAtMs: 1_700_000_999_999, sealingIdentity: node.identity });
 }
 
 function file(draft: ReturnType<typeof draftAt>, path: string): Uint8Array {
@@ -109,6 +109,7 @@ describe('the archive of a finished workflow', () => {
       expect(nodeCrypto.sha256Hex(file(draft, `results/${each}.json`))).toBe(receipt?.resultHash);
     }
     expect(textAt(draft, `results/${id}.txt`)).toBe('what was asked');
+    expect(JSON.parse(textAt(draft, `history/${id}.json`))).toEqual(a.life.capsules.record(id)?.history);
     expect(JSON.parse(textAt(draft, `decisions/${id}.json`))).toEqual(a.exchange.explain(id));
     expect(draft.payload?.some(({ path }) => path.includes(`decisions/${child}`))).toBe(false);
   });
@@ -126,8 +127,11 @@ describe('the archive of a finished workflow', () => {
       `Node: \`system:${b.nodeId}\``,
       '### 2. `work.wait` completed',
       `Node: \`system:${c.nodeId}\``,
-      'Took: 1 s',
-      'Completed: 2 of 2 steps completed, for 3 credits in all.',
+      'Took: 1 s, from 2023-11-14T22:13:2',
+      '**Completed**: 2 of 2 steps completed on 2 nodes, for 3 credits in all.',
+      `Told by the node \`system:${a.nodeId}\` from its own record, and sealed at 2023-11-14T22:29:59Z`,
+      `| 2 | \`work.wait\` | completed | …${c.nodeId.slice(-8)} | 1 s | 1.5 credits |`,
+      `\`capsule verify FILE --allowlist ${a.identity}\``,
       `\`payload/results/${child}.json\``,
     ]) {
       expect(program).toContain(part);
@@ -172,7 +176,7 @@ describe('the archive of a finished workflow', () => {
       untrusted_payload_fields: expect.arrayContaining(['payload.error.message']),
     });
     expect(draft.events).toHaveLength(4);
-    expect(draft.program).toContain('Failed: 1 of 3 steps completed');
+    expect(draft.program).toContain('**Failed**: 1 of 3 steps completed on 2 nodes');
     expect(draft.program).toMatch(/A step `work.wait` after `[0-9a-f]{64}` never became a capsule/);
     expect(draft.payload?.some(({ path }) => path.startsWith('payload/results/'))).toBe(true);
   });
@@ -185,6 +189,8 @@ describe('the archive of a finished workflow', () => {
     expect(events).toMatchObject([{ action: 'capsule_submitted', payload: { status: 'failed' } }]);
     expect(program).toContain('Node: none executed it');
     expect(program).toContain('Error: `no_provider`');
+    expect(program).toContain('**Failed**: 0 of 1 step completed, for 0 credits in all.');
+    expect(program).toContain('Nothing: no step completed.');
   });
 
   it('says where it is restricted', async () => {
@@ -214,7 +220,7 @@ describe('the archive of a finished workflow', () => {
     const [root = facts.root] = steps;
     const draft = workflowDraft(
       { ...facts, root, steps },
-      { sealedAtMs: 1_700_000_999_999, sealingNode: a.nodeId },
+      { sealedAtMs: 1_700_000_999_999, sealingIdentity: a.identity },
     );
     expect(draft.participants.at(-1)).toEqual({
       actor_id: 'ai:gemma3:4b_x_y',
@@ -239,7 +245,10 @@ describe('the archive of a finished workflow', () => {
     if (first?.receipt == null || second?.receipt == null) throw new Error('Not two receipts');
     first.receipt = { ...first.receipt, finishedAt: Number.MAX_SAFE_INTEGER };
     second.receipt = { ...second.receipt, finishedAt: 0 };
-    const { events = [] } = workflowDraft(facts, { sealedAtMs: 1_700_000_001_999, sealingNode: a.nodeId });
+    const { events = [] } = workflowDraft(facts, {
+      sealedAtMs: 1_700_000_001_999,
+      sealingIdentity: a.identity,
+    });
     expect(events.map(({ timestamp }) => timestamp)).toEqual([
       '2023-11-14T22:13:20Z',
       '2023-11-14T22:13:21Z',
@@ -282,7 +291,7 @@ describe('the archive of a finished workflow', () => {
     const facts = gatherWorkflow({ capsules, explain: () => [] }, id);
     const capsule = { ...facts.root.capsule, payload: { text: 'x'.repeat(1_000_000) } };
     const steps = Array.from({ length: 26 }, () => ({ ...facts.root, capsule }));
-    const options = { sealedAtMs: 1_700_000_999_999, sealingNode: a.nodeId };
+    const options = { sealedAtMs: 1_700_000_999_999, sealingIdentity: a.identity };
     expect(() => workflowDraft({ ...facts, steps }, options)).toThrow(
       expect.objectContaining({ code: 'too_large' }),
     );
