@@ -216,6 +216,21 @@ describe('work that grows with what somebody else wrote', () => {
     expect(longest).toBeLessThan(1_000);
   });
 
+  it('does not explain every one of a million mistakes', async () => {
+    const wrong = Array.from({ length: 1_000_000 }, () => 1);
+    const bytes = await made({
+      manifest: (manifest) => {
+        manifest.participants = wrong;
+      },
+    });
+    const found = await verify(bytes);
+    expect(found.findings).toMatchObject([
+      { reason: 'invalid_shape', message: expect.stringContaining('too large to say where') },
+    ]);
+    const event = await made({ chain: ([first]) => [Object.assign({}, first, { payload: wrong })] });
+    expect((await verify(event)).findings.map(({ message }) => message).join()).toContain('too large to say');
+  });
+
   it('reads no more events than there may be', async () => {
     const found = await verify(await made({ lines: () => '\n'.repeat(MAX_EVENTS + 10) }));
     expect(found.failing).toEqual(['chain']);
