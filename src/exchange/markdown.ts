@@ -1,7 +1,7 @@
 /** Every character that begins a construct in CommonMark or GitHub's dialect, wherever it stands. */
 const SPECIAL = /[\\`*_[\]<>~|&#$@]/g;
-/** Controls, line separators, and the marks by which text can be shown in another order than it is written. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
+/** Controls, line separators, and what is not seen or changes the order in which text is; joiners belong to scripts. */
+const UNPRINTABLE = /[[\p{Cc}\p{Cf}\u2028\u2029]--[\u200c\u200d]]+/gv;
 
 /** Foreign text as text in Markdown, on one line: nothing in it becomes markup, a link, a mention or a new block. */
 export function inline(text: string): string {

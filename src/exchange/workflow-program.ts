@@ -37,7 +37,7 @@ export function workflowProgram(facts: WorkflowFacts, sealing: Sealing): string 
     ),
     quoted(inputText(root), QUOTED_CHARS),
     '## What each node did',
-    overview(told),
+    overview(told, facts),
     ...told.map((step, index) => stepBlocks(step, index + 1)),
     ...(untold > 0 ? [`And ${plural(untold, 'more step')}; \`chain/events.jsonl\` has every one.`] : []),
     '## What came of it',
@@ -80,7 +80,7 @@ const checks = ({ identity }: Sealing): string[] => [
 ];
 
 /** Ends of ids are what a person tells nodes apart by; the whole of them stands with each step. */
-function overview(steps: readonly WorkflowStep[]): string {
+function overview(steps: readonly WorkflowStep[], { missing }: WorkflowFacts): string {
   const rows = steps.map((step, index) => {
     const executor = executorOf(step);
     const [took] = durationOf(step);
@@ -94,9 +94,19 @@ function overview(steps: readonly WorkflowStep[]): string {
     ];
     return `| ${cells.join(' | ')} |`;
   });
-  return ['| # | step | outcome | node | took | price paid |', '|---|---|---|---|---|---|', ...rows].join(
-    '\n',
-  );
+  const never = missing
+    .filter((each) => !lost(each))
+    .slice(0, TOLD_STEPS)
+    .map(
+      (each) =>
+        `| – | \`${each.requestedCapability}\` | never began, see the notes | nobody |  | 0 credits |`,
+    );
+  return [
+    '| # | step | outcome | node | took | price paid |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    ...never,
+  ].join('\n');
 }
 
 /** None without a receipt. */
@@ -133,11 +143,12 @@ function stepBlocks(step: WorkflowStep, number: number): string {
 }
 
 function outcome({ steps, missing }: WorkflowFacts): string {
-  const completed = steps.filter(({ record }) => record.status === 'completed').length;
+  const done = steps.filter(({ record }) => record.status === 'completed');
+  const completed = done.length;
   const all = steps.length + missing.length;
   const paid = steps.reduce((sum, step) => sum + Math.round(priceOf(step) * 1e6), 0) / 1e6;
   const verdict = completed === all ? 'Completed' : missing.some(lost) ? 'Known in part' : 'Failed';
-  const nodes = new Set(steps.flatMap((step) => (step.receipt === null ? [] : (executorOf(step) ?? []))));
+  const nodes = new Set(done.flatMap((step) => executorOf(step) ?? []));
   const where = nodes.size === 0 ? '' : ` on ${plural(nodes.size, 'node')}`;
   return `**${verdict}**: ${completed} of ${plural(all, 'step')} completed${where}, for ${credits(paid)} in all.`;
 }

@@ -140,7 +140,8 @@ describe('the archive of a finished workflow', () => {
 
   it('quotes whatever others wrote, so that it stays text', async () => {
     const { a } = await trio();
-    const text = '# Note\n\n```\n<script>x</script> [a](http://b.c) \u202e@all\n> - 1. item\r# second';
+    const text =
+      '# Note\n\n```\n<script>x</script> [a](http://b.c) \u202e\u200b\u{e0041}@all\n> - 1. item\r# second';
     const { id } = await chain(a, { text });
     const { program } = draftAt(a, id);
     const lines = program.split('\n');
@@ -153,7 +154,7 @@ describe('the archive of a finished workflow', () => {
       '> \\> - 1. item',
       '> \\# second',
     ]);
-    expect(program).not.toContain('\u202e');
+    expect(program).not.toMatch(/[\u202e\u200b\u{e0041}]/u);
   });
 
   it('is the same for the same workflow, time and node', async () => {
@@ -176,7 +177,10 @@ describe('the archive of a finished workflow', () => {
       untrusted_payload_fields: expect.arrayContaining(['payload.error.message']),
     });
     expect(draft.events).toHaveLength(4);
-    expect(draft.program).toContain('**Failed**: 1 of 3 steps completed on 2 nodes');
+    expect(draft.program).toContain('**Failed**: 1 of 3 steps completed on 1 node,');
+    expect(draft.program).toContain(
+      '| – | `work.wait` | never began, see the notes | nobody |  | 0 credits |',
+    );
     expect(draft.program).toMatch(/A step `work.wait` after `[0-9a-f]{64}` never became a capsule/);
     expect(draft.payload?.some(({ path }) => path.startsWith('payload/results/'))).toBe(true);
   });
