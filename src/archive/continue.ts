@@ -3,7 +3,7 @@ import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/json.ts';
 import { linkEvents } from './chain.ts';
-import { checkpointOf } from './checkpoint.ts';
+import { checkpointOf, keptSignatures, MAX_CHECKPOINT_SIGNATURES } from './checkpoint.ts';
 import { keptFiles, replacedFiles } from './continue-files.ts';
 import { demandJson, demandParticipants, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
 import { completeEvents } from './draft-events.ts';
@@ -66,6 +66,11 @@ export async function continueArchive(
   demandWithinLimits([...kept, ...added].map(sizeOf));
   const prepared = [];
   for (const file of added) prepared.push(await prepareFile(crypto, file, options.signal));
+  if (keptSignatures(opened.events) + opened.envelope.signers.length > MAX_CHECKPOINT_SIGNATURES)
+    throw new MeshError(
+      'too_large',
+      `The checkpoints of an archive keep at most ${String(MAX_CHECKPOINT_SIGNATURES)} signatures.`,
+    );
   const checkpoint = checkpointOf(opened, {
     sealedAt: options.sealedAt,
     replaced: replacedFiles(opened, prepared),

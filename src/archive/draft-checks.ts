@@ -10,15 +10,38 @@ export const MAX_JSON_DEPTH = 64;
 /** Above a participant in the manifest: the manifest and the list. */
 const MANIFEST_LEVELS = 2;
 
+/** From here on numbers are written with an exponent, and read as doubles everywhere. */
+const EXPONENT_FROM = 1e21;
+
 const participantCheck = checkOf(Participant);
 
 /** Refuses a draft: nothing is written that a reader would not take. */
 export const invalid = (message: string) => new MeshError('invalid_request', message);
 
-/** Throws `invalid_request` for what is not I-JSON of bounded depth. */
+/**
+ * Throws `invalid_request` for what is not I-JSON of bounded depth, and for integers that a double does not hold
+ * exactly: readers that have larger ones would hash another number (RFC 7493, 2.2).
+ */
 export function demandJson(subject: string, value: unknown, depth: number): void {
   const found = jsonProblem(value, depth);
   if (found !== null) throw invalid(describeProblem(subject, found));
+  const inexact = inexactInteger(value);
+  if (inexact !== null)
+    throw invalid(`${subject} has the integer ${String(inexact)}, which not every reader knows exactly.`);
+}
+
+/** The first number that is written as an integer and is above 2^53 - 1; null where there is none. */
+function inexactInteger(value: unknown): number | null {
+  if (typeof value === 'number')
+    return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM
+      ? value
+      : null;
+  if (typeof value !== 'object' || value === null) return null;
+  for (const member of Object.values(value)) {
+    const found = inexactInteger(member);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 /**

@@ -79,9 +79,9 @@ function kept({ lines, keep, unmade }: Block, room: number): { head: string[]; t
     for (let index = lines.length - 1; index >= head.length; index--) {
       const line = lines[index] ?? '';
       if (left < line.length + QUOTE_CHARS) break;
-      tail.unshift(line);
+      tail.push(line);
       left -= line.length + QUOTE_CHARS;
     }
   }
-  return { head, tail };
+  return { head, tail: tail.reverse() };
 }

@@ -1,4 +1,5 @@
 import type { SignerPolicy, SignersDocument } from '../../protocols/archive/v1/schema.ts';
+import { MeshError } from '../lib/errors.ts';
 import { type AttestationVerdict, isAttestation, verifyAttestation } from './attestation.ts';
 import { type Lifecycle, type Standing, standingOf } from './signer-standing.ts';
 import type { TrustRoot } from './trust-roots.ts';
@@ -53,6 +54,9 @@ interface Judged {
   attestations: readonly AttestationVerdict[];
 }
 
+/** Four for each of the signers that an archive may have; each may cost a signature's check. */
+export const MAX_ATTESTATIONS = 1_024;
+
 const BEST_FIRST: readonly AttestationVerdict['status'][] = [
   'attestation_verified',
   'attestation_unverified',
@@ -61,7 +65,8 @@ const BEST_FIRST: readonly AttestationVerdict['status'][] = [
 
 /**
  * Whether the signers of an archive are those that a host demands. Pure and offline; changes nothing about
- * what verification found. Counts distinct keys, so a signature that is there twice counts once.
+ * what verification found. Counts distinct keys, so a signature that is there twice counts once. Throws `too_large` for
+ * more than `MAX_ATTESTATIONS`.
  */
 export async function evaluatePolicy(
   components: Pick<ArchiveComponents, 'crypto'>,
@@ -69,12 +74,12 @@ export async function evaluatePolicy(
   options: PolicyOptions,
 ): Promise<PolicyResult> {
   const { policy, documents = [], now } = options;
-  const judged: Judged[] = [];
-  for (const signer of verification.signers) {
-    const standing = standingOf(signer, { documents, envelope: verification.envelope, now });
-    const attestations = await attestationsOf(components, signer, verification, options);
-    judged.push({ signer, standing, attestations });
-  }
+  const attested = await judgedAttestations(components, verification, options);
+  const judged: Judged[] = verification.signers.map((signer) => ({
+    signer,
+    standing: standingOf(signer, { documents, envelope: verification.envelope, now }),
+    attestations: attested.get(nameOf(signer)) ?? [],
+  }));
   const attestationsGiven = options.attestations !== undefined;
   const requirements = (policy?.required ?? []).map((requirement) =>
     verification.ok ? judge(requirement, judged, attestationsGiven) : failed(requirement),
@@ -157,24 +162,33 @@ function answerFor(
   return { answer: 'never', why: [best.status === 'attestation_verified' ? otherwise : best.reason] };
 }
 
+const nameOf = ({ public_key: key, role }: Pick<SignerVerdict, 'public_key' | 'role'>): string =>
+  `${key} ${role}`;
+
 /**
- * Worthless attestations that somebody laid beside a good one do not take it away. Whoever an attestation names as its
- * issuer, only a key that the host pinned for that name can verify it: who may attest is the host's decision.
+ * The attestations about each signer, the best word first, each judged once. Worthless ones that somebody laid beside a
+ * good one do not take it away. Whoever an attestation names as its issuer, only a key that the host pinned for that
+ * name can verify it: who may attest is the host's decision.
  */
-async function attestationsOf(
+async function judgedAttestations(
   components: Pick<ArchiveComponents, 'crypto'>,
-  { role, public_key: signerPublicKey }: SignerVerdict,
-  { envelope }: Verification,
+  { envelope, signers }: Verification,
   { attestations = [], trustRoots = [], now }: PolicyOptions,
-): Promise<AttestationVerdict[]> {
-  if (envelope === null) return [];
-  const verdicts: AttestationVerdict[] = [];
+): Promise<ReadonlyMap<string, AttestationVerdict[]>> {
+  if (attestations.length > MAX_ATTESTATIONS)
+    throw new MeshError('too_large', `At most ${String(MAX_ATTESTATIONS)} attestations are judged at once.`);
+  const verdicts = new Map<string, AttestationVerdict[]>(signers.map((signer) => [nameOf(signer), []]));
+  if (envelope === null) return verdicts;
   for (const attestation of attestations) {
     if (!isAttestation(attestation)) continue;
-    const { issuer, claims } = attestation;
-    if (claims.signer_public_key !== signerPublicKey || claims.signer_role !== role) continue;
+    const { signer_public_key: signerPublicKey, signer_role: role } = attestation.claims;
+    const about = verdicts.get(nameOf({ public_key: signerPublicKey, role }));
+    if (about === undefined) continue;
+    const { issuer } = attestation;
     const context = { capsuleId: envelope.capsule_id, signerPublicKey, issuer, trustRoots, now };
-    verdicts.push(await verifyAttestation(components, attestation, context));
+    about.push(await verifyAttestation(components, attestation, context));
   }
-  return BEST_FIRST.flatMap((status) => verdicts.filter((verdict) => verdict.status === status));
+  for (const about of verdicts.values())
+    about.sort((a, b) => BEST_FIRST.indexOf(a.status) - BEST_FIRST.indexOf(b.status));
+  return verdicts;
 }

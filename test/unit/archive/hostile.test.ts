@@ -11,14 +11,17 @@ import {
   zip,
 } from '../../../scripts/archive-vectors/recipe.ts';
 import { MAX_CHECKPOINT_SIGNATURES } from '../../../src/archive/checkpoint.ts';
+import { continueArchive } from '../../../src/archive/continue.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
 import { DOCUMENT_LIMITS, MAX_EVENTS } from '../../../src/archive/documents.ts';
-import { readArchive } from '../../../src/archive/open.ts';
+import { openArchive, readArchive } from '../../../src/archive/open.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
+import { sealToBytes } from '../../../src/archive/seal.ts';
 import { bytesSource } from '../../../src/archive/source.ts';
-import type { VerifyOptions } from '../../../src/archive/types.ts';
+import type { ArchiveDraft, VerifyOptions } from '../../../src/archive/types.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
-import { components } from '../../support/archives.ts';
+import { archiveBytes, event as archiveEvent, components } from '../../support/archives.ts';
+import { draftOf, sealing } from '../../support/sealing.ts';
 
 const made = async (recipe: Recipe) => zip(await plain(recipe));
 const hidden = async (recipe: EncryptedRecipe) => zip(await encrypted('hostile', recipe));
@@ -245,5 +248,39 @@ describe('work that grows with what somebody else wrote', () => {
     const bytes = await made({ files });
     setTimeout(() => controller.abort(new Error('enough')));
     await expect(verify(bytes, { signal: controller.signal })).rejects.toThrow('enough');
+  });
+});
+
+describe('what no reader would take', () => {
+  const sealed = (draft: Partial<ArchiveDraft>) => sealToBytes(components, draftOf(draft), sealing());
+
+  it('is not sealed: more events than there may be', async () => {
+    const events = Array.from({ length: MAX_EVENTS + 1 }, () => archiveEvent('Again.', { pith: false }));
+    await expect(sealed({ events })).rejects.toMatchObject({ code: 'too_large' });
+  });
+
+  it('is not sealed: integers that other implementations hash as others', async () => {
+    for (const n of [2 ** 53, -(2 ** 53), 1.7e18, 1e20]) {
+      const events = [archiveEvent('Counted.', { payload: { deep: [{ n }] } })];
+      await expect(sealed({ events })).rejects.toMatchObject({ code: 'invalid_request' });
+    }
+    for (const n of [Number.MAX_SAFE_INTEGER, 1e21, 0.5, -0, Number.MAX_VALUE])
+      await sealed({ events: [archiveEvent('Counted.', { payload: { n } })] });
+  });
+
+  it('is not continued: a history of more signatures than are checked', async () => {
+    const opened = await openArchive(components, await archiveBytes());
+    const [first] = opened.events;
+    if (first === undefined) throw new Error('There is no event.');
+    const envelope: JsonObject = { signers: Array.from({ length: MAX_CHECKPOINT_SIGNATURES }, () => ({})) };
+    const full = { ...first, kind: 'checkpoint', action: 'archive_continued', payload: { envelope } };
+    const continued = continueArchive(
+      components,
+      { ...opened, events: [first, full] },
+      { events: [] },
+      sealing(),
+      () => undefined,
+    );
+    await expect(continued).rejects.toMatchObject({ code: 'too_large' });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { SignerPolicy, SignersDocument } from '../../../protocols/archive/v1/schema.ts';
 import { signAttestation } from '../../../src/archive/attestation.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
-import { evaluatePolicy, type PolicyOptions } from '../../../src/archive/signer-policy.ts';
+import { evaluatePolicy, MAX_ATTESTATIONS, type PolicyOptions } from '../../../src/archive/signer-policy.ts';
 import { parseSignersDocument } from '../../../src/archive/signers-document.ts';
 import type { SignerVerdict, Verification } from '../../../src/archive/types.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
@@ -158,6 +158,29 @@ describe('evaluatePolicy with signers documents', () => {
 });
 
 describe('evaluatePolicy with attestations', () => {
+  it('judges each once, whoever signed how often, and not more than it may', async () => {
+    let checked = 0;
+    const counting = {
+      crypto: {
+        ...crypto,
+        verify: (...args: Parameters<typeof crypto.verify>) => {
+          checked += 1;
+          return crypto.verify(...args);
+        },
+      },
+    };
+    const found = await verified([bob]);
+    const signers = found.signers.flatMap((signer) => Array.from({ length: 50 }, () => signer));
+    const attestation = await attest(bob);
+    const attestations = Array.from({ length: 20 }, () => attestation);
+    const options = { policy, attestations, trustRoots, now: NOW };
+    expect((await evaluatePolicy(counting, { ...found, signers }, options)).status).toBe('satisfied');
+    expect(checked).toBe(20);
+    const many = Array.from({ length: MAX_ATTESTATIONS + 1 }, () => attestation);
+    const judging = evaluatePolicy(counting, found, { ...options, attestations: many });
+    await expect(judging).rejects.toMatchObject({ code: 'too_large' });
+  });
+
   const policy: SignerPolicy = { required: [{ role: 'reviewer', org_role: 'admin' }] };
   const attested: SignerPolicy = { required: [{ role: 'reviewer', attested: true }] };
   const statusWith = async (options: Partial<PolicyOptions>, allowlist = [bob]) =>
