@@ -40,14 +40,25 @@ function skillIds({ container }: OpenedArchive): string[] {
   return [...ids].sort();
 }
 
-/** The manifest's word, an indexed `skill.json`, and one signer at least who is both valid and trusted. */
-function isSigned({ manifest, verification }: OpenedArchive, id: string, reader: ExcerptReader): boolean {
+/**
+ * The manifest's word, an indexed `skill.json`, and a valid signature by a trusted key on the very envelope that covers
+ * them: of an encrypted archive the inner one, since ChaCha20-Poly1305 does not commit to a key, and who signs a
+ * ciphertext that opens in two ways has signed neither content.
+ */
+function isSigned(
+  { manifest, envelope, verification }: OpenedArchive,
+  id: string,
+  reader: ExcerptReader,
+): boolean {
   const tiers = manifest.skill_trust ?? {};
   return (
     Object.hasOwn(tiers, id) &&
     tiers[id] === 'signed' &&
     reader.has(`skills/${id}/skill.json`) &&
-    verification.signers.some(({ valid, trusted }) => valid && trusted)
+    verification.signers.some(
+      ({ valid, trusted, public_key: key }) =>
+        valid && trusted && envelope.signers.some((signer) => signer.public_key === key),
+    )
   );
 }
 

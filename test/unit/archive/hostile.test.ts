@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Envelope } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
-import { bob, recipient } from '../../../scripts/archive-vectors/keys.ts';
+import { alice, bob, recipient, signer } from '../../../scripts/archive-vectors/keys.ts';
 import {
   type EncryptedRecipe,
   encrypted,
@@ -14,6 +14,7 @@ import { MAX_CHECKPOINT_SIGNATURES } from '../../../src/archive/checkpoint.ts';
 import { continueArchive } from '../../../src/archive/continue.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
 import { DOCUMENT_LIMITS, MAX_EVENTS } from '../../../src/archive/documents.ts';
+import { projectArchive } from '../../../src/archive/hydrate.ts';
 import { openArchive, readArchive } from '../../../src/archive/open.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
 import { sealToBytes } from '../../../src/archive/seal.ts';
@@ -282,5 +283,32 @@ describe('what no reader would take', () => {
       () => undefined,
     );
     await expect(continued).rejects.toMatchObject({ code: 'too_large' });
+  });
+});
+
+describe('a signed skill inside of an encrypted archive', () => {
+  const skill = {
+    files: { 'skills/run/skill.json': '{"name":"Run"}', 'skills/run/SKILL.md': '# Run\n' },
+    manifest: (manifest: JsonObject) => {
+      manifest.skill_trust = { run: 'signed' };
+    },
+  };
+  const both = [signer(alice), signer(bob, 'reviewer')];
+  const instructions = async (recipe: EncryptedRecipe) => {
+    const opened = await openArchive(components, await hidden(recipe), {
+      ...inside,
+      allowlist: [bob.publicKey],
+    });
+    const { sections } = await projectArchive(components, opened);
+    return sections.filter(({ trust }) => trust === 'instructions').length;
+  };
+
+  it('is an instruction under a trusted signature on what is inside', async () => {
+    expect(await instructions({ inner: { ...skill, signers: both }, signers: both })).toBe(1);
+  });
+
+  // One ciphertext can be made to open as two archives with two keys; who signs it from outside signs neither.
+  it('is quoted where the trusted key signed only the ciphertext', async () => {
+    expect(await instructions({ inner: skill, signers: both })).toBe(0);
   });
 });
