@@ -56,7 +56,7 @@ async function isLight({ bytes }: Order): Promise<boolean> {
 }
 
 async function workInThread(order: Order, signal: AbortSignal | undefined): Promise<Answer> {
-  const bytes = Uint8Array.from(order.bytes);
+  const bytes = new Uint8Array(order.bytes);
   const worker = new Worker(PROGRAM, {
     workerData: { ...order, bytes },
     transferList: [bytes.buffer],

@@ -4,6 +4,7 @@ import { sealToBytes } from '../archive/seal.ts';
 import type { Sealed } from '../archive/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';
+import { Turns } from './turns.ts';
 import { workflowDraft } from './workflow-draft.ts';
 import { wholeSeconds } from './workflow-events.ts';
 import { gatherWorkflow, type WorkflowSources } from './workflow-facts.ts';
@@ -33,16 +34,27 @@ export class WorkflowArchives {
     const { crypto, signer, clock } = this.#components;
     const facts = gatherWorkflow(this.#components, id);
     const sealedAtMs = clock.now();
-    const draft = workflowDraft(facts, { sealedAtMs, sealingIdentity: signer.identity });
+    const turns = new Turns();
+    const draft = await workflowDraft(facts, {
+      sealedAtMs,
+      sealingIdentity: signer.identity,
+      turns,
+      ...(options.signal && { signal: options.signal }),
+    });
+    const payload = draft.payload.map(({ path, content }) => ({ path, content: turns.source(content) }));
     const originator = {
       role: ORIGINATOR,
       publicKey: signer.identity,
       sign: (message: Uint8Array) => signer.sign(message),
     };
-    return sealToBytes({ crypto }, draft, {
-      ...options,
-      signers: [originator],
-      sealedAt: wholeSeconds(sealedAtMs),
-    });
+    return sealToBytes(
+      { crypto },
+      { ...draft, payload },
+      {
+        ...options,
+        signers: [originator],
+        sealedAt: wholeSeconds(sealedAtMs),
+      },
+    );
   }
 }

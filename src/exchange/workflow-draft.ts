@@ -4,6 +4,7 @@ import type { ArchiveDraft, FileInput } from '../archive/types.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isJson } from '../lib/json.ts';
+import { Turns } from './turns.ts';
 import { participantsOf } from './workflow-actors.ts';
 import { wholeSeconds, workflowEvents } from './workflow-events.ts';
 import type { WorkflowFacts, WorkflowStep } from './workflow-facts.ts';
@@ -12,19 +13,34 @@ import { workflowAgents, workflowProgram } from './workflow-program.ts';
 /** Bytes of all files; with chain and wrapping it stays below what `POST /api/archives/verify` takes, and in memory. */
 const MAX_FILES_BYTES = 50_331_648;
 
-/** What the archive of a finished workflow is made of; `sealingIdentity` is 64-hex. Throws `too_large`. */
-export function workflowDraft(
+export interface DraftOptions {
+  /** ms since the epoch */
+  sealedAtMs: number;
+  /** 64-hex */
+  sealingIdentity: string;
+  turns?: Turns;
+  signal?: AbortSignal;
+}
+
+/** What the archive of a finished workflow is made of. Throws `too_large`. */
+export async function workflowDraft(
   facts: WorkflowFacts,
-  { sealedAtMs, sealingIdentity }: { sealedAtMs: number; sealingIdentity: string },
-): ArchiveDraft {
+  { sealedAtMs, sealingIdentity, turns = new Turns(), signal }: DraftOptions,
+): Promise<Omit<ArchiveDraft, 'payload'> & { payload: BytesFile[] }> {
   const sealingNode = nodeIdOf(sealingIdentity);
-  const payload = facts.steps.flatMap(filesOf);
-  const size = payload.reduce((sum, { content }) => sum + content.length, 0);
-  if (size > MAX_FILES_BYTES) {
-    throw new MeshError(
-      'too_large',
-      `The workflow's files have ${size} bytes; ${MAX_FILES_BYTES} are put into one archive.`,
-    );
+  const payload: BytesFile[] = [];
+  let size = 0;
+  for (const step of facts.steps) {
+    const files = filesOf(step);
+    const more = files.reduce((sum, { content }) => sum + content.length, 0);
+    size += more;
+    if (size > MAX_FILES_BYTES)
+      throw new MeshError(
+        'too_large',
+        `The workflow's files have more than ${MAX_FILES_BYTES} bytes, which are put into one archive.`,
+      );
+    payload.push(...files);
+    await turns.before(more, signal);
   }
   return {
     program: workflowProgram(facts, {

@@ -17,7 +17,7 @@ import { compileValidator } from '../validation.ts';
 
 /** An archive is held in memory as a whole here; the command line verifies larger ones from their files. */
 const ARCHIVE_BYTES = 64 * 1024 * 1024;
-/** Archives at work at a time, each of which may be there twice: half a gigabyte in all. */
+/** Archives at work at a time: each may be there twice, and has a thread whose memory has a bound of its own. */
 const MAX_AT_WORK = 4;
 
 export function archiveRoutes(app: Server, context: RouteContext): void {

@@ -26,19 +26,19 @@ async function trio() {
   return { mesh, a, b, c };
 }
 
-function draftAt(node: TestNode, id: string) {
+async function draftAt(node: TestNode, id: string) {
   const { capsules } = node.life;
   const facts = gatherWorkflow({ capsules, explain: (each) => node.exchange.explain(each) }, id);
   return workflowDraft(facts, { sealedAtMs: 1_700_000_999_999, sealingIdentity: node.identity });
 }
 
-function file(draft: ReturnType<typeof draftAt>, path: string): Uint8Array {
+function file(draft: Awaited<ReturnType<typeof draftAt>>, path: string): Uint8Array {
   const found = draft.payload?.find((each) => each.path === `payload/${path}`)?.content;
   if (!(found instanceof Uint8Array)) throw new Error(`There is no ${path}`);
   return found;
 }
 
-const textAt = (draft: ReturnType<typeof draftAt>, path: string): string =>
+const textAt = (draft: Awaited<ReturnType<typeof draftAt>>, path: string): string =>
   new TextDecoder().decode(file(draft, path));
 
 async function chain(a: TestNode, payload = { text: 'what was asked' }) {
@@ -53,7 +53,7 @@ describe('the archive of a finished workflow', () => {
   it('has one event for each capsule and each receipt, in the order of cause and effect', async () => {
     const { a, b, c } = await trio();
     const { id, child } = await chain(a);
-    const { events = [] } = draftAt(a, child);
+    const { events = [] } = await draftAt(a, child);
     expect(events.map(({ actor, kind, action, target }) => [actor, kind, action, target])).toEqual([
       [`human:${a.nodeId}`, 'decision', 'capsule_submitted', `capsule:${id}`],
       [`system:${b.nodeId}`, 'observation', 'capsule_executed', `capsule:${id}`],
@@ -82,7 +82,7 @@ describe('the archive of a finished workflow', () => {
   it('names everybody once', async () => {
     const { a, b, c } = await trio();
     const { id } = await chain(a);
-    const { participants, agents } = draftAt(a, id);
+    const { participants, agents } = await draftAt(a, id);
     expect(participants.map(({ actor_id, role }) => [actor_id, role])).toEqual([
       [`human:${a.nodeId}`, 'origin'],
       [`system:${a.nodeId}`, 'originator'],
@@ -95,7 +95,7 @@ describe('the archive of a finished workflow', () => {
   it('holds what was signed as it was signed, and what the receipts hash', async () => {
     const { a } = await trio();
     const { id, child } = await chain(a);
-    const draft = draftAt(a, id);
+    const draft = await draftAt(a, id);
     for (const each of [id, child]) {
       const capsule: unknown = JSON.parse(textAt(draft, `capsules/${each}.json`));
       expect(
@@ -117,7 +117,7 @@ describe('the archive of a finished workflow', () => {
   it('tells a person what was asked, by whom, what each node did, and the outcome', async () => {
     const { a, b, c } = await trio();
     const { id, child } = await chain(a);
-    const { program } = draftAt(a, id);
+    const { program } = await draftAt(a, id);
     for (const part of [
       `# Workflow ${id}`,
       `By: \`human:${a.nodeId}\`, key \`${a.identity}\``,
@@ -143,7 +143,7 @@ describe('the archive of a finished workflow', () => {
     const text =
       '# Note\n\n```\n<script>x</script> [a](http://b.c) \u202e\u200b\u{e0041}@all\n> - 1. item\r# second';
     const { id } = await chain(a, { text });
-    const { program } = draftAt(a, id);
+    const { program } = await draftAt(a, id);
     const lines = program.split('\n');
     const from = lines.indexOf('> \\# Note');
     expect(lines.slice(from, from + 6)).toEqual([
@@ -160,7 +160,7 @@ describe('the archive of a finished workflow', () => {
   it('is the same for the same workflow, time and node', async () => {
     const { a } = await trio();
     const { id, child } = await chain(a);
-    expect(draftAt(a, id)).toEqual(draftAt(a, child));
+    expect(await draftAt(a, id)).toEqual(await draftAt(a, child));
   });
 
   it('tells of failures: who failed, why, and the steps that never came to be', async () => {
@@ -168,7 +168,7 @@ describe('the archive of a finished workflow', () => {
     const next = [step('work.fail'), step('work.wait', { payloadTemplate: { text: '$result.nothing' } })];
     const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, paymentRule, next }));
     await a.workflowEnded(id);
-    const draft = draftAt(a, id);
+    const draft = await draftAt(a, id);
     const failed = draft.events?.find(({ action }) => action === 'capsule_failed');
     expect(failed).toMatchObject({
       actor: `system:${c.nodeId}`,
@@ -189,7 +189,7 @@ describe('the archive of a finished workflow', () => {
     const { a } = await trio();
     const { id } = await a.submit(a.capsule({ requestedCapability: 'nobody.has' }));
     await a.ended(id);
-    const { events, program } = draftAt(a, id);
+    const { events, program } = await draftAt(a, id);
     expect(events).toMatchObject([{ action: 'capsule_submitted', payload: { status: 'failed' } }]);
     expect(program).toContain('Node: none executed it');
     expect(program).toContain('Error: `no_provider`');
@@ -201,7 +201,9 @@ describe('the archive of a finished workflow', () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
     const { id } = await a.run({ payload: { text: 'private' }, privacyRule: 'restricted' });
-    expect(draftAt(a, id).program).toContain("1 capsule of it is restricted to the origin's own node");
+    expect((await draftAt(a, id)).program).toContain(
+      "1 capsule of it is restricted to the origin's own node",
+    );
   });
 
   it('names the models that wrote something, as what they are: claims of their nodes', async () => {
@@ -222,7 +224,7 @@ describe('the archive of a finished workflow', () => {
       each.receipt === null ? each : { ...each, receipt: { ...each.receipt, execution } },
     );
     const [root = facts.root] = steps;
-    const draft = workflowDraft(
+    const draft = await workflowDraft(
       { ...facts, root, steps },
       { sealedAtMs: 1_700_000_999_999, sealingIdentity: a.identity },
     );
@@ -249,7 +251,7 @@ describe('the archive of a finished workflow', () => {
     if (first?.receipt == null || second?.receipt == null) throw new Error('Not two receipts');
     first.receipt = { ...first.receipt, finishedAt: Number.MAX_SAFE_INTEGER };
     second.receipt = { ...second.receipt, finishedAt: 0 };
-    const { events = [] } = workflowDraft(facts, {
+    const { events = [] } = await workflowDraft(facts, {
       sealedAtMs: 1_700_000_001_999,
       sealingIdentity: a.identity,
     });
@@ -288,6 +290,33 @@ describe('the archive of a finished workflow', () => {
     expect(Buffer.compare(first.bytes, (await archives.seal(id)).bytes)).not.toBe(0);
   });
 
+  it('lets the node do other things while it is made', async () => {
+    const { mesh, a } = await trio();
+    const { id } = await chain(a);
+    const { capsules } = a.life;
+    const original = capsules.get(id);
+    if (original === undefined) throw new Error('There is no capsule');
+    const capsule = { ...original, payload: { text: 'x'.repeat(1_000_000) } };
+    const archives = new WorkflowArchives({
+      capsules: { get: () => capsule, record: (each) => capsules.record(each), result: () => undefined },
+      explain: () => [],
+      signer: a.key.signer,
+      clock: mesh.clock,
+      crypto: nodeArchiveCrypto,
+    });
+    let turns = 0;
+    const turn = () => {
+      turns += 1;
+      next = setImmediate(turn);
+    };
+    let next = setImmediate(turn);
+    await archives.seal(id);
+    clearImmediate(next);
+    // Once when its files are made, and once each when they are hashed and written.
+    expect(turns).toBeGreaterThanOrEqual(3);
+    await expect(archives.seal(id, { signal: AbortSignal.abort() })).rejects.toThrow();
+  });
+
   it('is refused where it would be too large', async () => {
     const { a } = await trio();
     const { id } = await chain(a);
@@ -296,7 +325,7 @@ describe('the archive of a finished workflow', () => {
     const capsule = { ...facts.root.capsule, payload: { text: 'x'.repeat(1_000_000) } };
     const steps = Array.from({ length: 26 }, () => ({ ...facts.root, capsule }));
     const options = { sealedAtMs: 1_700_000_999_999, sealingIdentity: a.identity };
-    expect(() => workflowDraft({ ...facts, steps }, options)).toThrow(
+    await expect(workflowDraft({ ...facts, steps }, options)).rejects.toThrow(
       expect.objectContaining({ code: 'too_large' }),
     );
     const stored = capsules.result(id);
@@ -317,9 +346,9 @@ describe('the archive of a finished workflow', () => {
     const next = [step('work.wait', { payloadTemplate: { ms: 60_000 } })];
     const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, paymentRule, next }));
     await mesh.until(() => a.status(id) === 'completed');
-    expect(() => draftAt(a, id)).toThrow(
+    await expect(draftAt(a, id)).rejects.toThrow(
       expect.objectContaining({ code: 'conflict', message: expect.stringContaining('capsule watch ') }),
     );
-    expect(() => draftAt(a, 'ab'.repeat(32))).toThrow(expect.objectContaining({ code: 'not_found' }));
+    await expect(draftAt(a, 'ab'.repeat(32))).rejects.toThrow(expect.objectContaining({ code: 'not_found' }));
   });
 });
