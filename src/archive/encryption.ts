@@ -5,7 +5,7 @@ import {
   type KeyBundle,
 } from '../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
-import { fromHex, toHex } from '../lib/hex.ts';
+import { fromHex, isHex, toHex } from '../lib/hex.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './aead-format.ts';
 import { canonicalBytes } from './canonical.ts';
 import type { ArchiveCrypto } from './crypto.ts';
@@ -109,7 +109,7 @@ function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Arra
 
 /** A key that nobody could decrypt with is refused: with its unused top bit set, it is not as its owner derives it. */
 function recipientBytes(recipient: string): Uint8Array {
-  if (!/^[0-9a-f]{64}$/.test(recipient)) throw unusableRecipient(recipient);
+  if (!isHex(recipient, AGREEMENT_KEY_BYTES)) throw unusableRecipient(recipient);
   const key = fromHex(recipient);
   if ((key.at(-1) ?? 0) > 0x7f) throw unusableRecipient(recipient);
   return key;
@@ -163,7 +163,7 @@ function checkSecret(secret: Uint8Array): void {
 
 /** Refused here too, since not every caller has read the metadata through its schema. */
 function metadataBytes(name: string, hex: string, length: number): Uint8Array {
-  if (hex.length !== length * 2 || !/^[0-9a-f]*$/.test(hex))
+  if (!isHex(hex, length))
     throw new MeshError('invalid_archive', `${name} is not ${length * 2} lowercase hex digits.`);
   return fromHex(hex);
 }

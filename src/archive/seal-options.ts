@@ -1,12 +1,11 @@
 import { isWeakPublicKey } from '../lib/crypto.ts';
-import { fromHex } from '../lib/hex.ts';
+import { fromHex, isHex } from '../lib/hex.ts';
 import { invalid } from './draft-checks.ts';
-import { ORIGINATOR } from './envelope.ts';
+import { KEY_BYTES, ORIGINATOR } from './envelope.ts';
 import { quoted } from './findings.ts';
 import { isTimestamp } from './strict.ts';
 import type { ArchiveSigner, SealOptions } from './types.ts';
 
-const KEY = /^[0-9a-f]{64}$/;
 /** A role is part of what is signed, ended by a zero byte. */
 const ROLE = /^\P{Cc}{1,128}$/u;
 /** What readers take. */
@@ -24,7 +23,7 @@ function demandSigners(signers: readonly ArchiveSigner[]): void {
   for (const { role, publicKey } of signers) {
     if (!role.isWellFormed() || !ROLE.test(role))
       throw invalid(`The signer role ${quoted(role)} is not allowed.`);
-    if (!KEY.test(publicKey) || isWeakPublicKey(fromHex(publicKey)))
+    if (!isHex(publicKey, KEY_BYTES) || isWeakPublicKey(fromHex(publicKey)))
       throw invalid(`The signer key ${quoted(publicKey)} is no Ed25519 key of 64 lowercase hex characters.`);
     if (seen.has(`${publicKey} ${role}`)) throw invalid(`${publicKey} signs twice as ${quoted(role)}.`);
     seen.add(`${publicKey} ${role}`);

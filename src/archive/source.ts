@@ -27,10 +27,6 @@ export interface ReusableSource extends ByteSource {
 /** The bytes are not copied: they may not change while the source is in use. */
 export const bytesSource = (bytes: Uint8Array): MemorySource => new MemorySource(bytes);
 
-export async function readAll(source: ByteSource): Promise<Uint8Array> {
-  return source.read(0, source.size);
-}
-
 type Read = ByteSource['read'];
 
 /** The bytes in order, at most `STREAM_CHUNK_BYTES` at a time; the next chunk is being read while one is used. */

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../lib/hex.ts';
+import { fromHex, isHex, toHex } from '../lib/hex.ts';
 import { normalizeIssuer } from './issuer.ts';
 
 /** A key with which an issuer signs attestations, and that the host got from elsewhere than from the archive. */
@@ -20,9 +20,9 @@ export interface JwkRoot {
 
 export type TrustRoot = PinnedRoot | JwkRoot;
 
+const KEY_BYTES = 32;
 /** 32 bytes in base64url without padding. */
 const KEY_TEXT = /^[A-Za-z0-9_-]{43}$/;
-const HEX_KEY = /^[0-9a-f]{64}$/;
 
 /** Whether the host knows any key of this issuer. */
 export function knowsIssuer(roots: readonly TrustRoot[], issuer: string): boolean {
@@ -54,7 +54,7 @@ function rootsOf(roots: readonly TrustRoot[], issuer: string): TrustRoot[] {
 
 /** Null for a key of another kind, such as one for encryption. */
 function keyOf(root: TrustRoot): string | null {
-  if ('publicKey' in root) return HEX_KEY.test(root.publicKey) ? root.publicKey : null;
+  if ('publicKey' in root) return isHex(root.publicKey, KEY_BYTES) ? root.publicKey : null;
   const { kty, crv, x } = root;
   if (kty !== 'OKP' || crv !== 'Ed25519' || x === undefined || !KEY_TEXT.test(x)) return null;
   const binary = atob(x.replaceAll('-', '+').replaceAll('_', '/'));

@@ -36,7 +36,7 @@ type Layer = Opened | { refused: LayoutError };
 
 /**
  * Verifies an archive at L2, or at L3 with a recipient's secret (archive-v0.6 "Verification levels"). Whatever the
- * bytes are, there is a result. Throws only when aborted, for an allowlist entry that is no key, and
+ * bytes are, there is a result. Throws only when aborted, for an allowlist entry or a secret that is no key, and
  * `not_a_recipient`.
  */
 export async function verifyArchive(
@@ -120,7 +120,10 @@ function allowlistOf(keys: Iterable<string> = []): Set<string> {
   return list;
 }
 
-/** The inner archive's bytes. What is wrong with them is a finding; a stranger's key is the caller's mistake. */
+/** A stranger's key, and what is no key. */
+const CALLERS_MISTAKES: ReadonlySet<string> = new Set(['not_a_recipient', 'invalid_request']);
+
+/** The inner archive's bytes. What is wrong with them is a finding; the wrong key is not. */
 async function decrypt(
   components: ArchiveComponents,
   { container, examination }: Opened,
@@ -137,7 +140,7 @@ async function decrypt(
     return { bytes: decryptInner(components, { manifest, envelope, metadata }, secret, ciphertext) };
   } catch (error) {
     if (error instanceof LayoutError) return { refused: layoutFinding(error) };
-    if (!(error instanceof MeshError) || error.code === 'not_a_recipient') throw error;
+    if (!(error instanceof MeshError) || CALLERS_MISTAKES.has(error.code)) throw error;
     return { refused: { area: 'encrypted_blob', path: PATHS.blob, message: clause(error.message) } };
   }
 }

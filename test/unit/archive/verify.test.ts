@@ -107,6 +107,11 @@ describe('an encrypted archive', () => {
     await expect(reading).rejects.toMatchObject({ code: 'not_a_recipient' });
   });
 
+  it('does not blame the archive for a secret that is none', async () => {
+    const reading = verify(await encrypted(), { recipientSecret: new Uint8Array(31) });
+    await expect(reading).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
   it('does not decrypt what fails from outside', async () => {
     const bytes = patched(await encrypted(), SEALED_AT, '2027-05-07T12:00:00Z');
     const found = await verify(bytes, { recipientSecret: bob.seed });

@@ -8,7 +8,6 @@ import {
   bytesSource,
   chunksOf,
   passingChunksOf,
-  readAll,
   STREAM_CHUNK_BYTES,
 } from '../../../../src/archive/source.ts';
 import { digestEntry } from '../../../../src/archive/zip/content.ts';
@@ -45,7 +44,7 @@ describe('a file', () => {
     expect(Buffer.compare(await joined(chunksOf(file, 5, CONTENT.length - 9)), CONTENT.subarray(5, -4))).toBe(
       0,
     );
-    expect(Buffer.compare(await readAll(file), CONTENT)).toBe(0);
+    expect(Buffer.compare(await file.read(0, file.size), CONTENT)).toBe(0);
     expect(await joined(chunksOf(file, 3, 0))).toEqual(new Uint8Array());
   });
 
