@@ -12,7 +12,7 @@ import {
 import { type Results, reasonOf } from './results.ts';
 import { type ArchiveVector, type Expected, type KeyFile, recognise } from './shapes.ts';
 
-/** A folder of vectors has a few hundred files; more is another folder than was meant. */
+/** A folder of vectors has a few hundred files; more, or deeper, is another folder than was meant. */
 const MAX_FILES = 10_000;
 const MAX_DEPTH = 8;
 
@@ -47,7 +47,9 @@ async function filesBelow(root: string): Promise<string[]> {
   const walk = async (folder: string, depth: number): Promise<void> => {
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
-      if (entry.isDirectory() && depth < MAX_DEPTH) await walk(path, depth + 1);
+      if (entry.isDirectory() && depth === MAX_DEPTH)
+        throw new Error(`${root} has folders deeper than ${String(MAX_DEPTH)}.`);
+      if (entry.isDirectory()) await walk(path, depth + 1);
       else if (entry.isFile()) files.push(path);
       if (files.length > MAX_FILES) throw new Error(`${root} has more than ${String(MAX_FILES)} files.`);
     }

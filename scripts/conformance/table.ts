@@ -25,6 +25,7 @@ function cell(text: string): string {
   return line.length > MAX_CELL_CHARS ? `${line.slice(0, MAX_CELL_CHARS - 1)}…` : line;
 }
 
+/** Nothing found is nothing that holds. */
 export function json({ outcomes, skipped, passed, failed }: Results): string {
-  return `${JSON.stringify({ ok: failed === 0, passed, failed, outcomes, skipped }, null, 2)}\n`;
+  return `${JSON.stringify({ ok: failed === 0 && passed > 0, passed, failed, outcomes, skipped }, null, 2)}\n`;
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -174,6 +174,12 @@ describe('the runner', () => {
     await expect(run(join(folder, 'absent'))).rejects.toThrow(/ENOENT/);
   });
 
+  it('rejects where folders lie deeper than it looks, rather than leave vectors out', async () => {
+    write('numbers.json', { vectors: [{ ieee_hex: '3ff0000000000000', expected: '1' }] });
+    mkdirSync(join(folder, ...'abcdefghi'), { recursive: true });
+    await expect(run(folder)).rejects.toThrow(/deeper than 8/);
+  });
+
   it('fails for a folder without a vector', async () => {
     write('registry.json', { meta: { kind: 'vector-registry' } });
     const results = await run(folder);
@@ -339,8 +345,9 @@ describe('npm run conformance', () => {
   });
 
   it('exits 1 where no vector has the name', () => {
-    const { status, stderr } = script('scripts/conformance.ts', '--only', 'nothing-like-it');
+    const { status, stdout, stderr } = script('scripts/conformance.ts', '--json', '--only', 'nothing-like-it');
     expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, passed: 0, failed: 0 });
     expect(stderr).toBe('No vector is named "nothing-like-it".\n');
   });
 });
