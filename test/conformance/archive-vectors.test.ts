@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -345,7 +345,12 @@ describe('npm run conformance', () => {
   });
 
   it('exits 1 where no vector has the name', () => {
-    const { status, stdout, stderr } = script('scripts/conformance.ts', '--json', '--only', 'nothing-like-it');
+    const { status, stdout, stderr } = script(
+      'scripts/conformance.ts',
+      '--json',
+      '--only',
+      'nothing-like-it',
+    );
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, passed: 0, failed: 0 });
     expect(stderr).toBe('No vector is named "nothing-like-it".\n');
