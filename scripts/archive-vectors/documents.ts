@@ -146,6 +146,12 @@ function lines(): Vector[] {
       expected: chain,
     },
     {
+      name: 'event-behind-a-byte-order-mark',
+      description: 'The chain begins with a byte order mark, which is no JSON.',
+      archive: make({ lines: (text) => `\ufeff${text}` }),
+      expected: chain,
+    },
+    {
       name: 'event-not-utf8',
       description: 'A chain with a byte that is no UTF-8.',
       archive: line2(() => latin1),

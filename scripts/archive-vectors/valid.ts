@@ -212,6 +212,12 @@ function departures(): VectorCollection['vectors'] {
       expected: onlyStrictFails('layout', 'chain'),
     },
     {
+      name: 'carriage-returns',
+      description: 'Lines that are ended by a carriage return and a line feed.',
+      archive: make({ lines: (text) => text.replaceAll('\n', '\r\n') }),
+      expected: onlyStrictFails('chain'),
+    },
+    {
       name: 'last-line-not-ended',
       description: 'The last event has no line feed behind it.',
       archive: make({ lines: (text) => text.slice(0, -1) }),

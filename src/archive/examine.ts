@@ -220,6 +220,9 @@ class Examiner {
     anchor('entry_hash', events.at(-1), 'last');
     await checkCheckpoints(this.#components, events, this.fail, this.#options.signal);
     strictEvents(events, this.departure);
+    // Within a text it would be escaped, so that it can only be white space.
+    if (files.chain.includes(CARRIAGE_RETURN))
+      this.departure({ area: 'chain', message: 'lines are ended by more than a line feed' });
     if (files.chain.at(-1) !== LINE_FEED)
       this.departure({ area: 'chain', message: 'the last event is not ended by a line feed' });
   }
@@ -249,6 +252,7 @@ class Examiner {
 }
 
 const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 const MAX_SHOWN_PATH_CHARS = 200;
 
 /** The index may name what no container could hold. */
