@@ -7,7 +7,7 @@ import { MeshError, toErrorBody } from '../../../lib/errors.ts';
 import { parseJson } from '../../../lib/json.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { EXIT, usage } from '../../failure.ts';
-import { readInput } from '../../files.ts';
+import { readInput, within } from '../../files.ts';
 import { components } from './open.ts';
 import { oneLine, section, shortHex, tick } from './text.ts';
 
@@ -25,6 +25,8 @@ const FIELDS = [
   'content_index_hash',
   'envelope_signature_hex',
 ] as const;
+
+const HASHES = [...FIELDS, 'event_hashes'] as const;
 
 const Vector = Type.Object({
   meta: Type.Optional(Type.Object({ generator: Type.Optional(Type.String()) })),
@@ -82,8 +84,13 @@ export async function verifyVectors(cli: Cli, file: string, options: OutputOptio
 async function readVector(cli: Cli, file: string) {
   const check = checkOf(Vector);
   const limits = { maxBytes: VECTOR_BYTES, maxDepth: VECTOR_DEPTH };
-  const value = parseJson(await readInput(cli.io, file, VECTOR_BYTES), limits);
-  if (check.accepts(value)) return value;
+  const bytes = await readInput(cli.io, file, VECTOR_BYTES);
+  const value = within(file, () => parseJson(bytes, limits));
+  if (check.accepts(value)) {
+    const { expected } = value;
+    if (HASHES.some((field) => Object.hasOwn(expected, field))) return value;
+    throw usage(`${file} is not a vector file: it expects none of ${HASHES.join(', ')}.`);
+  }
   throw usage(`${file} is not a vector file: ${check.explain(value)}.`);
 }
 

@@ -71,6 +71,12 @@ describe('capsule vectors verify', () => {
     });
   });
 
+  it('does not pass for a file that expects nothing', async () => {
+    const ran = await verify({ ...(await vector()), expected: { capsuleid: 'a typing error' } });
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toMatch(/^capsule: .*v\.json is not a vector file: it expects none of capsule_id, /);
+  });
+
   it('fails where the archive does not verify, with every hash as expected', async () => {
     const ran = await verify(await vector(flipped(await sealed(), 'towel')), '--json');
     expect(ran.code).toBe(1);
@@ -81,11 +87,12 @@ describe('capsule vectors verify', () => {
     ['no JSON', '{', 'invalid_json'],
     ['no vector', '{"expected":{}}', 'usage'],
     ['no Base64', '{"expected":{},"capsule_bytes_b64":"%"}', 'usage'],
-    ['no archive', '{"expected":{},"capsule_bytes_b64":"aGVsbG8="}', 'invalid_archive'],
+    ['no archive', '{"expected":{"capsule_id":"00"},"capsule_bytes_b64":"aGVsbG8="}', 'invalid_archive'],
   ])('refuses %s with 2', async (_, content, code) => {
     const ran = await run('vectors', 'verify', write('v.json', content), '--json');
     expect(ran.code).toBe(2);
     expect(ran.stderr).toMatch(new RegExp(`^capsule: .*\\. \\(${code}\\)\\n$`));
+    if (code === 'invalid_json') expect(ran.stderr).toContain('v.json: ');
     expect(JSON.parse(ran.stdout)).toMatchObject({ ok: false, error: { code } });
   });
 });
