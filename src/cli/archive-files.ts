@@ -1,5 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, lstat, open, rename, rm } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
 import { type CliError, usage } from './failure.ts';
@@ -17,14 +28,47 @@ export const unwritable = (file: string, error: unknown): CliError =>
 const exists = (file: string): CliError =>
   usage(`${file} exists already.`, 'Replace it with --force, or choose another name.');
 
-/** Throws `usage` where one of the names is taken, be it by a link that leads nowhere. */
-export async function refuseExisting(files: readonly string[]): Promise<void> {
+/**
+ * To be asked before long or costly work, whose result is to go there. Throws `usage` where a name is taken, be it by
+ * a link that leads nowhere; with `force` where what has it is no file, such as a folder or a device; and where
+ * nothing can be written.
+ */
+export async function checkOutputs(files: readonly string[], force: boolean): Promise<void> {
   for (const file of files) {
-    const taken = await lstat(file).then(
-      () => true,
-      () => false,
+    if (/(?:^|\/)$/.test(file)) throw usage(`"${file}" is not the name of a file.`);
+    if (!force) await refuseExisting(file);
+    const replaced = await stat(file).catch(() => null);
+    if (replaced?.isFile() === false) throw usage(`${file} is not a file, and only a file is replaced.`);
+    await access(dirname(file), constants.W_OK | constants.X_OK).catch((error: unknown) => {
+      throw unwritable(file, error);
+    });
+  }
+}
+
+async function refuseExisting(file: string): Promise<void> {
+  const found = await lstat(file).catch(() => null);
+  if (found !== null) throw exists(file);
+}
+
+/**
+ * Makes a directory and those above it; gives the topmost that was not there. What `mkdir` offers for that tries for
+ * ever where a file system such as /proc says of a new name that it does not exist.
+ */
+export async function makeDirectory(path: string): Promise<string | undefined> {
+  const make = () =>
+    mkdir(path).then(
+      () => path,
+      async (error: unknown) => {
+        if ((await stat(path).catch(() => null))?.isDirectory()) return undefined;
+        throw error;
+      },
     );
-    if (taken) throw exists(file);
+  try {
+    return await make();
+  } catch (error) {
+    if (reason(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    const above = await makeDirectory(dirname(path));
+    return above === undefined ? make() : make().then(() => above);
   }
 }
 
@@ -37,7 +81,7 @@ export async function writeWhole<T>(
   options: PlaceOptions,
   write: (sink: ByteSink) => Promise<T>,
 ): Promise<T> {
-  if (!options.force) await refuseExisting([file]);
+  await checkOutputs([file], options.force);
   const temporary = join(dirname(file), `.${basename(file).slice(0, 100)}.${randomUUID()}`);
   const unless = (error: unknown): never => {
     throw unwritable(file, error);
@@ -70,7 +114,7 @@ async function place(temporary: string, file: string, force: boolean): Promise<v
     } catch (error) {
       // Not every file system has hard links; there, looking first is the best there is.
       if (reason(error) === 'EEXIST') throw exists(file);
-      await refuseExisting([file]);
+      await refuseExisting(file);
     }
   }
   await rename(temporary, file).catch((error: unknown) => {

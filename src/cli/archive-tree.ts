@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
-import { unwritable } from './archive-files.ts';
+import { makeDirectory, unwritable } from './archive-files.ts';
 import { usage } from './failure.ts';
 import { reason } from './files.ts';
 
@@ -29,7 +29,7 @@ export async function unpack(
   const folders = foldersOf(paths);
   for (const folder of folders) await checkFolder(target, folder);
   for (const path of paths) await checkPlace(target, path);
-  const made = await mkdir(target, { recursive: true }).catch(failing(target));
+  const made = await makeDirectory(target).catch(failing(target));
   const staging = join(target, `.capsule-extract-${randomUUID()}`);
   try {
     await mkdir(staging).catch(failing(target));
@@ -52,9 +52,11 @@ export async function unpack(
   }
 }
 
-const failing = (place: string) => (error: unknown) => {
-  throw unwritable(place, error);
-};
+const failing =
+  (place: string) =>
+  (error: unknown): never => {
+    throw unwritable(place, error);
+  };
 
 async function writeFileAt(
   file: string,

@@ -1,12 +1,11 @@
 import { continueArchive } from '../../../archive/continue.ts';
-import { openArchive } from '../../../archive/open.ts';
-import { refuseExisting, writeWhole } from '../../archive-files.ts';
+import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { readText } from '../../files.ts';
 import { actingParticipants, readEvents, readParticipants, sealingTime } from './drafts.ts';
-import { readPublicKeys, recipientSecret } from './keys.ts';
-import { components, withSource } from './open.ts';
+import { readRecipients, recipientSecret } from './keys.ts';
+import { components, openVerified, withSource } from './open.ts';
 import { tellSealed } from './sealed.ts';
 import { readSigners, type SignerOptions } from './signers.ts';
 
@@ -27,20 +26,20 @@ const PROGRAM_BYTES = 16_777_216;
 /** Verifies an archive, appends to its history and seals the whole again (archive-v0.6 "Hydration"). */
 export async function append(cli: Cli, file: string, options: AppendOptions): Promise<void> {
   const force = options.force === true;
-  if (!force) await refuseExisting([options.out]);
+  await checkOutputs([options.out], force);
   const events = await readEvents(cli, options.event);
   if (events.length === 0)
     throw usage('There is no event to append.', 'Give one: --event JSON, or --event @FILE');
   const participants = await readParticipants(cli, options.participant);
   const program =
     options.program === undefined ? {} : { program: await readText(cli.io, options.program, PROGRAM_BYTES) };
-  const recipients = await readPublicKeys(cli.io, options.recipient);
+  const recipients = await readRecipients(cli.io, options.recipient);
   const sealedAt = sealingTime(options.at);
   const secret = await recipientSecret(cli.io, options);
   const done = await cli.interruptible(
     (signal) =>
-      withSource(file, async (source) => {
-        const opened = await openArchive(components, source, { ...secret, signal });
+      withSource(cli, file, async (source) => {
+        const opened = await openVerified(source, { ...secret, signal });
         const signers = await readSigners(cli, options);
         const acting = actingParticipants(cli, events, [...opened.manifest.participants, ...participants]);
         const additions = {

@@ -15,6 +15,8 @@ const ACTION_CHARS = 40;
 const SUMMARY_CHARS = 60;
 const HASH_CHARS = 16;
 
+const HEADINGS = ['#', 'date', 'actor', 'kind/action', 'payload-summary', 'untrusted'];
+
 /** The events of an archive, as a table or as they are stored. */
 export function chain(cli: Cli, file: string, options: ChainOptions): Promise<void> {
   return lookInto(cli, file, options, async (look) => {
@@ -28,11 +30,7 @@ function textOf(events: readonly ArchiveEvent[], shown: readonly ArchiveEvent[])
   const left = events.length - shown.length;
   const [first, last] = [events[0], events.at(-1)];
   return [
-    table(
-      ['#', 'date', 'actor', 'kind/action', 'payload-summary', 'untrusted'],
-      shown.map(row),
-      '(no events)',
-    ),
+    table(HEADINGS, shown.map(row), events.length === 0 ? '(no events)' : HEADINGS.join('  ')),
     ...(left > 0 ? [`… ${String(left)} more event(s); to see all: --limit ${String(events.length)}`] : []),
     ...(first === undefined || last === undefined
       ? []

@@ -1,10 +1,11 @@
 import { openArchive } from '../../../archive/open.ts';
 import { chunksOf } from '../../../archive/source.ts';
-import { refuseExisting, writeWhole } from '../../archive-files.ts';
+import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { recipientSecret } from './keys.ts';
 import { components, withSource } from './open.ts';
+import { oneLine } from './text.ts';
 
 export interface DecryptOptions extends OutputOptions {
   key: string;
@@ -15,16 +16,19 @@ export interface DecryptOptions extends OutputOptions {
 /** Verifies an encrypted archive at L3 and writes the plain one inside as it is, signatures and all. */
 export async function decrypt(cli: Cli, file: string, options: DecryptOptions): Promise<void> {
   const force = options.force === true;
-  if (!force) await refuseExisting([options.out]);
+  await checkOutputs([options.out], force);
   const secret = await recipientSecret(cli.io, options);
   const done = await cli.interruptible(
     (signal) =>
-      withSource(file, async (source) => {
+      withSource(cli, file, async (source) => {
         const opened = await openArchive(components, source, { ...secret, signal });
         if (opened.decryption === null) throw usage(`${file} is not encrypted; there is nothing to decrypt.`);
         const { container, manifest } = opened;
         await writeWhole(options.out, { force }, async (sink) => {
-          for await (const chunk of chunksOf(container.source, 0, container.source.size)) await sink(chunk);
+          for await (const chunk of chunksOf(container.source, 0, container.source.size)) {
+            signal.throwIfAborted();
+            await sink(chunk);
+          }
         });
         return { file: options.out, file_size_bytes: container.source.size, capsule_id: manifest.id };
       }),
@@ -34,6 +38,6 @@ export async function decrypt(cli: Cli, file: string, options: DecryptOptions): 
   cli.answer(
     options,
     done,
-    () => `Decrypted to ${done.file} (${String(done.file_size_bytes)} bytes), verified at L3.`,
+    () => `Decrypted to ${oneLine(done.file)} (${String(done.file_size_bytes)} bytes), verified at L3.`,
   );
 }

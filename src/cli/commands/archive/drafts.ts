@@ -39,7 +39,7 @@ function eventOf(subject: string, value: JsonValue, actor: string | undefined): 
   const event = shaped(eventCheck, subject, value);
   const who = event.actor ?? actor;
   if (who === undefined) throw usage(`${subject} is not valid: it lacks "actor".`);
-  return { ...event, actor: who };
+  return { ...event, actor: actorId(who) };
 }
 
 /** Events of `--event`, each one or a list. Throws `usage` and `invalid_json`. */

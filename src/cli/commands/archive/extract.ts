@@ -4,6 +4,7 @@ import { unpack } from '../../archive-tree.ts';
 import type { Cli } from '../../cli.ts';
 import { plural } from '../../format.ts';
 import { components, type LookOptions, lookInto } from './open.ts';
+import { Progress } from './progress.ts';
 import { byteCount, oneLine } from './text.ts';
 
 export interface ExtractOptions extends LookOptions {
@@ -17,6 +18,9 @@ export function extract(cli: Cli, file: string, directory: string, options: Extr
     const container = plain?.container ?? outer;
     const target = resolve(directory);
     const entries = [...container.entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    const files = entries.map(({ path, size }) => ({ path, size }));
+    const total = files.reduce((sum, { size }) => sum + size, 0);
+    const progress = new Progress(cli, 'Extracting', total);
     const done = await cli.interruptible(
       (signal) =>
         unpack(
@@ -25,23 +29,22 @@ export function extract(cli: Cli, file: string, directory: string, options: Extr
           {
             force: options.force === true,
             signal,
-            write: (path, sink) => {
+            write: async (path, sink) => {
               const entry = container.entries.get(path);
-              return entry === undefined
-                ? Promise.resolve()
-                : streamEntry(components, container, entry, sink, signal);
+              if (entry !== undefined)
+                await streamEntry(components, container, entry, progress.counting(sink), signal);
             },
           },
-        ).then(() => true),
+        )
+          .then(() => true)
+          .finally(() => progress.end()),
       () => 'Interrupted: nothing was extracted.',
     );
     if (done === undefined) return;
-    const files = entries.map(({ path, size }) => ({ path, size }));
-    const total = files.reduce((sum, { size }) => sum + size, 0);
     cli.answer(options, { directory: target, files, total_bytes: total }, () =>
       [
         ...files.map(({ path, size }) => `  wrote ${oneLine(path).padEnd(48)} ${byteCount(size)}`),
-        `extracted ${plural(files.length, 'file')} (${byteCount(total)}) to ${target}`,
+        `extracted ${plural(files.length, 'file')} (${byteCount(total)}) to ${oneLine(target)}`,
       ].join('\n'),
     );
   });

@@ -1,13 +1,12 @@
 import type { JsonObject } from '../../../../protocols/common/v1/schema.ts';
 import { continueArchive } from '../../../archive/continue.ts';
 import { type Projection, projectArchive } from '../../../archive/hydrate.ts';
-import { openArchive } from '../../../archive/open.ts';
-import type { EventDraft, OpenedArchive } from '../../../archive/types.ts';
+import type { ArchiveSigner, EventDraft, OpenedArchive } from '../../../archive/types.ts';
 import type { CapsuleView } from '../../../exchange/types.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import { isJson } from '../../../lib/json.ts';
 import type { ApiClient } from '../../api-client.ts';
-import { refuseExisting, writeWhole } from '../../archive-files.ts';
+import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { waitForEnd } from '../../follow.ts';
@@ -18,7 +17,7 @@ import { findNode, type NodeOptions } from '../../target.ts';
 import type { Draft } from '../draft-options.ts';
 import { actingParticipants, sealingTime } from './drafts.ts';
 import { type AllowlistOptions, readAllowlist, recipientSecret } from './keys.ts';
-import { components, withSource } from './open.ts';
+import { components, openVerified, withSource } from './open.ts';
 import { tellSealed } from './sealed.ts';
 import { readSigners, type SignerOptions } from './signers.ts';
 
@@ -42,23 +41,26 @@ export async function hydrate(cli: Cli, file: string, options: HydrateOptions): 
   const { out, print = false, force = false } = options;
   if (out === undefined && !print)
     throw usage('Say where to write the archive: -o FILE, or --print to write none.');
-  if (out !== undefined && !print && !force) await refuseExisting([out]);
+  const writes = out !== undefined && !print;
+  if (writes) await checkOutputs([out], force);
+  // Also before anybody is asked: an answer that was paid for and cannot be sealed would be lost.
+  const signers = writes ? await readSigners(cli, options) : [];
   const allowlist = await readAllowlist(cli.io, options);
   const secret = await recipientSecret(cli.io, options);
   await cli.interruptible(
     (signal) =>
-      withSource(file, async (source) => {
-        const opened = await openArchive(components, source, { allowlist, ...secret, signal });
+      withSource(cli, file, async (source) => {
+        const opened = await openVerified(source, { allowlist, ...secret, signal });
         const task = options.task ?? DEFAULT_TASK;
         const projection = await projectArchive(components, opened, { task, signal });
         if (projection.truncated) cli.note('Not all of the archive fits; the model sees excerpts.');
-        if (print || out === undefined) {
+        if (!writes) {
           printProjection(cli, options, projection);
           return;
         }
         const client = await findNode(cli.io, options);
         const view = await ask(cli, client, draftOf(options, projection), options.on, signal);
-        const sealed = await sealAnswer(cli, opened, view, { ...options, out, force }, signal);
+        const sealed = await sealAnswer(cli, opened, view, { out, force, signers, signal });
         if (!options.json) cli.note(`${safeText(resultText(view.result)).trim()}\n`);
         tellSealed(cli, options, out, sealed);
       }),
@@ -131,21 +133,23 @@ function modelOf({ result, executor, id }: CapsuleView): string {
   return executor ?? id;
 }
 
+interface SealingAnswer {
+  out: string;
+  force: boolean;
+  signers: ArchiveSigner[];
+  signal: AbortSignal;
+}
+
 async function sealAnswer(
   cli: Cli,
   opened: OpenedArchive,
   view: CapsuleView,
-  options: HydrateOptions & { out: string; force: boolean },
-  signal: AbortSignal,
+  { out, force, signers, signal }: SealingAnswer,
 ) {
   const events = [eventOf(view)];
   const participants = actingParticipants(cli, events, opened.manifest.participants);
-  const settings = {
-    signers: await readSigners(cli, options),
-    sealedAt: sealingTime(undefined),
-    signal,
-  };
-  return writeWhole(options.out, { force: options.force }, (sink) =>
+  const settings = { signers, sealedAt: sealingTime(undefined), signal };
+  return writeWhole(out, { force }, (sink) =>
     continueArchive(components, opened, { events, participants }, settings, sink),
   );
 }

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { nodeArchiveCrypto } from '../../../archive/crypto-node.ts';
 import { toHex } from '../../../lib/hex.ts';
-import { refuseExisting, unwritable, writeNewFile } from '../../archive-files.ts';
+import { checkOutputs, makeDirectory, unwritable, writeNewFile } from '../../archive-files.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 
 export interface KeygenOptions extends OutputOptions {
@@ -48,11 +47,11 @@ export async function keygen(cli: Cli, options: KeygenOptions): Promise<void> {
     private_key_path: at('private'),
     recipient_key_path: at('recipient'),
   };
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+  await makeDirectory(directory).catch((error: unknown) => {
     throw unwritable(directory, error);
   });
   const force = options.force === true;
-  if (!force) await refuseExisting(Object.values(paths));
+  await checkOutputs(Object.values(paths), force);
   // The secret first: a public key whose secret could not be kept is of no use.
   await writeNewFile(paths.private_key_path, `${private_key_hex}\n`, { force, mode: OWNER_ONLY });
   await writeNewFile(paths.public_key_path, `${keys.public_key_hex}\n`, { force, mode: ANYONE });

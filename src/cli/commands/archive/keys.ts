@@ -43,8 +43,20 @@ export async function recipientSecret(
   return options.key === undefined ? {} : { recipientSecret: await readSecret(io, options.key) };
 }
 
-/** Public keys that were given each as itself or as the name of a file that has it. Throws `usage`. */
-export async function readPublicKeys(io: CliIo, values: readonly string[] = []): Promise<string[]> {
+/** Of the three files that `capsule keygen` writes for a label, those that are not for --recipient. */
+const OTHER_KEY_FILE = /\.(?:public|private)\.hex$/;
+
+/**
+ * Recipients, each a key or the name of a file that has it. Throws `usage`, also for the file of another key: what is
+ * encrypted to the key that somebody signs with, nobody can read, and a private key would stand in the archive.
+ */
+export async function readRecipients(io: CliIo, values: readonly string[] = []): Promise<string[]> {
+  const other = values.find((value) => OTHER_KEY_FILE.test(value));
+  if (other !== undefined)
+    throw usage(
+      `${other} is not what is encrypted to.`,
+      `The key for that is beside it: ${other.replace(OTHER_KEY_FILE, '.recipient.hex')}`,
+    );
   const keys = await Promise.all(
     values.map((value) => (/^[0-9a-fA-F]{64}$/.test(value) ? value : keyOfFile(io, value))),
   );

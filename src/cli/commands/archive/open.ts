@@ -1,9 +1,12 @@
 import { nodeArchiveCrypto } from '../../../archive/crypto-node.ts';
-import { type FileSource, openFileSource } from '../../../archive/file-source.ts';
-import { type ReadArchive, readArchive } from '../../../archive/open.ts';
+import { openFileSource } from '../../../archive/file-source.ts';
+import { openArchive, type ReadArchive, readArchive } from '../../../archive/open.ts';
+import type { ByteSource, OpenedArchive, VerifyOptions } from '../../../archive/types.ts';
+import { MeshError } from '../../../lib/errors.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
-import { CliError } from '../../failure.ts';
+import { type CliError, usage } from '../../failure.ts';
 import { recipientSecret } from './keys.ts';
+import { CountedSource, Progress } from './progress.ts';
 
 /** What the archive library needs, natively. */
 export const components = { crypto: nodeArchiveCrypto };
@@ -19,14 +22,36 @@ export interface Look extends ReadArchive {
 }
 
 /** Keeps an archive's file open while `use` runs. Throws `usage` where there is none to be read. */
-export async function withSource<T>(file: string, use: (source: FileSource) => Promise<T>): Promise<T> {
+export async function withSource<T>(
+  cli: Cli,
+  file: string,
+  use: (source: ByteSource) => Promise<T>,
+): Promise<T> {
   const source = await openFileSource(file);
+  const progress = new Progress(cli, 'Verifying', source.size);
   try {
-    return await use(source);
+    return await use(new CountedSource(source, progress));
   } finally {
+    progress.end();
     await source.close();
   }
 }
+
+/** What there is to work with, verified. Throws as `openArchive` does; `usage` where a key is needed and none was given. */
+export function openVerified(source: ByteSource, options: VerifyOptions): Promise<OpenedArchive> {
+  return openArchive(components, source, options).catch((error: unknown) => {
+    // What fails names its findings; without a key the only other refusal is that there is no key.
+    const closed =
+      options.recipientSecret === undefined &&
+      error instanceof MeshError &&
+      error.code === 'unverified_archive' &&
+      error.detail === undefined;
+    throw closed ? keyNeeded('it cannot be opened') : error;
+  });
+}
+
+export const tellKeyUnused = (cli: Cli): void =>
+  cli.note('The archive is not encrypted; --key was not needed.');
 
 /** Looks into an archive, unverified, also into encrypted content where a key was given. Throws LayoutError. */
 export function lookInto<T>(
@@ -35,11 +60,10 @@ export function lookInto<T>(
   options: LookOptions,
   use: (look: Look) => Promise<T>,
 ): Promise<T> {
-  return withSource(file, async (source) => {
+  return withSource(cli, file, async (source) => {
     const secret = await recipientSecret(cli.io, options);
     const archive = await readArchive(components, source, secret);
-    if (!archive.encrypted && options.key !== undefined)
-      cli.note('The archive is not encrypted; --key was not needed.');
+    if (!archive.encrypted && options.key !== undefined) tellKeyUnused(cli);
     return use({ ...archive, size: source.size });
   });
 }
@@ -47,9 +71,8 @@ export function lookInto<T>(
 /** The plain archive, for what cannot be shown without it. */
 export function plainOf({ plain }: Look, what: string): NonNullable<Look['plain']> {
   if (plain !== null) return plain;
-  throw new CliError(
-    'usage',
-    `The archive is encrypted: ${what} cannot be read without a recipient’s key.`,
-    'Give the key: --key FILE',
-  );
+  throw keyNeeded(`${what} cannot be read`);
 }
+
+const keyNeeded = (what: string): CliError =>
+  usage(`The archive is encrypted: ${what} without a recipient’s key.`, 'Give the key: --key FILE');

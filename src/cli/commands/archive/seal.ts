@@ -1,12 +1,14 @@
 import { sealArchive } from '../../../archive/seal.ts';
-import { refuseExisting, writeWhole } from '../../archive-files.ts';
+import type { ArchiveDraft } from '../../../archive/types.ts';
+import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import type { NodeOptions } from '../../target.ts';
 import { sealingTime } from './drafts.ts';
 import { type FolderOptions, folderDraft } from './folder.ts';
-import { readPublicKeys } from './keys.ts';
+import { readRecipients } from './keys.ts';
 import { components } from './open.ts';
+import { Progress } from './progress.ts';
 import { tellSealed } from './sealed.ts';
 import { readSigners, type SignerOptions } from './signers.ts';
 
@@ -29,8 +31,8 @@ export async function seal(
   if ((directory === undefined) === (options.workflow === undefined))
     throw usage('Name either a folder or --workflow ID.');
   const force = options.force === true;
-  if (!force) await refuseExisting([options.out]);
-  const recipients = await readPublicKeys(cli.io, options.recipient);
+  await checkOutputs([options.out], force);
+  const recipients = await readRecipients(cli.io, options.recipient);
   if (options.workflow !== undefined) {
     const unused = OF_FOLDERS.find((name) => options[name] !== undefined);
     if (unused !== undefined)
@@ -44,12 +46,20 @@ export async function seal(
   const sealedAt = sealingTime(options.at);
   const draft = await folderDraft(cli, directory, options);
   const signers = await readSigners(cli, options);
+  const progress = new Progress(cli, 'Sealing', sizeOf(draft));
+  progress.add(0);
   const sealed = await cli.interruptible(
     (signal) =>
       writeWhole(options.out, { force }, (sink) =>
-        sealArchive(components, draft, { signers, sealedAt, recipients, signal }, sink),
-      ),
+        sealArchive(components, draft, { signers, sealedAt, recipients, signal }, progress.counting(sink)),
+      ).finally(() => progress.end()),
     () => 'Interrupted: nothing was written.',
   );
   if (sealed !== undefined) tellSealed(cli, options, options.out, sealed);
 }
+
+const sizeOf = ({ payload = [] }: ArchiveDraft): number =>
+  payload.reduce(
+    (sum, { content }) => sum + (content instanceof Uint8Array ? content.length : content.size),
+    0,
+  );

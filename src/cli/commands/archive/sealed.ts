@@ -22,7 +22,7 @@ export function tellSealed(
   };
   cli.answer(options, document, () =>
     facts([
-      ['Sealed', `${file} (${String(size)} bytes)`],
+      ['Sealed', `${oneLine(file)} (${String(size)} bytes)`],
       ['Capsule ID', document.capsule_id],
       ['Sealed at', document.signed_at],
       ['Encryption', document.cipher],

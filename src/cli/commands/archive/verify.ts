@@ -6,7 +6,7 @@ import { MeshError, toErrorBody } from '../../../lib/errors.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { describeFailure, EXIT, usage } from '../../failure.ts';
 import { type AllowlistOptions, readAllowlist, recipientSecret } from './keys.ts';
-import { components, withSource } from './open.ts';
+import { components, tellKeyUnused, withSource } from './open.ts';
 import { judgeSigners, type PolicyFiles, policyText, readPolicy } from './policy.ts';
 import { oneLine, section } from './text.ts';
 import { verificationText } from './verify-text.ts';
@@ -43,7 +43,7 @@ async function verifyAndTell(cli: Cli, file: string, options: VerifyOptions): Pr
   };
   const done = await cli.interruptible(
     (signal) =>
-      withSource(file, async (source) => ({
+      withSource(cli, file, async (source) => ({
         size: source.size,
         found: await verifyArchive(components, source, { ...settings, signal }),
       })),
@@ -52,6 +52,7 @@ async function verifyAndTell(cli: Cli, file: string, options: VerifyOptions): Pr
   if (done === undefined) return;
   const { found, size } = done;
   if (!found.readable) return tellUnreadable(cli, options, found);
+  if (options.key !== undefined && found.envelope?.cipher === 'none') tellKeyUnused(cli);
   const judged = policy === null ? null : await judgeSigners(found, policy);
   const unmet = demandsUnmet(found, judged, options);
   const ok = found.ok && unmet.length === 0;
@@ -80,7 +81,7 @@ function demandsUnmet(found: Verification, judged: PolicyResult | null, options:
 
 function tellUnreadable(cli: Cli, options: VerifyOptions, found: Verification): void {
   const why = oneLine(found.findings[0]?.message ?? 'it is malformed');
-  const error = { code: 'invalid_archive', message: `The archive cannot be read: ${why}.` };
+  const error = { code: 'invalid_archive', message: `${why}.` };
   if (options.json) cli.printJson({ ...verificationReport(found), error });
   cli.note(describeFailure(error));
   cli.exitCode = EXIT.usage;

@@ -72,7 +72,11 @@ describe('capsule append', () => {
 
   it('leaves what was encrypted encrypted to the same people, unless others are named', async () => {
     write('a.capsule', await sealed({}, { recipients: BOTH }));
-    expect(await append('--event', APPROVED, ...byAlice())).toMatchObject({ code: 1, stdout: '' });
+    const closed = await append('--event', APPROVED, ...byAlice());
+    expect(closed).toMatchObject({ code: 2, stdout: '' });
+    expect(closed.stderr).toMatch(
+      /^capsule: The archive is encrypted: .* \(usage\)\nGive the key: --key FILE\n$/,
+    );
     expect(await append('--event', APPROVED, ...byAlice(), '--key', at('bob.hex'))).toMatchObject({
       code: 0,
     });
@@ -117,7 +121,7 @@ describe('capsule append', () => {
     write('a.capsule', await sealed());
     const ran = await append(...args, ...byAlice());
     expect(ran).toMatchObject({ code: 2, stdout: '' });
-    expect(ran.stderr).toMatch(/^capsule: .*\. \((usage|invalid_json|invalid_request)\)$/m);
+    expect(ran.stderr).toMatch(/^capsule: .*\. \((usage|invalid_json|invalid_request)\)\n/);
     expect(ran.stderr).toContain(message);
     expect(existsSync(at('b.capsule'))).toBe(false);
   });

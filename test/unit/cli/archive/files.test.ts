@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { writeWhole } from '../../../../src/cli/archive-files.ts';
+import { makeDirectory, writeWhole } from '../../../../src/cli/archive-files.ts';
 import { unpack } from '../../../../src/cli/archive-tree.ts';
 import { bench } from './sample.ts';
 
@@ -41,6 +42,33 @@ describe('writing whole files', () => {
     await expect(writeWhole(at('out/a'), { force: false }, async () => undefined)).rejects.toEqual(USAGE);
     await writeWhole(at('out/a'), { force: true }, async (sink) => sink(bytes('ours')));
     expect(() => readFileSync(at('elsewhere'))).toThrow('ENOENT');
+  });
+
+  it.each([
+    ['a folder', 'is not a file'],
+    ['a pipe', 'is not a file'],
+    ['folder/', 'is not the name of a file'],
+    ['', 'is not the name of a file'],
+    ['missing/a', 'ENOENT'],
+  ])('refuses %j before anything is written', async (name, message) => {
+    mkdirSync(at('out/a folder'), { recursive: true });
+    execFileSync('mkfifo', [at('out/a pipe')]);
+    let asked = false;
+    const place = name === '' ? '' : at(`out/${name}`);
+    const writing = writeWhole(place, { force: true }, async () => {
+      asked = true;
+    });
+    await expect(writing).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(message) });
+    expect(asked).toBe(false);
+    expect(names()).toEqual(['a folder', 'a pipe']);
+  });
+
+  it('does not wait for ever for a folder that cannot be', async () => {
+    await expect(makeDirectory('/proc/capsule/a')).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await makeDirectory(at('x/y/z'))).toBe(at('x'));
+    expect(await makeDirectory(at('x/y/z'))).toBeUndefined();
+    write('x/file', '');
+    await expect(makeDirectory(at('x/file/a'))).rejects.toMatchObject({ code: 'ENOTDIR' });
   });
 
   it('keeps the old files when unpacking over them is interrupted or fails', async () => {

@@ -79,6 +79,8 @@ describe('looking into an archive', () => {
       { seq: 3, hash: HEX },
     ]);
     expect(JSON.parse((await run('chain', at('a.capsule'), '--limit', '0', '--json')).stdout)).toEqual([]);
+    const none = (await run('chain', at('a.capsule'), '--limit', '0')).stdout;
+    expect(none).toMatch(/^# +date .*kind\/action.*\n… 3 more event\(s\)/);
   });
 
   it('manifest and envelope print the documents, indented, and with a key the inner ones', async () => {

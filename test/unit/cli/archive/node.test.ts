@@ -197,5 +197,14 @@ describe('archive commands that call a node', () => {
       write('b.capsule', 'mine');
       expect(await hydrate('-o', at('b.capsule'))).toMatchObject({ code: 2, stdout: '' });
     });
+
+    it('asks nobody for an answer that could not be sealed or written', async () => {
+      answering({ text: 'lost' });
+      write('a.capsule', await sealed());
+      const nobody = ['--signer', `originator:${at('nobody.hex')}`];
+      expect(await hydrate('-o', at('c.capsule'), ...nobody)).toMatchObject({ code: 2, stdout: '' });
+      expect(await hydrate('-o', at('missing/c.capsule'))).toMatchObject({ code: 2, stdout: '' });
+      expect(asked).toEqual([]);
+    });
   });
 });

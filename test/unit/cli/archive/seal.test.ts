@@ -268,12 +268,31 @@ describe('capsule seal', () => {
     expect(existsSync(at('x'))).toBe(false);
   });
 
+  it('is told of a key that is not for --recipient before anybody is locked out', async () => {
+    folder();
+    for (const kind of ['public', 'private']) {
+      write(`bob.${kind}.hex`, `${bob.identity}\n`);
+      const ran = await run(
+        'seal',
+        at('trip'),
+        '-o',
+        at('x'),
+        ...BY_ALICE(),
+        '--recipient',
+        at(`bob.${kind}.hex`),
+      );
+      expect(ran).toMatchObject({ code: 2, stdout: '' });
+      expect(ran.stderr).toMatch(/is not what is encrypted to\. \(usage\)\n.*bob\.recipient\.hex\n$/);
+      expect(existsSync(at('x'))).toBe(false);
+    }
+  });
+
   it('says where it cannot write, and leaves nothing beside', async () => {
     folder();
     mkdirSync(at('place'));
     const ran = await run('seal', at('trip'), '-o', at('place'), '--force', ...BY_ALICE());
     expect(ran).toMatchObject({ code: 2, stdout: '' });
-    expect(ran.stderr).toMatch(/place cannot be written \(EISDIR\)\. \(usage\)\n$/);
+    expect(ran.stderr).toMatch(/place is not a file, and only a file is replaced\. \(usage\)\n$/);
     expect(readdirSync(at('.')).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 });
