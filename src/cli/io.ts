@@ -20,10 +20,15 @@ export interface CliIo {
 }
 
 export function processIo(): CliIo {
-  // The reader of a pipe may leave early (`| head`); that is no fault of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+    if (error.code === 'EPIPE') {
+      // The reader of a pipe may leave early (`| head`); that is no fault of ours. A command that has just ended, and
+      // whose answer this was, still says with its exit code whether what was asked for failed.
+      setImmediate(() => process.exit());
+      return;
+    }
+    process.stderr.write(`capsule: The answer cannot be written (${error.code ?? error.message}). (usage)\n`);
+    process.exit(2);
   });
   return {
     stdin: process.stdin,

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { capsule, type Ran } from '../support/cli.ts';
+import { capsule, MAIN, type Ran } from '../support/cli.ts';
 
 const HEX = /^[0-9a-f]{64}$/;
 
@@ -60,6 +62,21 @@ describe('archives, as a new user and a script meet them', () => {
     const missing = await run('verify', 'does-not-exist.capsule');
     expect(missing).toMatchObject({ code: 2, stdout: '' });
     expect(missing.stderr).toMatch(/^capsule: .* \(usage\)\n$/);
+  });
+
+  it('says FAIL with its exit code also to a reader who has left, and is not upset where nothing can be written', async () => {
+    const shell = (line: string) =>
+      promisify(execFile)('bash', ['-c', `set -o pipefail; ${line}`], { cwd: folder }).then(
+        ({ stderr }) => ({ code: 0, stderr }),
+        ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
+      );
+    const verify = (file: string) => `"${process.execPath}" "${MAIN}" verify ${file}`;
+    expect(await shell(`${verify('tampered.capsule')} | exec true`)).toEqual({ code: 1, stderr: '' });
+    expect(await shell(`${verify('clean.capsule')} | exec true`)).toEqual({ code: 0, stderr: '' });
+    expect(await shell(`${verify('clean.capsule')} > /dev/full`)).toEqual({
+      code: 2,
+      stderr: 'capsule: The answer cannot be written (ENOSPC). (usage)\n',
+    });
   });
 
   it('shows what is inside', async () => {
