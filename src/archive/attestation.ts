@@ -5,7 +5,6 @@ import { MeshError } from '../lib/errors.ts';
 import { fromHex, toHex } from '../lib/hex.ts';
 import { jsonProblem } from '../lib/json.ts';
 import { canonicalBytes, joined } from './canonical.ts';
-import { explained } from './explained.ts';
 import { CLOCK_SKEW_MS, normalizeIssuer, parseInstant } from './issuer.ts';
 import { knowsIssuer, selectKey, type TrustRoot } from './trust-roots.ts';
 import type { ArchiveComponents } from './types.ts';
@@ -120,7 +119,7 @@ export function isAttestation(value: unknown): value is IdentityAttestation & { 
 function problemOf(value: unknown): string | null {
   const found = jsonProblem(value, MAX_DEPTH);
   if (found !== null) return `${found.path === '' ? 'it' : JSON.stringify(found.path)} ${found.problem}`;
-  return check.accepts(value) ? null : explained(check, value);
+  return check.accepts(value) ? null : check.explain(value);
 }
 
 /** What is wrong with the times, at `now` or, where that is null, at any time. */

@@ -10,7 +10,6 @@ import { isHex } from '../lib/hex.ts';
 import { HOST_ACTOR, type ReadEvent, type UnlinkedEvent } from './chain.ts';
 import { isObject } from './documents.ts';
 import { checkSigners, KEY_BYTES, ORIGINATOR } from './envelope.ts';
-import { explained } from './explained.ts';
 import type { Report } from './findings.ts';
 import { capsuleId } from './identity.ts';
 import { PATHS } from './paths.ts';
@@ -109,7 +108,7 @@ async function problemsOf(
 ): Promise<string[]> {
   const { envelope } = payload;
   if (!envelopeCheck.accepts(envelope))
-    return [`the envelope is malformed: ${explained(envelopeCheck, envelope)}`];
+    return [`the envelope is malformed: ${envelopeCheck.explain(envelope)}`];
   const problems: string[] = [];
   if (envelope.version !== ARCHIVE_VERSION) problems.push('its envelope is of another version');
   for (const name of ANCHORS) {

@@ -4,7 +4,6 @@ import { type Check, checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type JsonLimits, parseJson } from '../lib/json.ts';
 import type { ReadEvent } from './chain.ts';
-import { explained } from './explained.ts';
 import type { Report } from './findings.ts';
 import { LayoutError, missingFile } from './layout-error.ts';
 import { PATHS } from './paths.ts';
@@ -105,7 +104,7 @@ function readEvent(line: string): (ArchiveEvent & JsonObject) | string {
   try {
     const value = parseJson(line, EVENT_LIMITS);
     if (!isObject(value)) return 'the line is not a JSON object';
-    return eventCheck.accepts(value) ? value : `the event is malformed: ${explained(eventCheck, value)}`;
+    return eventCheck.accepts(value) ? value : `the event is malformed: ${eventCheck.explain(value)}`;
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     return `the line is not an event: ${error.message}`;
@@ -124,7 +123,7 @@ function parse(path: string, bytes: Uint8Array): JsonValue {
 
 function shaped<T>(path: string, check: Check<T>, document: JsonObject): T & JsonObject {
   if (check.accepts(document)) return document;
-  throw new LayoutError('invalid_shape', `${path} is malformed: ${explained(check, document)}.`, path);
+  throw new LayoutError('invalid_shape', `${path} is malformed: ${check.explain(document)}.`, path);
 }
 
 function textOf(bytes: Uint8Array): string | null {

@@ -2,7 +2,6 @@ import { SignersDocument } from '../../protocols/archive/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type JsonLimits, parseJson } from '../lib/json.ts';
-import { explained } from './explained.ts';
 import { normalizeIssuer, parseInstant } from './issuer.ts';
 
 /** 10,000 keys with labels and roles fit. */
@@ -23,7 +22,7 @@ export function parseSignersDocument(
   { expectedIssuer }: { expectedIssuer?: string } = {},
 ): SignersDocument {
   const document = parsed(json);
-  if (!check.accepts(document)) throw invalid(explained(check, document));
+  if (!check.accepts(document)) throw invalid(check.explain(document));
   const { version, issuer, updated_at: updatedAt, keys } = document;
   if (!KNOWN_VERSIONS.has(version)) throw invalid(`its version ${quote(version)} is not known`);
   if (expectedIssuer !== undefined && normalizeIssuer(issuer) !== normalizeIssuer(expectedIssuer))

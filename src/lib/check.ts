@@ -11,6 +11,8 @@ export interface Check<T> {
 type SchemaError = ReturnType<Validator['Errors']>[number];
 
 const MAX_CLAUSE_CHARS = 300;
+/** Explaining walks all of a value, and holds a thousand times what checking it does: not for what is larger. */
+const MAX_EXPLAINED_VALUES = 5_000;
 
 /** Compiles at first use: a command that validates nothing should not pay for it. */
 export function checkOf<S extends TSchema>(schema: S): Check<Static<S>> {
@@ -21,8 +23,21 @@ export function checkOf<S extends TSchema>(schema: S): Check<Static<S>> {
   };
   return {
     accepts: (value): value is Static<S> => validator().Check(value),
-    explain: (value) => explainErrors(validator().Errors(value)).slice(0, MAX_CLAUSE_CHARS),
+    explain: (value) =>
+      valuesLeft(value, MAX_EXPLAINED_VALUES) > 0
+        ? explainErrors(validator().Errors(value)).slice(0, MAX_CLAUSE_CHARS)
+        : 'it does not match its schema, and is too large to say where',
   };
+}
+
+/** How much of `budget` is left once every value inside was counted; counting ends with the budget. */
+function valuesLeft(value: unknown, budget: number): number {
+  let left = budget - 1;
+  if (typeof value !== 'object' || value === null) return left;
+  const members: unknown[] = Array.isArray(value) ? value : Object.values(value);
+  if (members.length > left) return 0;
+  for (const member of members) left = valuesLeft(member, left);
+  return left;
 }
 
 const depthOf = (error: SchemaError): number => error.instancePath.split('/').length;
