@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT } from './failure.ts';
+import { safeJson } from './format.ts';
 import type { CliIo } from './io.ts';
 
 /** What a command is given: where to print, and how it ends when nothing was thrown. */
@@ -18,7 +19,7 @@ export class Cli {
 
   /** The answer as one JSON document: indented for a person, one line in a pipe. */
   printJson(document: unknown): void {
-    this.print(JSON.stringify(document, null, this.io.stdout.isTTY ? 2 : 0));
+    this.print(safeJson(document, this.io.stdout.isTTY ? 2 : 0));
   }
 
   /** Anything that is not the answer. */

@@ -63,9 +63,24 @@ export function tree<T>(root: T, label: (node: T) => string, children: (node: T)
   return draw(root, '', '').join('\n');
 }
 
-/** Control characters of untrusted text, which could drive a terminal, made visible; line breaks and tabs stay. */
+/** What reorders the text around it (Unicode "Bidi_Control") or ends a line where nobody sees it. */
+const REORDERING = '\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
+const UNSAFE_TEXT = new RegExp(`(?![\\n\\t])\\p{Cc}|[${REORDERING}]`, 'gu');
+/** What JSON leaves as it is, and a terminal may take for a command or a person for something else. */
+const UNSAFE_JSON = new RegExp(`[\\u007f-\\u009f${REORDERING}]`, 'g');
+
+/** Characters of untrusted text that could drive a terminal or reorder it, made visible; line breaks and tabs stay. */
 export function safeText(text: string): string {
-  return text.replace(/(?![\n\t])\p{Cc}/gu, (character) =>
-    character === '\r' ? '' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return text.replace(UNSAFE_TEXT, (character) => {
+    if (character === '\r') return '';
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+  });
 }
+
+/** The same document, with such characters written as JSON's own escapes. */
+export const safeJson = (document: unknown, indent = 0): string =>
+  JSON.stringify(document, null, indent).replace(
+    UNSAFE_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -3,9 +3,8 @@ import { readFileOf } from '../../../archive/inner.ts';
 import { LayoutError } from '../../../archive/layout-error.ts';
 import { PATHS } from '../../../archive/paths.ts';
 import type { Cli } from '../../cli.ts';
-import { safeText } from '../../format.ts';
+import { safeJson, safeText } from '../../format.ts';
 import { components, type LookOptions, lookInto, plainOf } from './open.ts';
-import { indented } from './text.ts';
 
 /** Manifest or envelope as stored, indented; with a key those of the encrypted content. */
 export function printDocument(
@@ -17,7 +16,7 @@ export function printDocument(
   return lookInto(cli, file, options, async ({ outer, plain }) => {
     const path = PATHS[name];
     const bytes = await readFileOf(components, plain?.container ?? outer, path);
-    cli.print(indented(parseDocument(path, bytes)));
+    cli.print(safeJson(parseDocument(path, bytes), 2));
   });
 }
 

@@ -2,9 +2,6 @@ import { safeText } from '../../format.ts';
 
 /** Characters that reorder or hide what stands around them (Unicode "Bidi_Control" and zero widths). */
 const INVISIBLE = /[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
-/** What JSON leaves as it is and a terminal may take as a command. */
-const RAW_CONTROL = /[\u007f-\u009f]/g;
-
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /** Text of an archive for one place on one line: nothing in it can move the cursor, break the line or reorder it. */
@@ -12,10 +9,6 @@ export function oneLine(text: string, maxChars = Number.POSITIVE_INFINITY): stri
   const line = safeText(text.replace(/\s+/gu, ' ')).replace(INVISIBLE, escaped);
   return line.length > maxChars ? `${line.slice(0, maxChars - 1)}…` : line;
 }
-
-/** Indented JSON that is safe on a terminal. */
-export const indented = (document: unknown): string =>
-  JSON.stringify(document, null, 2).replace(RAW_CONTROL, escaped);
 
 export const shortHex = (hex: string, characters = 12): string => `${hex.slice(0, characters)}…`;
 

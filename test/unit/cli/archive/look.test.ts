@@ -83,6 +83,26 @@ describe('looking into an archive', () => {
     expect(none).toMatch(/^# +date .*kind\/action.*\n… 3 more event\(s\)/);
   });
 
+  it.each(['inspect', 'chain', 'manifest'])(
+    '%s --json cannot drive or mislead a terminal, and loses nothing',
+    async (command) => {
+      const label = 'Alice\u009b2J\u202eecila\u2028';
+      const participants = [{ actor_id: 'human:alice', role: 'originator', label }];
+      const event = {
+        actor: 'human:alice',
+        kind: 'decision',
+        action: 'a',
+        target: 't',
+        payload: { label },
+      } as const;
+      write('a.capsule', await sealed({ participants, events: [event] }));
+      const { stdout } = await run(command, at('a.capsule'), '--json');
+      expect(stdout).toContain('Alice\\u009b2J\\u202eecila\\u2028');
+      expect(stdout).not.toMatch(/[\u007f-\u009f\u2028-\u202e]/);
+      expect(JSON.stringify(JSON.parse(stdout))).toContain(label);
+    },
+  );
+
   it('manifest and envelope print the documents, indented, and with a key the inner ones', async () => {
     const manifest = await run('manifest', await archive());
     expect(manifest.stdout).toMatch(/^\{\n {2}"/);
