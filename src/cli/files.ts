@@ -13,7 +13,7 @@ import type { CliIo } from './io.ts';
 export async function openForReading(io: CliIo, name: string): Promise<Readable> {
   if (name !== '-') {
     const file = await open(name).catch((error: unknown) => {
-      throw usage(`${name} cannot be read (${reason(error)}).`);
+      throw usage(`${nameOf(name)} cannot be read (${reason(error)}).`);
     });
     return file.createReadStream();
   }
@@ -83,7 +83,11 @@ export async function writeOutput(
   }
 }
 
-const nameOf = (name: string) => (name === '-' ? 'Standard input' : name);
+const UNNAMED: ReadonlyMap<string, string> = new Map([
+  ['-', 'Standard input'],
+  ['', 'A file without a name'],
+]);
+const nameOf = (name: string): string => UNNAMED.get(name) ?? name;
 
 /** The system’s name for it, such as `ENOENT`, else what it says. */
 export function reason(error: unknown): string {

@@ -1,10 +1,9 @@
-import { openArchive } from '../../../archive/open.ts';
 import { chunksOf } from '../../../archive/source.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { recipientSecret } from './keys.ts';
-import { components, withSource } from './open.ts';
+import { openVerified, withSource } from './open.ts';
 import { oneLine } from './text.ts';
 
 export interface DecryptOptions extends OutputOptions {
@@ -21,7 +20,7 @@ export async function decrypt(cli: Cli, file: string, options: DecryptOptions): 
   const done = await cli.interruptible(
     (signal) =>
       withSource(cli, file, async (source) => {
-        const opened = await openArchive(components, source, { ...secret, signal });
+        const opened = await openVerified(source, { ...secret, signal });
         if (opened.decryption === null) throw usage(`${file} is not encrypted; there is nothing to decrypt.`);
         const { container, manifest } = opened;
         await writeWhole(options.out, { force }, async (sink) => {

@@ -1,7 +1,7 @@
 import { nodeArchiveCrypto } from '../../../archive/crypto-node.ts';
 import { openFileSource } from '../../../archive/file-source.ts';
 import { openArchive, type ReadArchive, readArchive } from '../../../archive/open.ts';
-import type { ByteSource, OpenedArchive, VerifyOptions } from '../../../archive/types.ts';
+import type { OpenedArchive, VerifyOptions } from '../../../archive/types.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { type CliError, usage } from '../../failure.ts';
@@ -25,10 +25,11 @@ export interface Look extends ReadArchive {
 export async function withSource<T>(
   cli: Cli,
   file: string,
-  use: (source: ByteSource) => Promise<T>,
+  use: (source: CountedSource) => Promise<T>,
+  doing = 'Verifying',
 ): Promise<T> {
   const source = await openFileSource(file);
-  const progress = new Progress(cli, 'Verifying', source.size);
+  const progress = new Progress(cli, doing, source.size);
   try {
     return await use(new CountedSource(source, progress));
   } finally {
@@ -38,8 +39,10 @@ export async function withSource<T>(
 }
 
 /** What there is to work with, verified. Throws as `openArchive` does; `usage` where a key is needed and none was given. */
-export function openVerified(source: ByteSource, options: VerifyOptions): Promise<OpenedArchive> {
-  return openArchive(components, source, options).catch((error: unknown) => {
+export async function openVerified(source: CountedSource, options: VerifyOptions): Promise<OpenedArchive> {
+  try {
+    return await openArchive(components, source, options);
+  } catch (error) {
     // What fails names its findings; without a key the only other refusal is that there is no key.
     const closed =
       options.recipientSecret === undefined &&
@@ -47,7 +50,9 @@ export function openVerified(source: ByteSource, options: VerifyOptions): Promis
       error.code === 'unverified_archive' &&
       error.detail === undefined;
     throw closed ? keyNeeded('it cannot be opened') : error;
-  });
+  } finally {
+    source.counted();
+  }
 }
 
 export const tellKeyUnused = (cli: Cli): void =>
@@ -60,12 +65,14 @@ export function lookInto<T>(
   options: LookOptions,
   use: (look: Look) => Promise<T>,
 ): Promise<T> {
-  return withSource(cli, file, async (source) => {
+  const look = async (source: CountedSource): Promise<T> => {
     const secret = await recipientSecret(cli.io, options);
     const archive = await readArchive(components, source, secret);
+    source.counted();
     if (!archive.encrypted && options.key !== undefined) tellKeyUnused(cli);
     return use({ ...archive, size: source.size });
-  });
+  };
+  return withSource(cli, file, look, 'Reading');
 }
 
 /** The plain archive, for what cannot be shown without it. */

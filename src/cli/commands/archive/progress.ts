@@ -13,6 +13,7 @@ export class Progress {
   readonly #total: number;
   #done = 0;
   #shown = -1;
+  #ended = false;
 
   constructor(cli: Cli, doing: string, total: number) {
     this.#line = new StatusLine(cli.io.stderr);
@@ -22,7 +23,7 @@ export class Progress {
 
   add(bytes: number): void {
     this.#done += bytes;
-    if (this.#total < LONG_WORK_BYTES) return;
+    if (this.#ended || this.#total < LONG_WORK_BYTES) return;
     const percent = Math.floor((this.#done / this.#total) * 100);
     if (percent >= 100) this.end();
     else if (percent > this.#shown) {
@@ -31,7 +32,9 @@ export class Progress {
     }
   }
 
+  /** Takes the line away, for good. */
   end(): void {
+    this.#ended = true;
     this.#line.clear();
   }
 
@@ -64,5 +67,10 @@ export class CountedSource implements ReusableSource {
   async readInto(target: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
     await this.#source.readInto(target, offset);
     this.#progress.add(target.length);
+  }
+
+  /** What is read from now on is other work. */
+  counted(): void {
+    this.#progress.end();
   }
 }
