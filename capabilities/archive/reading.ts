@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { projectApart, verifyApart } from '../../src/archive/apart.ts';
+import { projectApart, verifyApart } from '../../src/archive/apart/apart.ts';
 import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
 import { stringOf } from '../payload.ts';
 import { archiveIn, stringsOf, WORK_LIMITS } from './bytes.ts';

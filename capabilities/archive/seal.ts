@@ -1,8 +1,8 @@
 import { EVENT_KINDS, type EventKind, type Participant } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { nodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
 import { ORIGINATOR } from '../../src/archive/envelope.ts';
-import { sealToBytes } from '../../src/archive/seal.ts';
+import { sealToBytes } from '../../src/archive/seal/seal.ts';
 import type { ArchiveDraft, EventDraft, FileInput } from '../../src/archive/types.ts';
 import { nodeIdOf } from '../../src/capsule/identity.ts';
 import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';

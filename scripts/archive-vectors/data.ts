@@ -1,7 +1,7 @@
 import type { ArchiveEvent } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { canonicalBytes } from '../../src/archive/canonical.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { PATHS } from '../../src/archive/paths.ts';
 import { toHex } from '../../src/lib/hex.ts';
 import { alice, bob, signer } from './keys.ts';

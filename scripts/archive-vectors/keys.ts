@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ArchiveCrypto } from '../../src/archive/crypto.ts';
-import { nodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
+import type { ArchiveCrypto } from '../../src/archive/crypto/crypto.ts';
+import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
 import type { ArchiveSigner } from '../../src/archive/types.ts';
 import { toHex } from '../../src/lib/hex.ts';
 

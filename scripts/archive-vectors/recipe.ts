@@ -2,8 +2,8 @@ import type { ArchiveEvent, Envelope, IndexedFile } from '../../protocols/archiv
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { canonicalBytes } from '../../src/archive/canonical.ts';
 import { eventsToLines, GENESIS, linkEvents, type UnlinkedEvent } from '../../src/archive/chain.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto-node.ts';
-import { encryptContent } from '../../src/archive/encryption.ts';
+import { encryptContent } from '../../src/archive/crypto/encryption.ts';
+import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { signEnvelope } from '../../src/archive/envelope.ts';
 import { capsuleId } from '../../src/archive/identity.ts';
 import { PATHS } from '../../src/archive/paths.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
 import { AREAS, type Area, type Verification, type VerifyOptions } from '../../src/archive/types.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';
 import { MeshError } from '../../src/lib/errors.ts';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { canonicalBytes } from '../../src/archive/canonical.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { LayoutError } from '../../src/archive/layout-error.ts';
 import { PATHS } from '../../src/archive/paths.ts';
 import type { ByteSource, Verification } from '../../src/archive/types.ts';

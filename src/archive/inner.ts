@@ -1,5 +1,5 @@
 import type { DecryptionMetadata, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
-import { decryptContent } from './encryption.ts';
+import { decryptContent } from './crypto/encryption.ts';
 import { missingFile } from './layout-error.ts';
 import type { ArchiveComponents, Container } from './types.ts';
 import { readEntry } from './zip/content.ts';

@@ -8,7 +8,7 @@ import type {
   SkillTier,
 } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import type { ArchiveCrypto } from './crypto.ts';
+import type { ArchiveCrypto } from './crypto/crypto.ts';
 
 /** What every part of the library needs from its host: native in Node.js, WebCrypto and noble in a browser. */
 export interface ArchiveComponents {

@@ -17,7 +17,7 @@ export function archivesOf(components: Omit<WorkflowArchivesComponents, 'crypto'
       return { bytes, archiveId: sealed.capsuleId };
     },
     verify: async (bytes, options) => {
-      const { verifyApart } = await import('../archive/apart.ts');
+      const { verifyApart } = await import('../archive/apart/apart.ts');
       return verifyApart(bytes, { ...options, limits: { maxTotalBytes: MAX_UNPACKED_BYTES } });
     },
   };
@@ -26,7 +26,7 @@ export function archivesOf(components: Omit<WorkflowArchivesComponents, 'crypto'
 async function workflowArchives(
   components: Omit<WorkflowArchivesComponents, 'crypto'>,
 ): Promise<WorkflowArchives> {
-  const { nodeArchiveCrypto } = await import('../archive/crypto-node.ts');
+  const { nodeArchiveCrypto } = await import('../archive/crypto/node-crypto.ts');
   const { WorkflowArchives } = await import('../exchange/workflow-archive.ts');
   return new WorkflowArchives({ ...components, crypto: nodeArchiveCrypto });
 }

@@ -1,6 +1,6 @@
-import type { ArchiveCrypto } from '../archive/crypto.ts';
+import type { ArchiveCrypto } from '../archive/crypto/crypto.ts';
 import { ORIGINATOR } from '../archive/envelope.ts';
-import { sealToBytes } from '../archive/seal.ts';
+import { sealToBytes } from '../archive/seal/seal.ts';
 import type { Sealed } from '../archive/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { nodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
-import { createWebArchiveCrypto } from '../../src/archive/crypto-web.ts';
+import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
+import { createWebArchiveCrypto } from '../../src/archive/crypto/web-crypto.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';
 import { fromHex } from '../../src/lib/hex.ts';
 

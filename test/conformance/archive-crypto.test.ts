@@ -2,9 +2,9 @@ import { Point } from '@noble/ed25519';
 import { sha512 } from '@noble/hashes/sha2.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ArchiveCrypto } from '../../src/archive/crypto.ts';
-import { createNodeArchiveCrypto } from '../../src/archive/crypto-node.ts';
-import { createWebArchiveCrypto } from '../../src/archive/crypto-web.ts';
+import type { ArchiveCrypto } from '../../src/archive/crypto/crypto.ts';
+import { createNodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
+import { createWebArchiveCrypto } from '../../src/archive/crypto/web-crypto.ts';
 import { fromHex, toHex } from '../../src/lib/hex.ts';
 
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;

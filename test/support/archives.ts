@@ -1,5 +1,5 @@
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto-node.ts';
-import { sealToBytes } from '../../src/archive/seal.ts';
+import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
+import { sealToBytes } from '../../src/archive/seal/seal.ts';
 import type { ArchiveDraft, EventDraft, SealOptions } from '../../src/archive/types.ts';
 import { draftOf, sealing } from './sealing.ts';
 

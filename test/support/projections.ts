@@ -1,4 +1,4 @@
-import type { Projection } from '../../src/archive/hydrate.ts';
+import type { Projection } from '../../src/archive/projection/hydrate.ts';
 
 export interface Frame {
   kind: string;

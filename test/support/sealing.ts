@@ -1,5 +1,5 @@
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto-node.ts';
-import { recipientOf } from '../../src/archive/encryption.ts';
+import { recipientOf } from '../../src/archive/crypto/encryption.ts';
+import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import type { ArchiveDraft, ArchiveSigner, SealOptions } from '../../src/archive/types.ts';
 import { alice, type TestKey } from './keys.ts';
 

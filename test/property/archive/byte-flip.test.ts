@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
-import { sealToBytes } from '../../../src/archive/seal.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
+import { sealToBytes } from '../../../src/archive/seal/seal.ts';
 import type { ArchiveDraft, SealOptions } from '../../../src/archive/types.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { toHex } from '../../../src/lib/hex.ts';

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENT_KINDS } from '../../../protocols/archive/v1/schema.ts';
-import { continueArchive } from '../../../src/archive/continue.ts';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { openArchive } from '../../../src/archive/open.ts';
-import { sealToBytes } from '../../../src/archive/seal.ts';
+import { continueArchive } from '../../../src/archive/seal/continue.ts';
+import { sealToBytes } from '../../../src/archive/seal/seal.ts';
 import type { ArchiveDraft, EventDraft, SealOptions } from '../../../src/archive/types.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { alice, bob, carol } from '../../support/keys.ts';

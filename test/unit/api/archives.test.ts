@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Access } from '../../../src/api/access.ts';
 import type { Server } from '../../../src/api/route-context.ts';
 import { buildServer } from '../../../src/api/server.ts';
-import { nodeArchiveCrypto } from '../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { toHex } from '../../../src/lib/hex.ts';
 import { IDENTITY, memoryNode, TOKEN } from '../../support/api-components.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';

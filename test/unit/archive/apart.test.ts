@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { projectApart, verifyApart } from '../../../src/archive/apart.ts';
+import { projectApart, verifyApart } from '../../../src/archive/apart/apart.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { archiveBytes, components, patched } from '../../support/archives.ts';

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { IdentityAttestation } from '../../../protocols/archive/v1/schema.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
+import { webArchiveCrypto } from '../../../src/archive/crypto/web-crypto.ts';
 import {
   type AttestationContext,
   attestationInput,
   signAttestation,
   type TrustRoot,
   verifyAttestation,
-} from '../../../src/archive/attestation.ts';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
-import { webArchiveCrypto } from '../../../src/archive/crypto-web.ts';
-import { normalizeIssuer, parseInstant } from '../../../src/archive/issuer.ts';
+} from '../../../src/archive/policy/attestation.ts';
+import { normalizeIssuer, parseInstant } from '../../../src/archive/policy/issuer.ts';
 import { fromHex } from '../../../src/lib/hex.ts';
 import { alice, bob, carol, mallory } from '../../support/keys.ts';
 

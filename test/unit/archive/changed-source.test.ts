@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { continueArchive } from '../../../src/archive/continue.ts';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
-import { projectArchive } from '../../../src/archive/hydrate.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { openArchive } from '../../../src/archive/open.ts';
+import { projectArchive } from '../../../src/archive/projection/hydrate.ts';
+import { continueArchive } from '../../../src/archive/seal/continue.ts';
 import { bytesSource } from '../../../src/archive/source.ts';
 import type { ByteSource } from '../../../src/archive/types.ts';
 import { VerifiedFiles } from '../../../src/archive/verified-files.ts';

@@ -3,11 +3,11 @@ import type { ArchiveEvent } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { GENESIS, linkEvents } from '../../../src/archive/chain.ts';
 import { checkCheckpoints } from '../../../src/archive/checkpoint.ts';
-import { type ArchiveAdditions, continueArchive } from '../../../src/archive/continue.ts';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { isObject } from '../../../src/archive/documents.ts';
 import { openArchive } from '../../../src/archive/open.ts';
-import { sealToBytes } from '../../../src/archive/seal.ts';
+import { type ArchiveAdditions, continueArchive } from '../../../src/archive/seal/continue.ts';
+import { sealToBytes } from '../../../src/archive/seal/seal.ts';
 import type {
   ArchiveDraft,
   Finding,

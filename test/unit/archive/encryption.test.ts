@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DecryptionMetadata, KeyBundle } from '../../../protocols/archive/v1/schema.ts';
-import type { ArchiveCrypto } from '../../../src/archive/crypto.ts';
-import { nodeArchiveCrypto } from '../../../src/archive/crypto-node.ts';
-import { webArchiveCrypto } from '../../../src/archive/crypto-web.ts';
+import type { ArchiveCrypto } from '../../../src/archive/crypto/crypto.ts';
 import {
   associatedData,
   type ContentBinding,
   decryptContent,
   encryptContent,
   recipientOf,
-} from '../../../src/archive/encryption.ts';
+} from '../../../src/archive/crypto/encryption.ts';
+import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
+import { webArchiveCrypto } from '../../../src/archive/crypto/web-crypto.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
 import { fromHex, toHex } from '../../../src/lib/hex.ts';
 

@@ -11,13 +11,13 @@ import {
   zip,
 } from '../../../scripts/archive-vectors/recipe.ts';
 import { MAX_CHECKPOINT_SIGNATURES } from '../../../src/archive/checkpoint.ts';
-import { continueArchive } from '../../../src/archive/continue.ts';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { DOCUMENT_LIMITS, MAX_EVENTS } from '../../../src/archive/documents.ts';
-import { projectArchive } from '../../../src/archive/hydrate.ts';
 import { openArchive, readArchive } from '../../../src/archive/open.ts';
+import { projectArchive } from '../../../src/archive/projection/hydrate.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
-import { sealToBytes } from '../../../src/archive/seal.ts';
+import { continueArchive } from '../../../src/archive/seal/continue.ts';
+import { sealToBytes } from '../../../src/archive/seal/seal.ts';
 import { bytesSource } from '../../../src/archive/source.ts';
 import type { ArchiveDraft, VerifyOptions } from '../../../src/archive/types.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';

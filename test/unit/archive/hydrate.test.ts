@@ -1,11 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
-import { MIN_PROJECTION_CHARS, PROJECTION_CHARS, projectArchive } from '../../../src/archive/hydrate.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { openArchive } from '../../../src/archive/open.ts';
-import { shares } from '../../../src/archive/projection-budget.ts';
-import { untrustedFields } from '../../../src/archive/projection-events.ts';
-import { linesOf, MAX_LINE_CHARS, visible } from '../../../src/archive/projection-text.ts';
+import { shares } from '../../../src/archive/projection/budget.ts';
+import { untrustedFields } from '../../../src/archive/projection/events.ts';
+import {
+  MIN_PROJECTION_CHARS,
+  PROJECTION_CHARS,
+  projectArchive,
+} from '../../../src/archive/projection/hydrate.ts';
+import { linesOf, MAX_LINE_CHARS, visible } from '../../../src/archive/projection/text.ts';
 import type { ByteSource, VerifyOptions } from '../../../src/archive/types.ts';
 import { toHex } from '../../../src/lib/hex.ts';
 import { archiveBytes, event } from '../../support/archives.ts';

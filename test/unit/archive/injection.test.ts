@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
-import { type Projection, projectArchive } from '../../../src/archive/hydrate.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { openArchive } from '../../../src/archive/open.ts';
+import { type Projection, projectArchive } from '../../../src/archive/projection/hydrate.ts';
 import type { ArchiveDraft, SealOptions, VerifyOptions } from '../../../src/archive/types.ts';
 import { archiveBytes, event, patched } from '../../support/archives.ts';
 import { handSealed } from '../../support/hand-sealed.ts';

@@ -1,6 +1,6 @@
 import { assert, constantFrom, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PITH_MAX_CHARS, pith, pithPayload } from '../../../src/archive/pith.ts';
+import { PITH_MAX_CHARS, pith, pithPayload } from '../../../src/archive/seal/pith.ts';
 
 const words = (count: number, word = 'word') => Array.from({ length: count }, () => word).join(' ');
 

@@ -1,10 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SignerPolicy, SignersDocument } from '../../../protocols/archive/v1/schema.ts';
-import { signAttestation } from '../../../src/archive/attestation.ts';
-import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto-node.ts';
-import { evaluatePolicy, MAX_ATTESTATIONS, type PolicyOptions } from '../../../src/archive/signer-policy.ts';
-import { parseSignersDocument } from '../../../src/archive/signers-document.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
+import { signAttestation } from '../../../src/archive/policy/attestation.ts';
+import {
+  evaluatePolicy,
+  MAX_ATTESTATIONS,
+  type PolicyOptions,
+} from '../../../src/archive/policy/signer-policy.ts';
+import { parseSignersDocument } from '../../../src/archive/policy/signers-document.ts';
 import type { SignerVerdict, Verification } from '../../../src/archive/types.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { archiveBytes, patched } from '../../support/archives.ts';

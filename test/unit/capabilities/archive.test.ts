@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../capabilities/archive/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
-import { nodeArchiveCrypto } from '../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { openArchive, readArchive } from '../../../src/archive/open.ts';
 import { readEntry } from '../../../src/archive/zip/content.ts';
 import { toHex } from '../../../src/lib/hex.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NextStep } from '../../../protocols/capsule/v1/schema.ts';
-import { nodeArchiveCrypto } from '../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
 import { WorkflowArchives } from '../../../src/exchange/workflow-archive.ts';

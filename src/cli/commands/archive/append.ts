@@ -1,4 +1,4 @@
-import { continueArchive } from '../../../archive/continue.ts';
+import { continueArchive } from '../../../archive/seal/continue.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../../../protocols/common/v1/schema.ts';
-import { continueArchive } from '../../../archive/continue.ts';
-import { type Projection, projectArchive } from '../../../archive/hydrate.ts';
+import { type Projection, projectArchive } from '../../../archive/projection/hydrate.ts';
+import { continueArchive } from '../../../archive/seal/continue.ts';
 import type { ArchiveSigner, EventDraft, OpenedArchive } from '../../../archive/types.ts';
 import type { CapsuleView } from '../../../exchange/types.ts';
 import { MeshError } from '../../../lib/errors.ts';

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { nodeArchiveCrypto } from '../../../archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../../archive/crypto/node-crypto.ts';
 import { toHex } from '../../../lib/hex.ts';
 import { checkOutputs, makeDirectory, unwritable, writeNewFile } from '../../archive-files.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';

@@ -1,4 +1,4 @@
-import { nodeArchiveCrypto } from '../../../archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../../archive/crypto/node-crypto.ts';
 import { openFileSource } from '../../../archive/file-source.ts';
 import { openArchive, type ReadArchive, readArchive } from '../../../archive/open.ts';
 import type { OpenedArchive, VerifyOptions } from '../../../archive/types.ts';

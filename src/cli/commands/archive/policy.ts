@@ -1,7 +1,11 @@
 import { SignerPolicy, type SignersDocument } from '../../../../protocols/archive/v1/schema.ts';
-import { evaluatePolicy, type PolicyOptions, type PolicyResult } from '../../../archive/signer-policy.ts';
-import { parseSignersDocument } from '../../../archive/signers-document.ts';
-import type { PinnedRoot } from '../../../archive/trust-roots.ts';
+import {
+  evaluatePolicy,
+  type PolicyOptions,
+  type PolicyResult,
+} from '../../../archive/policy/signer-policy.ts';
+import { parseSignersDocument } from '../../../archive/policy/signers-document.ts';
+import type { PinnedRoot } from '../../../archive/policy/trust-roots.ts';
 import type { Verification } from '../../../archive/types.ts';
 import { checkOf } from '../../../lib/check.ts';
 import { systemClock } from '../../../lib/clock.ts';

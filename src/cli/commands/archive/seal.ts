@@ -1,4 +1,4 @@
-import { sealArchive } from '../../../archive/seal.ts';
+import { sealArchive } from '../../../archive/seal/seal.ts';
 import type { ArchiveDraft } from '../../../archive/types.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';

@@ -1,5 +1,5 @@
+import type { PolicyResult } from '../../../archive/policy/signer-policy.ts';
 import { verificationReport } from '../../../archive/report.ts';
-import type { PolicyResult } from '../../../archive/signer-policy.ts';
 import type { Verification } from '../../../archive/types.ts';
 import { verifyArchive } from '../../../archive/verify.ts';
 import { MeshError, toErrorBody } from '../../../lib/errors.ts';

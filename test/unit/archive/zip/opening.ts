@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { nodeArchiveCrypto } from '../../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../../../src/archive/crypto/node-crypto.ts';
 import { LayoutError } from '../../../../src/archive/layout-error.ts';
 import { bytesSource } from '../../../../src/archive/source.ts';
 import type { ArchiveEntry, ArchiveLimits, Container, LayoutReason } from '../../../../src/archive/types.ts';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { nodeArchiveCrypto } from '../../../../src/archive/crypto-node.ts';
+import { nodeArchiveCrypto } from '../../../../src/archive/crypto/node-crypto.ts';
 import { fromHex, toHex } from '../../../../src/lib/hex.ts';
 import { bench, recipientKey } from './sample.ts';
 

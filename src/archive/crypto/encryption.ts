@@ -1,0 +1,169 @@
+import {
+  ARCHIVE_VERSION,
+  CIPHER,
+  type DecryptionMetadata,
+  type KeyBundle,
+} from '../../../protocols/archive/v1/schema.ts';
+import { MeshError } from '../../lib/errors.ts';
+import { fromHex, isHex, toHex } from '../../lib/hex.ts';
+import { canonicalBytes } from '../canonical.ts';
+import type { ArchiveComponents } from '../types.ts';
+import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './aead-format.ts';
+import type { ArchiveCrypto } from './crypto.ts';
+
+/** As many as `decryption.json` may hold. */
+const MAX_RECIPIENTS = 1024;
+const AGREEMENT_KEY_BYTES = 32;
+const WRAP_INFO = 'capsule-key-wrap-v0.6';
+/** Wrapping binds nothing but the recipient, who is in the salt. */
+const NO_AAD = new Uint8Array();
+
+/** The capsule that a content key belongs to; all three as 64 hex characters. */
+export interface ContentBinding {
+  capsuleId: string;
+  firstEventHash: string;
+  originatorPublicKey: string;
+}
+
+/** The AAD of the content: moving a blob into another capsule breaks its tag (archive-v0.6 "Encryption"). */
+export function associatedData(binding: ContentBinding): Uint8Array {
+  return canonicalBytes({
+    version: ARCHIVE_VERSION,
+    capsule_id: binding.capsuleId,
+    first_event_hash: binding.firstEventHash,
+    originator_public_key: binding.originatorPublicKey,
+    cipher: CIPHER,
+  });
+}
+
+/** What the owner of a 32-byte X25519 secret gives to those who encrypt for them. */
+export function recipientOf(crypto: ArchiveCrypto, secret: Uint8Array): { publicKey: string } {
+  checkSecret(secret);
+  return { publicKey: toHex(crypto.agreementPublicKey(secret)) };
+}
+
+/**
+ * Encrypts the bytes of an inner archive for 1 to 1024 distinct recipients, whose key bundles keep their order
+ * (archive-v0.6 "Encryption"). Throws `invalid_request` for a recipient key that cannot be used.
+ */
+export function encryptContent(
+  { crypto }: ArchiveComponents,
+  { recipients, ...binding }: ContentBinding & { recipients: readonly string[] },
+  innerBytes: Uint8Array,
+): { blob: Uint8Array; metadata: DecryptionMetadata } {
+  checkRecipients(recipients);
+  const key = crypto.randomBytes(AEAD_KEY_BYTES);
+  const nonce = crypto.randomBytes(AEAD_NONCE_BYTES);
+  // Before the content, which may be large: a key of small order is found here.
+  const bundles = recipients.map((recipient) => wrapKey(crypto, recipient, key));
+  return {
+    blob: crypto.encrypt({ key, nonce, aad: associatedData(binding) }, innerBytes),
+    metadata: { cipher: CIPHER, content_nonce: toHex(nonce), key_bundles: bundles },
+  };
+}
+
+/**
+ * The bytes of the inner archive. `secret` is a recipient's X25519 secret, or the Ed25519 seed that it is derived from.
+ * Throws `not_a_recipient` when no bundle is for it, `unverified_archive` when one is and a tag does not fit,
+ * `invalid_archive` for another cipher or malformed metadata, `invalid_request` for a secret that is not 32 bytes.
+ */
+export function decryptContent(
+  { crypto }: ArchiveComponents,
+  { metadata, secret, ...binding }: ContentBinding & { metadata: DecryptionMetadata; secret: Uint8Array },
+  blob: Uint8Array,
+): Uint8Array {
+  checkSecret(secret);
+  if (metadata.cipher !== CIPHER)
+    throw new MeshError('invalid_archive', `The cipher is not ${CIPHER}.`, {
+      cipher: metadata.cipher.slice(0, 100),
+    });
+  const key = unwrapKey(crypto, metadata.key_bundles, secret);
+  const nonce = metadataBytes('content_nonce', metadata.content_nonce, AEAD_NONCE_BYTES);
+  const content = crypto.decrypt({ key, nonce, aad: associatedData(binding) }, blob);
+  if (content === null)
+    throw new MeshError('unverified_archive', 'The encrypted content does not match its tag.');
+  return content;
+}
+
+function checkRecipients(recipients: readonly string[]): void {
+  if (recipients.length === 0 || recipients.length > MAX_RECIPIENTS)
+    throw new MeshError('invalid_request', `An archive is encrypted for 1 to ${MAX_RECIPIENTS} recipients.`);
+  if (new Set(recipients).size !== recipients.length)
+    throw new MeshError('invalid_request', 'A recipient is named twice.');
+}
+
+function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Array): KeyBundle {
+  const recipientKey = recipientBytes(recipient);
+  const ephemeral = crypto.randomBytes(AGREEMENT_KEY_BYTES);
+  const shared = crypto.agree(ephemeral, recipientKey);
+  if (shared === null) throw unusableRecipient(recipient);
+  const key = wrappingKey(crypto, shared, recipientKey);
+  const nonce = crypto.randomBytes(AEAD_NONCE_BYTES);
+  return {
+    recipient_public_key: recipient,
+    ephemeral_public_key: toHex(crypto.agreementPublicKey(ephemeral)),
+    wrap_nonce: toHex(nonce),
+    wrapped_key: toHex(crypto.encrypt({ key, nonce, aad: NO_AAD }, contentKey)),
+  };
+}
+
+/** A key that nobody could decrypt with is refused: with its unused top bit set, it is not as its owner derives it. */
+function recipientBytes(recipient: string): Uint8Array {
+  if (!isHex(recipient, AGREEMENT_KEY_BYTES)) throw unusableRecipient(recipient);
+  const key = fromHex(recipient);
+  if ((key.at(-1) ?? 0) > 0x7f) throw unusableRecipient(recipient);
+  return key;
+}
+
+const unusableRecipient = (recipient: string): MeshError =>
+  new MeshError(
+    'invalid_request',
+    'A recipient key is not an X25519 public key of 64 lowercase hex digits.',
+    {
+      recipient: recipient.slice(0, 100),
+    },
+  );
+
+/** The content key, from the first bundle for this secret that opens. */
+function unwrapKey(crypto: ArchiveCrypto, bundles: readonly KeyBundle[], secret: Uint8Array): Uint8Array {
+  const candidates = new Map(
+    [secret, crypto.agreementSecret(secret)].map((own) => [toHex(crypto.agreementPublicKey(own)), own]),
+  );
+  let addressed = false;
+  for (const bundle of bundles) {
+    const own = candidates.get(bundle.recipient_public_key);
+    if (own === undefined) continue;
+    addressed = true;
+    const key = openBundle(crypto, bundle, own);
+    if (key !== null) return key;
+  }
+  if (addressed)
+    throw new MeshError('unverified_archive', 'The key bundle of this recipient does not match its tag.');
+  throw new MeshError('not_a_recipient', 'The archive is not encrypted for this key.');
+}
+
+function openBundle(crypto: ArchiveCrypto, bundle: KeyBundle, secret: Uint8Array): Uint8Array | null {
+  const recipient = metadataBytes('recipient_public_key', bundle.recipient_public_key, AGREEMENT_KEY_BYTES);
+  const ephemeral = metadataBytes('ephemeral_public_key', bundle.ephemeral_public_key, AGREEMENT_KEY_BYTES);
+  const nonce = metadataBytes('wrap_nonce', bundle.wrap_nonce, AEAD_NONCE_BYTES);
+  const wrapped = metadataBytes('wrapped_key', bundle.wrapped_key, AEAD_KEY_BYTES + AEAD_TAG_BYTES);
+  const shared = crypto.agree(secret, ephemeral);
+  if (shared === null) return null;
+  return crypto.decrypt({ key: wrappingKey(crypto, shared, recipient), nonce, aad: NO_AAD }, wrapped);
+}
+
+function wrappingKey(crypto: ArchiveCrypto, shared: Uint8Array, recipient: Uint8Array): Uint8Array {
+  return crypto.hkdf(shared, recipient, new TextEncoder().encode(WRAP_INFO));
+}
+
+function checkSecret(secret: Uint8Array): void {
+  if (secret.length !== AGREEMENT_KEY_BYTES)
+    throw new MeshError('invalid_request', `A recipient's secret has ${AGREEMENT_KEY_BYTES} bytes.`);
+}
+
+/** Refused here too, since not every caller has read the metadata through its schema. */
+function metadataBytes(name: string, hex: string, length: number): Uint8Array {
+  if (!isHex(hex, length))
+    throw new MeshError('invalid_archive', `${name} is not ${length * 2} lowercase hex digits.`);
+  return fromHex(hex);
+}

@@ -1,0 +1,78 @@
+import type { SkillTier } from '../../../protocols/archive/v1/schema.ts';
+import { canonicalText } from '../../lib/canonical.ts';
+import { quoted } from '../findings.ts';
+import { PATHS } from '../paths.ts';
+import { programFields } from '../strict.ts';
+import type { ArchiveDraft, FileInput } from '../types.ts';
+import { nameProblem } from '../zip/names.ts';
+import { demandJson, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
+
+const SKILL_ID = /^[A-Za-z0-9._-]+$/;
+/**
+ * The place of the encryption's metadata, which is no skill; folders that are others; a name that JSON readers refuse.
+ * Compared without case, as some file systems do.
+ */
+const RESERVED_SKILLS: ReadonlySet<string> = new Set(['decryption', '.', '..', '__proto__']);
+const TIERS: ReadonlySet<string> = new Set(['signed', 'unsigned']);
+
+const encoder = new TextEncoder();
+
+/** A Markdown document. Throws `invalid_request` for what is not text. */
+export function textFile(path: string, text: string): FileInput {
+  if (!text.isWellFormed()) throw invalid(`${path} is not valid text: it holds a lone surrogate.`);
+  return { path, content: encoder.encode(text) };
+}
+
+/** `program.md` is the readable work surface, so that it may not be blank. */
+export function programFile(program: string): FileInput {
+  if (program.trim() === '') throw invalid('An archive needs a program: what program.md is to say.');
+  return textFile(PATHS.program, program);
+}
+
+/** Payload files under their full paths. Throws `invalid_request` for a path that readers refuse. */
+export function payloadFiles(payload: readonly FileInput[]): FileInput[] {
+  return payload.map(({ path: given, content }) => {
+    const path = given.startsWith(PATHS.payload) ? given : PATHS.payload + given;
+    const problem = given.isWellFormed()
+      ? nameProblem(path, encoder.encode(path).length)
+      : 'holds a lone surrogate';
+    const clause = problem ?? (path.endsWith('/') ? 'names no file' : null);
+    if (clause !== null) throw invalid(`The payload path ${quoted(given)} ${clause}.`);
+    return { path, content };
+  });
+}
+
+/** `skill.json`, and SKILL.md where there are instructions. Throws `invalid_request`. */
+export function skillFiles(skills: NonNullable<ArchiveDraft['skills']>): FileInput[] {
+  return skills.flatMap(({ id, tier, metadata, instructions }) => {
+    if (!SKILL_ID.test(id) || RESERVED_SKILLS.has(id.toLowerCase()))
+      throw invalid(`The skill id ${quoted(id)} is not allowed.`);
+    if (!TIERS.has(tier)) throw invalid(`The skill ${id} has to be signed or unsigned.`);
+    demandJson(`The metadata of the skill ${id}`, metadata, MAX_JSON_DEPTH);
+    const [forbidden] = programFields(metadata);
+    if (forbidden !== undefined)
+      throw invalid(`The skill ${id} has the field ${forbidden}: a skill is instructions, never a program.`);
+    const files = [textFile(`skills/${id}/skill.json`, canonicalText(metadata))];
+    if (instructions !== undefined) files.push(textFile(`skills/${id}/SKILL.md`, instructions));
+    return files;
+  });
+}
+
+export function skillTrust(skills: NonNullable<ArchiveDraft['skills']>): Record<string, SkillTier> {
+  return Object.fromEntries(skills.map(({ id, tier }) => [id, tier]));
+}
+
+/** No two files by one name, and none where another one needs a folder. Throws `invalid_request`. */
+export function demandDistinct(files: readonly FileInput[]): void {
+  const paths = new Set<string>();
+  for (const { path } of files) {
+    if (paths.has(path)) throw invalid(`The file ${quoted(path)} is there twice.`);
+    paths.add(path);
+  }
+  for (const path of paths) {
+    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+      if (paths.has(path.slice(0, end)))
+        throw invalid(`${quoted(path.slice(0, end))} is a file and a folder at once.`);
+    }
+  }
+}
