@@ -28,8 +28,8 @@ import { openContainer } from './zip/reader.ts';
 /**
  * An archive to work with: verified first, so that nothing of one that fails can reach anybody (archive-v0.6
  * "Hydration"). Throws `invalid_archive` where it cannot be read, `unverified_archive` where it does not verify, with
- * the failing areas and findings as detail; `not_a_recipient`; and `unverified_archive` for an encrypted
- * one without a recipient's secret.
+ * the failing areas and findings as detail; `not_a_recipient`; and `key_required` for an encrypted one
+ * without a recipient's secret.
  */
 export async function openArchive(
   components: ArchiveComponents,
@@ -41,10 +41,7 @@ export async function openArchive(
   const manifest = plain?.examination.manifest?.value;
   const envelope = plain?.examination.envelope?.value;
   if (plain === null || manifest === undefined || envelope === undefined)
-    throw new MeshError(
-      'unverified_archive',
-      "The archive is encrypted: a recipient's key is needed to open it.",
-    );
+    throw new MeshError('key_required', "The archive is encrypted: a recipient's key is needed to open it.");
   const events = plain.examination.events.map(({ event }) => event);
   return { verification, container: plain.container, manifest, envelope, events, decryption };
 }

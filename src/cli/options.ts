@@ -1,4 +1,8 @@
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+
+/** What a ZIP without extensions can hold. */
+const MAX_ENTRIES = 65_534;
+const MAX_BYTES = 4_294_967_294;
 
 /** For `.option('--retries <n>', …, integer(0, 10))`. */
 export function integer(minimum: number, maximum: number): (text: string) => number {
@@ -10,6 +14,12 @@ export function integer(minimum: number, maximum: number): (text: string) => num
     );
   };
 }
+
+/** Bounds of what is read as an archive; the defaults are the format's. */
+export const bounded = (command: Command): Command =>
+  command
+    .option('--max-entries <n>', 'most files in the archive (default: 10000)', integer(1, MAX_ENTRIES))
+    .option('--max-bytes <n>', 'most bytes of it, unpacked (default: 1073741824)', integer(1, MAX_BYTES));
 
 /** A positive amount of credits with at most six decimals. */
 export function amount(text: string): number {

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   lease_invalid: { retryElsewhere: false, http: 403, exit: 1 },
   invalid_archive: { retryElsewhere: false, http: 422, exit: 2 },
   unverified_archive: { retryElsewhere: false, http: 422, exit: 1 },
+  key_required: { retryElsewhere: false, http: 422, exit: 2 },
   not_a_recipient: { retryElsewhere: false, http: 403, exit: 4 },
   unauthorized: { retryElsewhere: false, http: 401, exit: 4 },
   forbidden_origin: { retryElsewhere: false, http: 403, exit: 4 },

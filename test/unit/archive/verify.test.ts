@@ -140,7 +140,7 @@ describe('openArchive', () => {
 
   it('refuses an encrypted one without a key', async () => {
     const bytes = await archiveBytes({}, { recipients: [recipientKeyOf(bob)] });
-    await expect(openArchive(components, bytes)).rejects.toMatchObject({ code: 'unverified_archive' });
+    await expect(openArchive(components, bytes)).rejects.toMatchObject({ code: 'key_required' });
     const opened = await openArchive(components, bytes, { recipientSecret: bob.seed });
     expect(opened.decryption?.key_bundles).toHaveLength(1);
     expect([...opened.container.entries.keys()]).toContain('program.md');

@@ -195,7 +195,7 @@ describe('archive.hydrate', () => {
     const recipients = [toHex(nodeArchiveCrypto.agreementPublicKey(new Uint8Array(32).fill(9)))];
     const { archive } = await sealed({ recipients });
     await expect(ask('archive.hydrate', { archive: archive ?? '' })).rejects.toMatchObject({
-      code: 'unverified_archive',
+      code: 'key_required',
     });
   });
 });

@@ -4,17 +4,16 @@ import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { readText } from '../../files.ts';
 import { actingParticipants, readEvents, readParticipants, sealingTime } from './drafts.ts';
-import { readRecipients, recipientSecret } from './keys.ts';
+import { type ReadingOptions, readingOptions, readRecipients } from './keys.ts';
 import { components, openVerified, withSource } from './open.ts';
 import { tellSealed } from './sealed.ts';
 import { readSigners, type SignerOptions } from './signers.ts';
 
-export interface AppendOptions extends SignerOptions {
+export interface AppendOptions extends SignerOptions, ReadingOptions {
   out: string;
   event?: string[];
   participant?: string[];
   program?: string;
-  key?: string;
   recipient?: string[];
   pith?: boolean;
   at?: string;
@@ -35,11 +34,11 @@ export async function append(cli: Cli, file: string, options: AppendOptions): Pr
     options.program === undefined ? {} : { program: await readText(cli.io, options.program, PROGRAM_BYTES) };
   const recipients = await readRecipients(cli.io, options.recipient);
   const sealedAt = sealingTime(options.at);
-  const secret = await recipientSecret(cli.io, options);
+  const reading = await readingOptions(cli.io, options);
   const done = await cli.interruptible(
     (signal) =>
       withSource(cli, file, async (source) => {
-        const opened = await openVerified(source, { ...secret, signal });
+        const opened = await openVerified(source, { ...reading, signal });
         const signers = await readSigners(cli, options);
         const acting = actingParticipants(cli, events, [...opened.manifest.participants, ...participants]);
         const additions = {

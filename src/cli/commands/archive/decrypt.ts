@@ -2,7 +2,7 @@ import { chunksOf } from '../../../archive/source.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { usage } from '../../failure.ts';
-import { recipientSecret } from './keys.ts';
+import { readingOptions } from './keys.ts';
 import { openVerified, withSource } from './open.ts';
 import { oneLine } from './text.ts';
 
@@ -16,11 +16,11 @@ export interface DecryptOptions extends OutputOptions {
 export async function decrypt(cli: Cli, file: string, options: DecryptOptions): Promise<void> {
   const force = options.force === true;
   await checkOutputs([options.out], force);
-  const secret = await recipientSecret(cli.io, options);
+  const reading = await readingOptions(cli.io, options);
   const done = await cli.interruptible(
     (signal) =>
       withSource(cli, file, async (source) => {
-        const opened = await openVerified(source, { ...secret, signal });
+        const opened = await openVerified(source, { ...reading, signal });
         if (opened.decryption === null) throw usage(`${file} is not encrypted; there is nothing to decrypt.`);
         const { container, manifest } = opened;
         await writeWhole(options.out, { force }, async (sink) => {

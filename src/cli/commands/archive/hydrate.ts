@@ -16,15 +16,14 @@ import { StatusLine } from '../../status-line.ts';
 import { findNode, type NodeOptions } from '../../target.ts';
 import type { Draft } from '../draft-options.ts';
 import { actingParticipants, sealingTime } from './drafts.ts';
-import { type AllowlistOptions, readAllowlist, recipientSecret } from './keys.ts';
+import { type AllowlistOptions, type ReadingOptions, readAllowlist, readingOptions } from './keys.ts';
 import { components, openVerified, withSource } from './open.ts';
 import { tellSealed } from './sealed.ts';
 import { readSigners, type SignerOptions } from './signers.ts';
 
-export interface HydrateOptions extends NodeOptions, SignerOptions, AllowlistOptions {
+export interface HydrateOptions extends NodeOptions, SignerOptions, AllowlistOptions, ReadingOptions {
   capability: string;
   out?: string;
-  key?: string;
   task?: string;
   print?: boolean;
   on?: string;
@@ -46,11 +45,11 @@ export async function hydrate(cli: Cli, file: string, options: HydrateOptions): 
   // Also before anybody is asked: an answer that was paid for and cannot be sealed would be lost.
   const signers = writes ? await readSigners(cli, options) : [];
   const allowlist = await readAllowlist(cli.io, options);
-  const secret = await recipientSecret(cli.io, options);
+  const reading = await readingOptions(cli.io, options);
   await cli.interruptible(
     (signal) =>
       withSource(cli, file, async (source) => {
-        const opened = await openVerified(source, { allowlist, ...secret, signal });
+        const opened = await openVerified(source, { allowlist, ...reading, signal });
         const task = options.task ?? DEFAULT_TASK;
         const projection = await projectArchive(components, opened, { task, signal });
         if (projection.truncated) cli.note('Not all of the archive fits; the model sees excerpts.');

@@ -1,3 +1,4 @@
+import type { VerifyOptions } from '../../../archive/types.ts';
 import { fromHex } from '../../../lib/hex.ts';
 import { usage } from '../../failure.ts';
 import { readText } from '../../files.ts';
@@ -35,12 +36,20 @@ export async function readSecret(io: CliIo, file: string): Promise<Uint8Array> {
   return fromHex(await keyOfFile(io, file));
 }
 
-/** The option that opens encrypted content, as the archive library takes it. */
-export async function recipientSecret(
+/** Options of whatever reads an archive. */
+export interface ReadingOptions {
+  key?: string;
+  maxEntries?: number;
+  maxBytes?: number;
+}
+
+/** What opens encrypted content, and how large an archive may be, as the archive library takes them. */
+export async function readingOptions(
   io: CliIo,
-  options: { key?: string },
-): Promise<{ recipientSecret?: Uint8Array }> {
-  return options.key === undefined ? {} : { recipientSecret: await readSecret(io, options.key) };
+  { key, maxEntries, maxBytes }: ReadingOptions,
+): Promise<Pick<VerifyOptions, 'recipientSecret' | 'limits'>> {
+  const limits = { ...(maxEntries && { maxEntries }), ...(maxBytes && { maxTotalBytes: maxBytes }) };
+  return { ...(key !== undefined && { recipientSecret: await readSecret(io, key) }), limits };
 }
 
 /** Of the three files that `capsule keygen` writes for a label, those that are not for --recipient. */

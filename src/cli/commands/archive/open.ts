@@ -5,15 +5,13 @@ import type { OpenedArchive, VerifyOptions } from '../../../archive/types.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { type CliError, usage } from '../../failure.ts';
-import { recipientSecret } from './keys.ts';
+import { type ReadingOptions, readingOptions } from './keys.ts';
 import { CountedSource, Progress } from './progress.ts';
 
 /** What the archive library needs, natively. */
 export const components = { crypto: nodeArchiveCrypto };
 
-export interface LookOptions extends OutputOptions {
-  key?: string;
-}
+export interface LookOptions extends OutputOptions, ReadingOptions {}
 
 /** An archive as it is stored, with nothing in it verified. */
 export interface Look extends ReadArchive {
@@ -43,13 +41,9 @@ export async function openVerified(source: CountedSource, options: VerifyOptions
   try {
     return await openArchive(components, source, options);
   } catch (error) {
-    // What fails names its findings; without a key the only other refusal is that there is no key.
-    const closed =
-      options.recipientSecret === undefined &&
-      error instanceof MeshError &&
-      error.code === 'unverified_archive' &&
-      error.detail === undefined;
-    throw closed ? keyNeeded('it cannot be opened') : error;
+    throw error instanceof MeshError && error.code === 'key_required'
+      ? keyNeeded('it cannot be opened')
+      : error;
   } finally {
     source.counted();
   }
@@ -66,8 +60,8 @@ export function lookInto<T>(
   use: (look: Look) => Promise<T>,
 ): Promise<T> {
   const look = async (source: CountedSource): Promise<T> => {
-    const secret = await recipientSecret(cli.io, options);
-    const archive = await readArchive(components, source, secret);
+    const reading = await readingOptions(cli.io, options);
+    const archive = await readArchive(components, source, reading);
     source.counted();
     if (!archive.encrypted && options.key !== undefined) tellKeyUnused(cli);
     return use({ ...archive, size: source.size });

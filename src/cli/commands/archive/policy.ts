@@ -1,4 +1,9 @@
-import { SignerPolicy, type SignersDocument } from '../../../../protocols/archive/v1/schema.ts';
+import type { Static, TSchema } from 'typebox';
+import {
+  IdentityAttestation,
+  SignerPolicy,
+  type SignersDocument,
+} from '../../../../protocols/archive/v1/schema.ts';
 import {
   evaluatePolicy,
   type PolicyOptions,
@@ -36,10 +41,11 @@ export async function readPolicy(io: CliIo, files: PolicyFiles): Promise<PolicyO
     const bytes = await readInput(io, file, SIGNERS_BYTES);
     documents.push(within(file, () => parseSignersDocument(bytes)));
   }
-  const attestations: unknown[] = [];
-  for (const file of attestation ?? []) attestations.push(await readJsonFile(io, file));
+  const attestations: IdentityAttestation[] = [];
+  for (const file of attestation ?? [])
+    attestations.push(await readShaped(io, file, IdentityAttestation, 'identity attestation'));
   return {
-    ...(policy !== undefined && { policy: await readDemands(io, policy) }),
+    ...(policy !== undefined && { policy: await readShaped(io, policy, SignerPolicy, 'signer policy') }),
     documents,
     ...(attestation !== undefined && { attestations }),
     trustRoots: trustRoot.map(rootOf),
@@ -47,11 +53,17 @@ export async function readPolicy(io: CliIo, files: PolicyFiles): Promise<PolicyO
   };
 }
 
-async function readDemands(io: CliIo, file: string): Promise<SignerPolicy> {
-  const check = checkOf(SignerPolicy);
-  const value = await readJsonFile(io, file);
+/** A document of one shape. Throws `usage`. */
+async function readShaped<S extends TSchema>(
+  io: CliIo,
+  file: string,
+  schema: S,
+  what: string,
+): Promise<Static<S>> {
+  const check = checkOf(schema);
+  const value: unknown = await readJsonFile(io, file);
   if (check.accepts(value)) return value;
-  throw usage(`${file} is not a signer policy: ${check.explain(value)}.`);
+  throw usage(`${file} is no ${what}: ${check.explain(value)}.`);
 }
 
 function rootOf(text: string): PinnedRoot {

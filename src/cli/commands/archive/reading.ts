@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type Cli, withExample, withJson } from '../../cli.ts';
-import { integer } from '../../options.ts';
+import { bounded, integer } from '../../options.ts';
 import type { ChainOptions } from './chain.ts';
 import type { ExtractOptions } from './extract.ts';
 import type { LookOptions } from './open.ts';
@@ -9,8 +9,7 @@ const MOST_EVENTS = 1_000_000;
 
 /** What looks into an archive and says nothing about whether it is genuine. */
 function looking(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
+  return bounded(program.command(name))
     .description(description)
     .argument('<file>', 'the .capsule file')
     .option('--key <file>', 'a recipient’s private key, to look into encrypted content')

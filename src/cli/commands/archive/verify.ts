@@ -5,16 +5,15 @@ import { verifyArchive } from '../../../archive/verify.ts';
 import { MeshError, toErrorBody } from '../../../lib/errors.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { describeFailure, EXIT, usage } from '../../failure.ts';
-import { type AllowlistOptions, readAllowlist, recipientSecret } from './keys.ts';
+import { type AllowlistOptions, type ReadingOptions, readAllowlist, readingOptions } from './keys.ts';
 import { components, tellKeyUnused, withSource } from './open.ts';
 import { judgeSigners, type PolicyFiles, policyText, readPolicy } from './policy.ts';
 import { oneLine, section } from './text.ts';
 import { verificationText } from './verify-text.ts';
 
-export interface VerifyOptions extends OutputOptions, AllowlistOptions, PolicyFiles {
+export interface VerifyOptions extends OutputOptions, AllowlistOptions, ReadingOptions, PolicyFiles {
   requireTrusted?: boolean;
   strict?: boolean;
-  key?: string;
 }
 
 /** Verifies an archive and says what passed (archive-v0.6 "Verification levels"); exit code 0, 1 or 2. */
@@ -39,7 +38,7 @@ async function verifyAndTell(cli: Cli, file: string, options: VerifyOptions): Pr
   const settings = {
     ...(allowlist.length > 0 && { allowlist }),
     ...(options.strict && { strict: true }),
-    ...(await recipientSecret(cli.io, options)),
+    ...(await readingOptions(cli.io, options)),
   };
   const done = await cli.interruptible(
     (signal) =>

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { type Cli, type OutputOptions, withExample, withJson } from '../../cli.ts';
-import { several } from '../../options.ts';
+import { bounded, several } from '../../options.ts';
 import type { VerifyOptions } from './verify.ts';
 
 export function addVerifying(program: Command, cli: Cli): void {
-  const verify = program
-    .command('verify')
+  const verify = bounded(program.command('verify'))
     .description('verify a capsule’s signatures, hashes and chain')
     .argument('<file>', 'the .capsule file')
     .option('--allowlist <key>', 'trust this signer: a public key, 64 hex characters; repeatable', several)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type Cli, withExample, withJson } from '../../cli.ts';
-import { amount, hexId, several } from '../../options.ts';
+import { amount, bounded, hexId, several } from '../../options.ts';
 import { withData, withNode } from '../../target.ts';
 import type { AppendOptions } from './append.ts';
 import type { DecryptOptions } from './decrypt.ts';
@@ -60,8 +60,7 @@ export function addWriting(program: Command, cli: Cli): void {
   );
 
   const append = sealing(
-    program
-      .command('append')
+    bounded(program.command('append'))
       .description('append events to a capsule and seal it again, with its history kept')
       .argument('<file>', 'the .capsule file'),
   )
@@ -81,8 +80,7 @@ export function addWriting(program: Command, cli: Cli): void {
   );
 
   const decrypt = writing(
-    program
-      .command('decrypt')
+    bounded(program.command('decrypt'))
       .description('decrypt a capsule into the plain one that it holds, verified')
       .argument('<file>', 'the encrypted .capsule file'),
   ).requiredOption('--key <file>', 'a recipient’s private key');
@@ -97,8 +95,7 @@ export function addWriting(program: Command, cli: Cli): void {
 }
 
 function addHydrate(program: Command, cli: Cli): void {
-  const hydrate = program
-    .command('hydrate')
+  const hydrate = bounded(program.command('hydrate'))
     .description('hydrate a model of the mesh with a verified capsule, and append what it says')
     .argument('<file>', 'the .capsule file')
     .option('-o, --out <file>', 'where to write the archive')

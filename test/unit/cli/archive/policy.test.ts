@@ -83,7 +83,8 @@ describe('capsule verify with a policy', () => {
   });
 
   it.each([
-    ['a policy that is none', ['--policy', 'bad.json'], 'is not a signer policy'],
+    ['a policy that is none', ['--policy', 'bad.json'], 'is no signer policy'],
+    ['an attestation that is none', ['--attestation', 'bad.json'], 'is no identity attestation'],
     ['a policy that is no JSON', ['--policy', 'broken'], 'broken: '],
     [
       'a signers document that is none',

@@ -53,6 +53,17 @@ describe('capsule verify', () => {
     });
   });
 
+  it.each([
+    ['--max-entries', '2', 'the limit is 2'],
+    ['--max-bytes', '100', '100'],
+  ])('reads nothing of an archive beyond %s %s', async (option, limit, message) => {
+    write('a.capsule', await sealed());
+    const ran = await run('verify', at('a.capsule'), option, limit);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain(message);
+    expect(await run('verify', at('a.capsule'), option, '0')).toMatchObject({ code: 2 });
+  });
+
   it('fails a changed event in the chain and in the index', async () => {
     write('a.capsule', flipped(await sealed(), 'A trip is planned'));
     const ran = await run('verify', at('a.capsule'));
