@@ -305,6 +305,6 @@ describe('archives that do not verify', () => {
       {},
       { recipients: recipients.map((key) => Buffer.from(key).toString('hex')) },
     );
-    await expect(openArchive(components, bytes)).rejects.toMatchObject({ code: 'unverified_archive' });
+    await expect(openArchive(components, bytes)).rejects.toMatchObject({ code: 'key_required' });
   });
 });
