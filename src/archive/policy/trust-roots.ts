@@ -31,7 +31,7 @@ export function knowsIssuer(roots: readonly TrustRoot[], issuer: string): boolea
 
 /**
  * The one key that an issuer's `kid` stands for, 32 bytes; null where there is none or more than one, since trying them
- * all would let any key of a set sign as any other. Without `kid`, the issuer must have a single key.
+ * all would let each key of a set sign for the others. Without `kid`, the issuer must have a single key.
  */
 export function selectKey(
   roots: readonly TrustRoot[],
