@@ -57,6 +57,12 @@ export async function hydrate(cli: Cli, file: string, options: HydrateOptions): 
           printProjection(cli, options, projection);
           return;
         }
+        // Whoever encrypted it did not mean it for whichever node is cheapest.
+        if (opened.decryption !== null && options.on === undefined)
+          throw usage(
+            'The archive is encrypted: no node reads it unless you name it.',
+            'Name one: --on NODE',
+          );
         const client = await findNode(cli.io, options);
         const view = await ask(cli, client, draftOf(options, projection), options.on, signal);
         const sealed = await sealAnswer(cli, opened, view, { out, force, signers, signal });

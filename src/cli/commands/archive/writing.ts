@@ -111,12 +111,12 @@ function addHydrate(program: Command, cli: Cli): void {
     )
     .option('--allowlist-file <file>', 'trust the keys in this file, one a line')
     .option('--signer <role:keyfile>', 'sign in this role with this private key; repeatable', several)
-    .option('--on <node>', 'only this node may answer')
+    .option('--on <node>', 'only this node may answer; needed for an encrypted capsule')
     .option('--pay <n>', 'credits offered for it', amount)
     .addHelpText(
       'after',
-      '\nThe model sees nothing of a capsule that does not verify. What it sees goes to the node that answers, also' +
-        '\nwhere the capsule is encrypted; --on names one.',
+      '\nThe model sees nothing of a capsule that does not verify. What it sees goes to the node that answers; for an' +
+        '\nencrypted capsule that node has to be named: --on NODE.',
     );
   withExample(
     withNode(hydrate),

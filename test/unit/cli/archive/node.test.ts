@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Api, createApi } from '../../../../src/api/api.ts';
+import { nodeIdOf } from '../../../../src/capsule/identity.ts';
 import { IDENTITY, memoryNode, TOKEN } from '../../../support/api-components.ts';
 import { inProcess } from '../../../support/cli.ts';
 import { alice, bob } from '../../../support/keys.ts';
@@ -142,7 +143,11 @@ describe('archive commands that call a node', () => {
       answering({ summary: 'Short.' });
       write('a.capsule', await sealed({}, { recipients: [recipientKey(bob)] }));
       const options = ['--capability', 'text.summarize', '--key', at('bob.hex'), '--json'];
-      const ran = await hydrate('-o', at('b.capsule'), ...options);
+      const unnamed = await hydrate('-o', at('b.capsule'), ...options);
+      expect(unnamed).toMatchObject({ code: 2, stdout: '' });
+      expect(unnamed.stderr).toContain('Name one: --on NODE');
+      expect(asked).toEqual([]);
+      const ran = await hydrate('-o', at('b.capsule'), ...options, '--on', nodeIdOf(bob.identity));
       expect(ran.code).toBe(0);
       expect(JSON.parse(ran.stdout)).toMatchObject({ cipher: 'ChaCha20-Poly1305' });
       expect(asked).toMatchObject([{ payload: { text: expect.stringContaining('Two days by the sea.') } }]);
