@@ -3,6 +3,7 @@ import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
 import { ORIGINATOR } from '../../src/archive/envelope.ts';
 import { sealToBytes } from '../../src/archive/seal/seal.ts';
+import { timestampOf } from '../../src/archive/strict.ts';
 import type { ArchiveDraft, EventDraft, FileInput } from '../../src/archive/types.ts';
 import { nodeIdOf } from '../../src/capsule/identity.ts';
 import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
@@ -21,7 +22,7 @@ const MAX_SEALED_BYTES = 750_000;
 export async function seal({ payload, raw }: Intent, api: CapabilityApi): Promise<JsonObject> {
   const { origin } = api.identity;
   const { seal: signer, signal } = api;
-  const sealedAt = new Date(api.now()).toISOString().replace(/\.\d{3}Z$/, 'Z');
+  const sealedAt = timestampOf(api.now());
   const { bytes, sealed } = await sealToBytes(
     { crypto: nodeArchiveCrypto },
     draftOf(payload, { node: signer.publicKey, origin, raw }),

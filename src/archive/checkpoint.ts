@@ -7,8 +7,8 @@ import {
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import { isHex } from '../lib/hex.ts';
+import { isObject } from '../lib/json.ts';
 import { HOST_ACTOR, type ReadEvent, type UnlinkedEvent } from './chain.ts';
-import { isObject } from './documents.ts';
 import { checkSigners, KEY_BYTES, ORIGINATOR } from './envelope.ts';
 import type { Report } from './findings.ts';
 import { capsuleId } from './identity.ts';

@@ -2,7 +2,7 @@ import { ArchiveEvent, DecryptionMetadata, Envelope, Manifest } from '../../prot
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import { type Check, checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
-import { type JsonLimits, parseJson } from '../lib/json.ts';
+import { isObject, type JsonLimits, parseJson } from '../lib/json.ts';
 import type { ReadEvent } from './chain.ts';
 import type { Report } from './findings.ts';
 import { LayoutError, missingFile } from './layout-error.ts';
@@ -132,8 +132,4 @@ function textOf(bytes: Uint8Array): string | null {
   } catch {
     return null;
   }
-}
-
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
-import { MeshError } from '../lib/errors.ts';
+import { MeshError, reasonOf } from '../lib/errors.ts';
 import { LayoutError } from './layout-error.ts';
 import type { ReusableSource } from './source.ts';
 
@@ -66,6 +66,5 @@ class OpenFile implements FileSource {
 }
 
 function unreadable(path: string, error: unknown): MeshError {
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  return new MeshError('usage', `${path} cannot be read (${reason}).`);
+  return new MeshError('usage', `${path} cannot be read (${reasonOf(error)}).`);
 }

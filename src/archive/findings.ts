@@ -11,8 +11,11 @@ export type Report = (finding: Finding) => void;
 /** Somebody else's words of whatever length, in a sentence. */
 export const quoted = (text: string): string => JSON.stringify(text.slice(0, MAX_SHOWN_CHARS));
 
+/** A sentence without its full stop. */
+export const clause = (sentence: string): string => sentence.replace(/\.$/, '');
+
 export function layoutFinding({ reason, message, path }: LayoutError): Finding {
-  return { area: 'layout', reason, message: message.replace(/\.$/, ''), ...(path !== null && { path }) };
+  return { area: 'layout', reason, message: clause(message), ...(path !== null && { path }) };
 }
 
 /** What was found, in the order it was found, bounded; which areas failed is never lost. */

@@ -1,6 +1,6 @@
 import { ARCHIVE_VERSION } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { isObject } from './documents.ts';
+import { isObject } from '../lib/json.ts';
 import type { Finding } from './types.ts';
 
 /** The rules of format 0.6, by the name that later revisions of the format gave them. */

@@ -15,6 +15,9 @@ const MANIFEST_FIELDS: ReadonlySet<string> = new Set(Object.keys(Manifest.proper
 export const isActor = (text: string): boolean => ACTOR.test(text);
 export const isUntrustedPath = (text: string): boolean => UNTRUSTED_PATH.test(text);
 
+/** A time as archives write it: ISO 8601 in UTC, whole seconds. Throws RangeError for what no date holds. */
+export const timestampOf = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+
 /** ISO 8601 in UTC, whole seconds, of a day that exists. */
 export function isTimestamp(text: string): boolean {
   const day = WHOLE_SECONDS.exec(text)?.[1];

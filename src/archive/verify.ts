@@ -3,7 +3,7 @@ import { MeshError } from '../lib/errors.ts';
 import { isHex } from '../lib/hex.ts';
 import { KEY_BYTES } from './envelope.ts';
 import { type Examination, examine } from './examine.ts';
-import { layoutFinding } from './findings.ts';
+import { clause, layoutFinding } from './findings.ts';
 import { decryptInner } from './inner.ts';
 import { LayoutError } from './layout-error.ts';
 import { PATHS } from './paths.ts';
@@ -166,7 +166,6 @@ function differences(outer: Examination, inner: Examination): Finding[] {
 }
 
 const ofInner = (finding: Finding): Finding => ({ ...finding, message: `inner archive: ${finding.message}` });
-const clause = (sentence: string) => sentence.replace(/\.$/, '');
 
 function resultOf(
   { readable, findings, warnings, signers, manifest, envelope, events }: Examination,

@@ -1,5 +1,6 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { isObject } from '../lib/json.ts';
 import { untrustedPaths } from './derive.ts';
 
 /** What a capsule asks the engine to do. */
@@ -39,9 +40,6 @@ export function capsuleToIntent(
     origin: capsule.originIdentity,
   };
 }
-
-const isObject = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Paths within `payload.payload`; a result that is all of it makes each of its members untrusted. */
 function innerPaths(untrusted: readonly string[], inner: JsonObject): string[] {

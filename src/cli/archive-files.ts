@@ -13,8 +13,8 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
+import { reasonOf } from '../lib/errors.ts';
 import { type CliError, usage } from './failure.ts';
-import { reason } from './files.ts';
 
 export interface PlaceOptions {
   /** Replaces what has the name already. */
@@ -23,7 +23,7 @@ export interface PlaceOptions {
 }
 
 export const unwritable = (file: string, error: unknown): CliError =>
-  usage(`${file} cannot be written (${reason(error)}).`);
+  usage(`${file} cannot be written (${reasonOf(error)}).`);
 
 const exists = (file: string): CliError =>
   usage(`${file} exists already.`, 'Replace it with --force, or choose another name.');
@@ -66,7 +66,7 @@ export async function makeDirectory(path: string): Promise<string | undefined> {
   try {
     return await make();
   } catch (error) {
-    if (reason(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    if (reasonOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
     const above = await makeDirectory(dirname(path));
     return above === undefined ? make() : make().then(() => above);
   }
@@ -113,7 +113,7 @@ async function place(temporary: string, file: string, force: boolean): Promise<v
       return await link(temporary, file);
     } catch (error) {
       // Not every file system has hard links; there, looking first is the best there is.
-      if (reason(error) === 'EEXIST') throw exists(file);
+      if (reasonOf(error) === 'EEXIST') throw exists(file);
       await refuseExisting(file);
     }
   }

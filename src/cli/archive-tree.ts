@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
+import { reasonOf } from '../lib/errors.ts';
 import { makeDirectory, unwritable } from './archive-files.ts';
 import { usage } from './failure.ts';
-import { reason } from './files.ts';
 
 export interface UnpackOptions {
   /** Also into a directory that is not empty, replacing files. */
@@ -97,8 +97,8 @@ function foldersOf(paths: readonly string[]): string[] {
 
 async function checkTarget(target: string, force: boolean): Promise<void> {
   const found = await readdir(target).catch((error: unknown) => {
-    if (reason(error) === 'ENOENT') return [];
-    throw usage(`${target} cannot be used (${reason(error)}).`);
+    if (reasonOf(error) === 'ENOENT') return [];
+    throw usage(`${target} cannot be used (${reasonOf(error)}).`);
   });
   if (found.length > 0 && !force)
     throw usage(`${target} is not empty.`, 'Unpack into it all the same with --force, or choose another.');
@@ -121,6 +121,6 @@ async function checkPlace(target: string, path: string): Promise<void> {
 /** Made here, or a real directory that was here before: never the other end of a link. */
 async function makeFolder(folder: string): Promise<void> {
   await mkdir(folder).catch(async (error: unknown) => {
-    if (reason(error) !== 'EEXIST' || !(await statOf(folder))?.isDirectory()) failing(folder)(error);
+    if (reasonOf(error) !== 'EEXIST' || !(await statOf(folder))?.isDirectory()) failing(folder)(error);
   });
 }

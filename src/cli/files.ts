@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
-import { MeshError } from '../lib/errors.ts';
+import { MeshError, reasonOf } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
 import { usage } from './failure.ts';
 import type { CliIo } from './io.ts';
@@ -13,7 +13,7 @@ import type { CliIo } from './io.ts';
 export async function openForReading(io: CliIo, name: string): Promise<Readable> {
   if (name !== '-') {
     const file = await open(name).catch((error: unknown) => {
-      throw usage(`${nameOf(name)} cannot be read (${reason(error)}).`);
+      throw usage(`${nameOf(name)} cannot be read (${reasonOf(error)}).`);
     });
     return file.createReadStream();
   }
@@ -37,7 +37,7 @@ export async function readInput(io: CliIo, name: string, maxBytes: number): Prom
     }
   } catch (error) {
     if (error instanceof MeshError) throw error;
-    throw usage(`${nameOf(name)} cannot be read (${reason(error)}).`);
+    throw usage(`${nameOf(name)} cannot be read (${reasonOf(error)}).`);
   }
   return Buffer.concat(chunks);
 }
@@ -79,7 +79,7 @@ export async function writeOutput(
   } catch (error) {
     await rm(temporary, { force: true });
     if (error instanceof MeshError) throw error;
-    throw usage(`${file} cannot be written (${reason(error)}).`);
+    throw usage(`${file} cannot be written (${reasonOf(error)}).`);
   }
 }
 
@@ -88,12 +88,6 @@ const UNNAMED: ReadonlyMap<string, string> = new Map([
   ['', 'A file without a name'],
 ]);
 const nameOf = (name: string): string => UNNAMED.get(name) ?? name;
-
-/** The system’s name for it, such as `ENOENT`, else what it says. */
-export function reason(error: unknown): string {
-  if (error instanceof Error && 'code' in error) return String(error.code);
-  return error instanceof Error ? error.message : String(error);
-}
 
 /** Runs `work`, with `name` in front of what it complains about. */
 export function within<T>(name: string, work: () => T): T {

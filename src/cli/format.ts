@@ -69,18 +69,19 @@ const UNSAFE_TEXT = new RegExp(`(?![\\n\\t])\\p{Cc}|[${REORDERING}]`, 'gu');
 /** What JSON leaves as it is, and a terminal may take for a command or a person for something else. */
 const UNSAFE_JSON = new RegExp(`[\\u007f-\\u009f${REORDERING}]`, 'g');
 
+/** `\u202e`, as JSON writes it too. */
+export const unicodeEscape = (character: string): string =>
+  `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /** Characters of untrusted text that could drive a terminal or reorder it, made visible; line breaks and tabs stay. */
 export function safeText(text: string): string {
   return text.replace(UNSAFE_TEXT, (character) => {
     if (character === '\r') return '';
-    const code = character.charCodeAt(0).toString(16);
-    return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+    const code = character.charCodeAt(0);
+    return code > 0xff ? unicodeEscape(character) : `\\x${code.toString(16).padStart(2, '0')}`;
   });
 }
 
 /** The same document, with such characters written as JSON's own escapes. */
 export const safeJson = (document: unknown, indent = 0): string =>
-  JSON.stringify(document, null, indent).replace(
-    UNSAFE_JSON,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  JSON.stringify(document, null, indent).replace(UNSAFE_JSON, unicodeEscape);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { MeshError } from '../lib/errors.ts';
+import { MeshError, reasonOf } from '../lib/errors.ts';
 
 /*
  * Files that only their owner may read: identity, token, address. Always written beside, synced and moved into
@@ -24,9 +24,9 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
     }
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
+    if (reasonOf(error) === 'ENOENT') return undefined;
     if (error instanceof MeshError) throw error;
-    throw new MeshError('data_dir_unwritable', `${path} cannot be read (${errorCode(error)}).`, { path });
+    throw new MeshError('data_dir_unwritable', `${path} cannot be read (${reasonOf(error)}).`, { path });
   }
 }
 
@@ -43,7 +43,7 @@ export async function createPrivateFile(path: string, text: string): Promise<boo
       // A link, unlike a rename, never replaces: of two nodes that start at once one wins.
       await link(temporary, path);
     } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error;
+      if (reasonOf(error) !== 'EEXIST') throw error;
       created = false;
     }
   });
@@ -90,11 +90,7 @@ async function guard(directory: string, work: () => Promise<unknown>): Promise<v
     await work();
   } catch (error) {
     if (error instanceof MeshError) throw error;
-    const message = `The data directory ${directory} cannot be written (${errorCode(error)}).`;
+    const message = `The data directory ${directory} cannot be written (${reasonOf(error)}).`;
     throw new MeshError('data_dir_unwritable', message, { path: directory }, { cause: error });
   }
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

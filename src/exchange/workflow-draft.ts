@@ -1,12 +1,13 @@
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
 import { canonicalBytes } from '../archive/canonical.ts';
+import { timestampOf } from '../archive/strict.ts';
 import type { ArchiveDraft, FileInput } from '../archive/types.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isJson } from '../lib/json.ts';
 import { Turns } from './turns.ts';
 import { participantsOf } from './workflow-actors.ts';
-import { wholeSeconds, workflowEvents } from './workflow-events.ts';
+import { workflowEvents } from './workflow-events.ts';
 import type { WorkflowFacts, WorkflowStep } from './workflow-facts.ts';
 import { workflowAgents, workflowProgram } from './workflow-program.ts';
 
@@ -46,7 +47,7 @@ export async function workflowDraft(
     program: workflowProgram(facts, {
       identity: sealingIdentity,
       nodeId: sealingNode,
-      sealedAt: wholeSeconds(sealedAtMs),
+      sealedAt: timestampOf(sealedAtMs),
     }),
     agents: workflowAgents(facts, sealingNode),
     payload,

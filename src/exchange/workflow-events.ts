@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
+import { timestampOf } from '../archive/strict.ts';
 import type { EventDraft } from '../archive/types.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { nodeActor, originActor } from './workflow-actors.ts';
@@ -9,11 +10,6 @@ import { priceOf, type WorkflowFacts, type WorkflowStep } from './workflow-facts
 const STATEMENT_CHARS = 2_000;
 /** Members of a result that are its text for a person, the best first. */
 const TEXT_MEMBERS = ['summary', 'text', 'message', 'title'] as const;
-
-/** ISO 8601 in UTC, whole seconds. */
-export function wholeSeconds(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
-}
 
 /** What a result says to a person; undefined where it is no text. */
 export function textOf(result: unknown): string | undefined {
@@ -63,7 +59,7 @@ function capsuleEvent(step: WorkflowStep, at: number): EventDraft {
     kind: 'decision',
     action: asked ? 'capsule_submitted' : 'step_delegated',
     target: `capsule:${id}`,
-    timestamp: wholeSeconds(at),
+    timestamp: timestampOf(at),
     payload: {
       capsule: id,
       capability,
@@ -105,7 +101,7 @@ function receiptEvent(step: WorkflowStep, receipt: Receipt, at: number, lost: nu
     kind: mayHaveChanged(receipt) ? 'mutation' : 'observation',
     action: status === 'completed' ? 'capsule_executed' : 'capsule_failed',
     target: `capsule:${capsule.id}`,
-    timestamp: wholeSeconds(at),
+    timestamp: timestampOf(at),
     payload,
     untrusted_payload_fields: FOREIGN.filter(([name]) => isThere(payload[name])).map(([, path]) => path),
   };

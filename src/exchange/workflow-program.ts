@@ -1,6 +1,7 @@
+import { timestampOf } from '../archive/strict.ts';
 import { inline, quoted } from './markdown.ts';
 import { DEEDS, modelActor, modelsOf, nodeActor, nodesOf, originActor } from './workflow-actors.ts';
-import { textOf, wholeSeconds } from './workflow-events.ts';
+import { textOf } from './workflow-events.ts';
 import { executorOf, priceOf, type WorkflowFacts, type WorkflowStep } from './workflow-facts.ts';
 
 /** Characters of an input or a result that are quoted; the whole of it lies under `payload/`. */
@@ -208,7 +209,7 @@ function inputText({ capsule: { payload } }: WorkflowStep): string {
 }
 
 function wholeSecondsOf(ms: number): string {
-  return ms > LATEST_MS ? 'in no year that can be written' : wholeSeconds(ms);
+  return ms > LATEST_MS ? 'in no year that can be written' : timestampOf(ms);
 }
 /** 9999-12-31T23:59:59Z */
 const LATEST_MS = 253_402_300_799_000;

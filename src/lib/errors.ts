@@ -26,3 +26,9 @@ export function toErrorBody(thrown: unknown): ErrorBody {
 export function canRetryElsewhere(code: ErrorCode): boolean {
   return ERROR_CODES[code].retryElsewhere;
 }
+
+/** The system's name for what it refused, such as `ENOENT`, else what it says. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error) return String(error.code);
+  return error instanceof Error ? error.message : String(error);
+}

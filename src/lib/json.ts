@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import { canonicalText } from './canonical.ts';
 import { MeshError } from './errors.ts';
 import { findRepeatedName, isNestedDeeper } from './json-scan.ts';
@@ -129,6 +129,10 @@ export function describeProblem(subject: string, { path, problem }: JsonProblem)
 
 export function isJson(value: unknown): value is JsonValue {
   return jsonProblem(value, MAX_CANONICAL_DEPTH) === null;
+}
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** RFC 8785 canonical form. Throws `invalid_json` for what is not I-JSON: undefined, non-finite numbers and the like. */

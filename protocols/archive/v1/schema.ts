@@ -9,6 +9,9 @@ import { Hex32, Hex64, JsonObject, nullable } from '../../common/v1/schema.ts';
 
 export const ARCHIVE_VERSION = '0.6';
 export const CIPHER = 'ChaCha20-Poly1305';
+/** Of one envelope, and of one `decryption.json`. */
+export const MAX_SIGNERS = 256;
+export const MAX_RECIPIENTS = 1024;
 /** 24 hex characters: a ChaCha20-Poly1305 nonce. */
 const Nonce = Type.String({ pattern: '^[0-9a-f]{24}$' });
 /** 96 hex characters: a wrapped 32-byte content key and its 16-byte tag. */
@@ -84,7 +87,7 @@ export const Envelope = Type.Object({
   encrypted_blob_hash: nullable(Hex32),
   cipher: Type.String(),
   signed_at: Type.String(),
-  signers: Type.Array(EnvelopeSigner, { minItems: 1, maxItems: 256 }),
+  signers: Type.Array(EnvelopeSigner, { minItems: 1, maxItems: MAX_SIGNERS }),
 });
 export type Envelope = Static<typeof Envelope>;
 
@@ -100,7 +103,7 @@ export type KeyBundle = Static<typeof KeyBundle>;
 export const DecryptionMetadata = Type.Object({
   cipher: Type.String(),
   content_nonce: Nonce,
-  key_bundles: Type.Array(KeyBundle, { minItems: 1, maxItems: 1024 }),
+  key_bundles: Type.Array(KeyBundle, { minItems: 1, maxItems: MAX_RECIPIENTS }),
 });
 export type DecryptionMetadata = Static<typeof DecryptionMetadata>;
 

@@ -1,5 +1,8 @@
 import type { Crypto } from '../../lib/crypto.ts';
 
+/** X25519: secrets, public keys, and what is agreed on. */
+export const AGREEMENT_KEY_BYTES = 32;
+
 /** Feeds of any length, hashed as they come. */
 export interface Hasher {
   update(chunk: Uint8Array): void;

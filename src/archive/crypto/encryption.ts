@@ -3,17 +3,15 @@ import {
   CIPHER,
   type DecryptionMetadata,
   type KeyBundle,
+  MAX_RECIPIENTS,
 } from '../../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { fromHex, isHex, toHex } from '../../lib/hex.ts';
 import { canonicalBytes } from '../canonical.ts';
 import type { ArchiveComponents } from '../types.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './aead-format.ts';
-import type { ArchiveCrypto } from './crypto.ts';
+import { AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
 
-/** As many as `decryption.json` may hold. */
-const MAX_RECIPIENTS = 1024;
-const AGREEMENT_KEY_BYTES = 32;
 const WRAP_INFO = 'capsule-key-wrap-v0.6';
 /** Wrapping binds nothing but the recipient, who is in the salt. */
 const NO_AAD = new Uint8Array();

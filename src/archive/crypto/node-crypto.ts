@@ -14,10 +14,9 @@ import {
 import { crc32 } from 'node:zlib';
 import { nodeCrypto } from '../../lib/crypto-node.ts';
 import { AEAD_TAG_BYTES, checkAead } from './aead-format.ts';
-import type { ArchiveCrypto } from './crypto.ts';
+import { AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
 
 const ALGORITHM = 'chacha20-poly1305';
-const AGREEMENT_KEY_BYTES = 32;
 /** DER of an X25519 PKCS #8 private key up to its 32 secret bytes (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 /** Ciphers give every piece as a new buffer: pieces keep a large input from being held twice. */

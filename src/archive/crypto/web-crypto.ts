@@ -7,12 +7,11 @@ import { isWeakPublicKey } from '../../lib/crypto.ts';
 import { nobleCrypto } from '../../lib/crypto-noble.ts';
 import { toHex } from '../../lib/hex.ts';
 import { AEAD_TAG_BYTES, checkAead } from './aead-format.ts';
-import type { ArchiveCrypto } from './crypto.ts';
+import { AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
 import { createWebVerify, type Subtle } from './web-verify.ts';
 
 /** From here on WebCrypto wins, nine times faster in Chromium; below, a promise is not worth what it saves. */
 const SUBTLE_DIGEST_BYTES = 1024;
-const AGREEMENT_KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 
 export interface WebArchiveCryptoInit {

@@ -1,4 +1,5 @@
 import { ARCHIVE_VERSION, IdentityAttestation } from '../../../protocols/archive/v1/schema.ts';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
@@ -6,7 +7,7 @@ import { fromHex, toHex } from '../../lib/hex.ts';
 import { jsonProblem } from '../../lib/json.ts';
 import { canonicalBytes, joined } from '../canonical.ts';
 import type { ArchiveComponents } from '../types.ts';
-import { CLOCK_SKEW_MS, normalizeIssuer, parseInstant } from './issuer.ts';
+import { normalizeIssuer, parseInstant } from './issuer.ts';
 import { knowsIssuer, selectKey, type TrustRoot } from './trust-roots.ts';
 
 export type { JwkRoot, PinnedRoot, TrustRoot } from './trust-roots.ts';
@@ -130,5 +131,5 @@ function problemOfTimes(claims: IdentityAttestation['claims'], now: number | nul
   if (claims.issued_at === undefined) return null;
   const issued = parseInstant(claims.issued_at);
   if (issued === null) return 'issued_at is no RFC 3339 time';
-  return now !== null && issued > now + CLOCK_SKEW_MS ? 'it was issued in the future' : null;
+  return now !== null && issued > now + LIMITS.clockSkewMs ? 'it was issued in the future' : null;
 }

@@ -1,6 +1,3 @@
-/** Clocks of two hosts may be this far apart, in milliseconds. */
-export const CLOCK_SKEW_MS = 300_000;
-
 const RFC_3339 =
   /^(\d{4}-\d{2}-\d{2})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 

@@ -1,6 +1,7 @@
 import type { Envelope, SignersDocument } from '../../../protocols/archive/v1/schema.ts';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import type { SignerVerdict } from '../types.ts';
-import { CLOCK_SKEW_MS, parseInstant } from './issuer.ts';
+import { parseInstant } from './issuer.ts';
 
 /** `unknown`: no document was given. `not_listed`: none of those given has the key. */
 export type Lifecycle = 'active' | 'retired' | 'revoked' | 'not_listed' | 'unknown';
@@ -88,7 +89,8 @@ function objectionTo(
   if (key.status === 'retired' && typeof key.not_after !== 'string')
     return 'has retired the key and does not say when';
   if (signedAt === null) return 'limits the validity of the key, and signed_at is no time';
-  if (signedAt > now + CLOCK_SKEW_MS) return 'limits the validity of the key, and signed_at is in the future';
+  if (signedAt > now + LIMITS.clockSkewMs)
+    return 'limits the validity of the key, and signed_at is in the future';
   const from = typeof key.not_before === 'string' ? parseInstant(key.not_before) : Number.NEGATIVE_INFINITY;
   const until = typeof key.not_after === 'string' ? parseInstant(key.not_after) : Number.POSITIVE_INFINITY;
   if (from === null || until === null) return 'gives the key a validity that is no time';

@@ -1,4 +1,5 @@
 import { fromHex, isHex, toHex } from '../../lib/hex.ts';
+import { KEY_BYTES } from '../envelope.ts';
 import { normalizeIssuer } from './issuer.ts';
 
 /** A key with which an issuer signs attestations, and that the host got from elsewhere than from the archive. */
@@ -20,7 +21,6 @@ export interface JwkRoot {
 
 export type TrustRoot = PinnedRoot | JwkRoot;
 
-const KEY_BYTES = 32;
 /** 32 bytes in base64url without padding. */
 const KEY_TEXT = /^[A-Za-z0-9_-]{43}$/;
 

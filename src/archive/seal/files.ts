@@ -4,9 +4,6 @@ import { passingChunksOf } from '../source.ts';
 import { ARCHIVE_LIMITS, type ByteSource, type FileInput } from '../types.ts';
 import type { ZipFile } from '../zip/writer.ts';
 
-/** Above this, hashing may be worth a trip to another thread. */
-const LARGE_BYTES = 65_536;
-
 /** A file whose bytes were read once: what the index says of it and what the container does. */
 export interface PreparedFile extends ZipFile {
   /** 64-hex */
@@ -29,7 +26,7 @@ export async function prepareBytes(
   path: string,
   content: Uint8Array,
 ): Promise<PreparedFile> {
-  const sha256 = content.length < LARGE_BYTES ? crypto.sha256Hex(content) : await crypto.digestHex(content);
+  const sha256 = await crypto.digestHex(content);
   return { path, size: content.length, crc32: crypto.crc32(content), sha256, content };
 }
 

@@ -1,3 +1,4 @@
+import { MAX_SIGNERS } from '../../../protocols/archive/v1/schema.ts';
 import { isWeakPublicKey } from '../../lib/crypto.ts';
 import { fromHex, isHex } from '../../lib/hex.ts';
 import { KEY_BYTES, ORIGINATOR } from '../envelope.ts';
@@ -8,8 +9,6 @@ import { invalid } from './draft-checks.ts';
 
 /** A role is part of what is signed, ended by a zero byte. */
 const ROLE = /^\P{Cc}{1,128}$/u;
-/** What readers take. */
-const MAX_SIGNERS = 256;
 
 /** Throws `invalid_request` for signers or a time that give no archive. */
 export function demandSealOptions({ signers, sealedAt }: SealOptions): void {

@@ -7,6 +7,7 @@ import type {
 } from '../../../protocols/capsule/v1/schema.ts';
 import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import type { JsonObject, JsonValue, Ring } from '../../../protocols/common/v1/schema.ts';
+import { isObject } from '../../lib/json.ts';
 import { usage } from '../failure.ts';
 import { readJsonOption, readText } from '../files.ts';
 import type { CliIo } from '../io.ts';
@@ -105,8 +106,4 @@ function policyOf({ timeout, retries, locality }: DraftOptions): ExecutionPolicy
 function stepsOf(value: JsonValue): NextStep[] {
   const steps: unknown = Array.isArray(value) ? value : [value];
   return steps as NextStep[];
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,7 +4,6 @@ import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { GENESIS, linkEvents } from '../../../src/archive/chain.ts';
 import { checkCheckpoints } from '../../../src/archive/checkpoint.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { isObject } from '../../../src/archive/documents.ts';
 import { openArchive } from '../../../src/archive/open.ts';
 import { type ArchiveAdditions, continueArchive } from '../../../src/archive/seal/continue.ts';
 import { sealToBytes } from '../../../src/archive/seal/seal.ts';
@@ -17,6 +16,7 @@ import type {
 } from '../../../src/archive/types.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { readEntry } from '../../../src/archive/zip/content.ts';
+import { isObject } from '../../../src/lib/json.ts';
 import { alice, bob, carol, mallory } from '../../support/keys.ts';
 import { draftOf, recipientKeyOf, SEALED_AT, sealing, signerOf } from '../../support/sealing.ts';
 

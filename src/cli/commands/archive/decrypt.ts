@@ -2,11 +2,11 @@ import { chunksOf } from '../../../archive/source.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { usage } from '../../failure.ts';
-import { readingOptions } from './keys.ts';
+import { type ReadingOptions, readingOptions } from './keys.ts';
 import { openVerified, withSource } from './open.ts';
 import { oneLine } from './text.ts';
 
-export interface DecryptOptions extends OutputOptions {
+export interface DecryptOptions extends OutputOptions, ReadingOptions {
   key: string;
   out: string;
   force?: boolean;

@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import { EVENT_KINDS, Participant } from '../../../../protocols/archive/v1/schema.ts';
 import type { JsonValue } from '../../../../protocols/common/v1/schema.ts';
 import { HOST_ACTOR } from '../../../archive/chain.ts';
-import { isActor, isTimestamp } from '../../../archive/strict.ts';
+import { EVENT_LIMITS, MAX_CHAIN_BYTES } from '../../../archive/documents.ts';
+import { isActor, isTimestamp, timestampOf } from '../../../archive/strict.ts';
 import type { EventDraft } from '../../../archive/types.ts';
 import { type Check, checkOf } from '../../../lib/check.ts';
 import { systemClock } from '../../../lib/clock.ts';
@@ -10,10 +11,6 @@ import { parseJson } from '../../../lib/json.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { readJsonOption, readText, within } from '../../files.ts';
-
-/** A chain that a reader still walks. */
-const EVENTS_BYTES = 67_108_864;
-const EVENT_DEPTH = 64;
 
 /** What says where an event belongs; sealing checks the rest of `EventDraft`, and that there is nothing else. */
 const EventJson = Type.Object({
@@ -58,8 +55,8 @@ export async function readEvents(
 
 /** Events of a folder's `events.json` or `events.jsonl`. Throws as `readEvents` does. */
 export async function readEventFile(cli: Cli, file: string, actor: string): Promise<EventDraft[]> {
-  const text = await readText(cli.io, file, EVENTS_BYTES);
-  const parse = (json: string) => parseJson(json, { maxBytes: EVENTS_BYTES, maxDepth: EVENT_DEPTH });
+  const text = await readText(cli.io, file, MAX_CHAIN_BYTES);
+  const parse = (json: string) => parseJson(json, { ...EVENT_LIMITS, maxBytes: MAX_CHAIN_BYTES });
   if (!file.endsWith('.jsonl')) {
     const list = listed(within(file, () => parse(text)));
     return list.map((each, index) => eventOf(`Event ${String(index + 1)} of ${file}`, each, actor));
@@ -109,7 +106,7 @@ export function actingParticipants(
 
 /** The sealing time: what was given, or now, in whole seconds. Throws `usage`. */
 export function sealingTime(at: string | undefined): string {
-  if (at === undefined) return `${new Date(systemClock.now()).toISOString().slice(0, 19)}Z`;
+  if (at === undefined) return timestampOf(systemClock.now());
   if (isTimestamp(at)) return at;
   throw usage(`"${at}" is not a time in UTC and whole seconds, such as 2026-01-31T12:00:00Z.`);
 }

@@ -3,9 +3,8 @@ import { join, resolve } from 'node:path';
 import { openFileSource } from '../../../archive/file-source.ts';
 import type { ReusableSource } from '../../../archive/source.ts';
 import { ARCHIVE_LIMITS } from '../../../archive/types.ts';
-import { MeshError } from '../../../lib/errors.ts';
+import { MeshError, reasonOf } from '../../../lib/errors.ts';
 import { usage } from '../../failure.ts';
-import { reason } from '../../files.ts';
 
 /** How `capsule keygen` names what must not leave the machine. */
 const PRIVATE_KEY = '.private.hex';
@@ -57,7 +56,7 @@ export async function walkFolder(folder: string, except: string): Promise<Walk> 
   let total = 0;
   const visit = async (prefix: string): Promise<void> => {
     const entries = await readdir(join(folder, prefix), { withFileTypes: true }).catch((error: unknown) => {
-      throw usage(`${join(folder, prefix)} cannot be read as a folder (${reason(error)}).`);
+      throw usage(`${join(folder, prefix)} cannot be read as a folder (${reasonOf(error)}).`);
     });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = `${prefix}${entry.name}`;

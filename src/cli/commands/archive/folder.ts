@@ -1,10 +1,10 @@
 import { basename, resolve } from 'node:path';
 import type { Participant, SkillTier } from '../../../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../../../protocols/common/v1/schema.ts';
-import { isObject } from '../../../archive/documents.ts';
 import { ORIGINATOR } from '../../../archive/envelope.ts';
 import { PATHS } from '../../../archive/paths.ts';
 import type { ArchiveDraft, EventDraft, FileInput } from '../../../archive/types.ts';
+import { isObject } from '../../../lib/json.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { readJsonFile, readText } from '../../files.ts';

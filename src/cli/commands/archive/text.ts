@@ -1,12 +1,11 @@
-import { safeText } from '../../format.ts';
+import { safeText, unicodeEscape } from '../../format.ts';
 
-/** Characters that reorder or hide what stands around them (Unicode "Bidi_Control" and zero widths). */
-const INVISIBLE = /[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+/** Characters of no width; those that reorder are `safeText`'s. */
+const INVISIBLE = /[\u200b-\u200d\u2060-\u2065\ufeff]/gu;
 
 /** Text of an archive for one place on one line: nothing in it can move the cursor, break the line or reorder it. */
 export function oneLine(text: string, maxChars = Number.POSITIVE_INFINITY): string {
-  const line = safeText(text.replace(/\s+/gu, ' ')).replace(INVISIBLE, escaped);
+  const line = safeText(text.replace(/\s+/gu, ' ')).replace(INVISIBLE, unicodeEscape);
   return line.length > maxChars ? `${line.slice(0, maxChars - 1)}…` : line;
 }
 
