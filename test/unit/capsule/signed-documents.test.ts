@@ -63,6 +63,19 @@ describe('signing for another', () => {
   });
 });
 
+describe('signing a receipt', () => {
+  it('is refused where it charges for a failure, or in fractions of a micro-credit', () => {
+    const refusal = expect.objectContaining({ code: 'invalid_request' });
+    expect(() => signReceipt(bob.signer, nodeCrypto, { ...receipt, status: 'failed', charge: 1 })).toThrow(
+      refusal,
+    );
+    expect(() => signReceipt(bob.signer, nodeCrypto, { ...receipt, charge: 1e-7 })).toThrow(refusal);
+    expect(verifyReceipt(nodeCrypto, signReceipt(bob.signer, nodeCrypto, { ...receipt, charge: 1 })).ok).toBe(
+      true,
+    );
+  });
+});
+
 describe('receiptHash', () => {
   it('covers neither itself nor the signature', () => {
     const { receiptHash: hash, signature: _, ...body } = receipt;
