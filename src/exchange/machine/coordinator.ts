@@ -1,5 +1,5 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
-import { chargesByPrice } from '../../capsule/credits.ts';
+import { chargesByPrice } from '../../capsule/roles.ts';
 import { identityOf } from '../../capsule/identity.ts';
 import { type Draft, LONGEST_RETRY_PAUSE_MS } from './draft.ts';
 import type { Choosable, Event } from './event.ts';
@@ -203,7 +203,7 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
   if (grant === undefined) return;
   if (kind === 'ordered') return onSilent(draft, { type: 'silent', epoch });
   if (kind !== 'running') return;
-  draft.note({ kind: 'silent', node: grant.executor });
+  draft.note({ kind: 'lost', node: grant.executor });
   if (!grant.mayRepeat) return learn(draft, grant, true);
   fail(draft, grant, { code: 'interrupted', message: 'The node that ran it was lost.' });
 }

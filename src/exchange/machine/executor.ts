@@ -5,7 +5,7 @@ import type { Draft } from './draft.ts';
 import type { Event } from './event.ts';
 import { hasEnded, newestGrant, type Outcome, type Running, type Work } from './state.ts';
 import { conclude, continueChain, isSubmitter } from './submitter.ts';
-import { expired } from './verdicts.ts';
+import { cancelled, expired } from './verdicts.ts';
 
 /*
  * The executor: runs once per lease, keeps the outcome until it is acknowledged, and closes the payment (protocol
@@ -24,7 +24,7 @@ export function begins(work: Work | null, epoch: number): boolean {
 }
 
 /** Once per lease; again only under a higher epoch after its own failed receipt. Else an order is a question. */
-export function onOrdered(draft: Draft, { from, lease, mayRepeat }: Of<'ordered'>): void {
+export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'ordered'>): void {
   const { work, care } = draft;
   const { epoch } = lease;
   if (work?.kind === 'running') return draft.reply({ kind: 'accept_order', to: from, epoch });
@@ -37,6 +37,7 @@ export function onOrdered(draft: Draft, { from, lease, mayRepeat }: Of<'ordered'
   const executor = draft.setting.self;
   draft.set({ executor, epoch, attempts: draft.state.attempts + 1, error: null, receiptHash: null });
   draft.become('executing', `ordered by ${from}`);
+  if (proofs.length > 0) draft.write({ kind: 'proofs', capsule: draft.capsule, proofs });
   draft.reply({ kind: 'accept_order', to: from, epoch });
 }
 
@@ -115,6 +116,11 @@ export function onParted(draft: Draft, { from }: Of<'parted'>): void {
   if (work === null || work.kind === 'delivered' || work.lapsed) return;
   if (from === draft.state.submitter || from === nodeIdOf(work.lease.coordinator))
     draft.do({ ...work, lapsed: true });
+}
+
+export function onAbandoned(draft: Draft): void {
+  const { work } = draft;
+  if (work?.kind === 'running' && work.stop === null) draft.do({ ...work, stop: cancelled() });
 }
 
 /** The receiver has it; of paid work, its submitter says so with a settlement and with nothing less. */

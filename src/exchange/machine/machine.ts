@@ -1,5 +1,5 @@
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
-import { expiryOf } from '../../capsule/rules.ts';
+import { expiryOf } from '../../capsule/roles.ts';
 import * as coordinator from './coordinator.ts';
 import { Draft, type Setting } from './draft.ts';
 import type { Change } from './effect.ts';
@@ -66,6 +66,8 @@ function apply(draft: Draft, event: Event): void {
       return executor.onStopped(draft, event);
     case 'parted':
       return executor.onParted(draft, event);
+    case 'abandoned':
+      return executor.onAbandoned(draft);
     case 'acknowledged':
       return executor.onAcknowledged(draft, event);
     case 'refused':

@@ -1,5 +1,6 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
+import { continuesAt } from '../../capsule/roles.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
 import type { CheckedResult, Event, Step } from './event.ts';
@@ -26,7 +27,7 @@ export function onResult(draft: Draft, event: CheckedResult): void {
 }
 
 function accept(draft: Draft, { from, receipt, lease, result, steps }: CheckedResult): void {
-  draft.reply({ kind: 'acknowledge', to: from });
+  draft.reply({ kind: 'acknowledge', to: from, settled: true });
   conclude(draft, { executor: from, receipt, lease, result, steps });
 }
 
@@ -41,7 +42,8 @@ export function conclude(
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: pays });
   if (pays) {
     pay(draft, receipt);
-    continueChain(draft, steps, setting.self);
+    // Where the executor continues, it has begun already; this node waits for what comes of it.
+    continueChain(draft, steps, continuesAt(draft.capsule) === 'executor' ? executor : setting.self);
   }
   draft.note({ kind: 'succeeded', node: executor });
   for (const { executor: sayer, error } of care?.tries ?? []) {
@@ -85,7 +87,7 @@ function answerAgain(draft: Draft, { from, receipt, lease, result }: CheckedResu
   const { care, state } = draft;
   const { receiptHash } = receipt;
   if (state.receiptHash === receiptHash || care?.late === receiptHash)
-    return draft.reply({ kind: 'acknowledge', to: from });
+    return draft.reply({ kind: 'acknowledge', to: from, settled: true });
   if (state.status === 'completed' || (care?.late ?? null) !== null) {
     const error: ErrorBody = { code: 'conflict', message: 'Another result was accepted before.' };
     return draft.reply({ kind: 'decline_result', to: from, error });
@@ -95,12 +97,12 @@ function answerAgain(draft: Draft, { from, receipt, lease, result }: CheckedResu
     draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: true });
     pay(draft, receipt);
   }
-  draft.reply({ kind: 'acknowledge', to: from });
+  draft.reply({ kind: 'acknowledge', to: from, settled: true });
 }
 
 /** One failed attempt, whatever its code says of other nodes. */
 function onFailure(draft: Draft, { from, receipt, lease, error }: CheckedResult): void {
-  draft.reply({ kind: 'acknowledge', to: from });
+  draft.reply({ kind: 'acknowledge', to: from, settled: false });
   const { care } = draft;
   if (care === null || hasEnded(draft.state)) return;
   const grant = care.grants.find(
