@@ -13,7 +13,7 @@ import { EXCHANGE_PROTOCOL, MARKET_TOPIC } from '../../protocols/common/v1/limit
 import { encodeFrame } from '../../src/network/frame.ts';
 import type { Libp2pNetworkInit } from '../../src/network/libp2p-network.ts';
 import type { Network } from '../../src/network/types.ts';
-import { addressOf, advertisement, libp2pNode, nextEvent, query, seedOf } from '../support/network.ts';
+import { addressOf, advertisement, idOf, libp2pNode, nextEvent, query, seedOf } from '../support/network.ts';
 
 type Bare = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
 
@@ -46,7 +46,7 @@ async function attacked(init: Partial<Libp2pNetworkInit> = {}) {
     await network.start();
   }
   const from: string[] = [];
-  node.onMessage((peer, message) => from.push(`${peer} ${message.exchangeId}`));
+  node.onMessage((peer, message) => from.push(`${peer} ${idOf(message)}`));
   await honest.dial(addressOf(node));
   const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === bare.peerId.toString());
   const stream = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
@@ -158,10 +158,10 @@ describe('a peer that is only unusual', () => {
     const answer = new Promise<string>((resolve) => {
       stream.addEventListener('message', (event) => resolve(Buffer.from(event.data.subarray()).toString()));
     });
-    stream.send(json({ type: 'constructor', exchangeId: 'x1' }));
+    stream.send(json({ type: 'constructor' }));
     const text = await answer;
     expect(text).toContain('"code":"unsupported_message"');
-    expect(text).toContain('"exchangeId":"x1"');
+    expect(text).toContain('"of":"constructor"');
     expect(node.isConnected(mallory)).toBe(true);
   });
 

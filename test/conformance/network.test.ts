@@ -7,6 +7,7 @@ import type { GossipVerdict, Network } from '../../src/network/types.ts';
 import {
   addressOf,
   advertisement,
+  idOf,
   libp2pNode,
   nextEvent,
   nodeIdOfSeed,
@@ -66,7 +67,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     network.onMessage((_from, message) => messages.push(message));
     return {
       messages,
-      ids: () => messages.map((message) => message.exchangeId),
+      ids: () => messages.map(idOf),
       count: (count: number) => vi.waitFor(() => expect(messages.length).toBeGreaterThanOrEqual(count)),
     };
   }
@@ -224,7 +225,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     const [a, b] = await pair();
     const seen: string[] = [];
     b.onMessage((_from, message) => {
-      seen.push(message.exchangeId);
+      seen.push(idOf(message));
       if (seen.length === 1) throw new Error('the part above failed');
     });
     await a.send(b.nodeId, query('1'));
@@ -236,12 +237,14 @@ describe.each(implementations)('the %s network', (_name, factory) => {
   it('declines an unknown type by name, and thinks no worse of the sender', async () => {
     const [a, b] = await pair();
     const [atA, atB] = [inbox(a), inbox(b)];
-    const unknown = { type: 'capsule_teleport', exchangeId: 'x1' } as unknown as ExchangeMessage;
+    const capsuleId = 'ab'.repeat(32);
+    const unknown = { type: 'capsule_teleport', capsuleId } as unknown as ExchangeMessage;
     await a.send(b.nodeId, unknown);
     await atA.count(1);
     expect(atA.messages[0]).toMatchObject({
       type: 'capsule_decline',
-      exchangeId: 'x1',
+      of: 'capsule_teleport',
+      capsuleId,
       code: 'unsupported_message',
       message: expect.stringContaining('capsule_teleport'),
     });
@@ -255,12 +258,16 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     const atA = inbox(a);
     const data = {
       type: 'capsule_data',
-      exchangeId: 'x1',
-      capsule: { version: 2 },
+      capsule: { id: 'ab'.repeat(32), version: 2 },
     } as unknown as ExchangeMessage;
     await a.send(b.nodeId, data);
     await atA.count(1);
-    expect(atA.messages[0]).toMatchObject({ type: 'capsule_decline', exchangeId: 'x1' });
+    expect(atA.messages[0]).toMatchObject({
+      type: 'capsule_decline',
+      of: 'capsule_data',
+      capsuleId: 'ab'.repeat(32),
+      code: 'unsupported_version',
+    });
     expect(b.isConnected(a.nodeId)).toBe(true);
   });
 
