@@ -41,6 +41,7 @@ export function refusalOf(
   if (!own && amount > 0 && !ledger.canPay(capsule.originIdentity, amount, prepay)) {
     return refuse('insufficient_credit', "The origin's credit at this node does not cover the amount.");
   }
-  if (!engine.hasRoom(capsule.requestedCapability)) return refuse('busy', "This node's queue is full.");
+  if (!engine.hasRoom(capsule.requestedCapability, capsule.originIdentity))
+    return refuse('busy', "This node's queue is full.");
   return undefined;
 }

@@ -158,6 +158,7 @@ export function memoryNode(clock: VirtualClock) {
           module: 'notify',
           price: 1,
           estimatedLatency: 0.5,
+          idempotent: true,
         },
       ],
       modules: () => [{ manifest, codeHash: '0'.repeat(64), state: 'ready', reason: null }],

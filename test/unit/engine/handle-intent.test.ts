@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { verifyReceipt } from '../../../src/capsule/receipt.ts';
 import type { Outcome } from '../../../src/engine/types.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
@@ -205,11 +206,15 @@ describe('handleIntent', () => {
       expect(clock.pendingTimers).toBe(1); // the next probe
     });
 
-    it('delivers the outcome though the code does not heed the signal', async () => {
-      const { engine, clock } = await startedEngine();
-      const pending = engine.handleIntent(request('test.hang', { deaf: true }), { timeoutMs: 500 });
+    it('delivers the outcome though the code does not heed the signal, and keeps its place until it ends', async () => {
+      const gate = Promise.withResolvers<JsonObject>();
+      const { engine, clock } = await startedEngine({ modules: [testModule(() => gate.promise)] });
+      const pending = engine.handleIntent(request('unit.run'), { timeoutMs: 500 });
       await clock.advance(500);
       expect(errorOf(await pending).code).toBe('timeout');
+      expect(engine.load()).toBeGreaterThan(0);
+      gate.resolve({});
+      await settle();
       expect(engine.load()).toBe(0);
     });
 
@@ -271,9 +276,10 @@ describe('handleIntent', () => {
         maxWaitingPerCapability: 1,
       });
       const first = engine.handleIntent(request('unit.run'));
-      expect(engine.hasRoom('unit.run')).toBe(true);
+      expect(engine.hasRoom('unit.run', alice.identity)).toBe(true);
       const second = engine.handleIntent(request('unit.run'));
-      expect(engine.hasRoom('unit.run')).toBe(false);
+      expect(engine.hasRoom('unit.run', alice.identity)).toBe(false);
+      expect(engine.hasRoom('unit.run')).toBe(true);
       expect(engine.hasRoom('nobody.has')).toBe(false);
       const third = await engine.handleIntent(request('unit.run'));
       expect(errorOf(third).code).toBe('busy');
