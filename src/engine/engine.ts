@@ -151,6 +151,7 @@ export class MeshEngine implements Engine {
   async start(): Promise<void> {
     if (this.#started) return;
     await this.#registry.load();
+    await this.#chain.open();
     await this.#installed();
     await this.#availability.start();
     this.#started = true;
@@ -162,6 +163,7 @@ export class MeshEngine implements Engine {
     await this.#availability.stop();
     await this.#drain();
     await this.#latency.save();
+    await this.#chain.saveCheckpoint();
   }
 
   async handleIntent(request: IntentRequest, options?: HandleOptions): Promise<Outcome> {

@@ -196,17 +196,18 @@ export class IntentHandler {
     try {
       const tx = db.transaction();
       const storage = 'result' in end ? (scope?.applyWrites(tx) ?? null) : null;
-      const receipt = chain.append(tx, this.#facts(run, end), storage);
+      const { sequence, entry } = chain.append(tx, this.#facts(run, end), storage);
       const outcome: Outcome =
         'result' in end
-          ? { status: 'completed', result: end.result.value, receipt }
-          : { status: 'failed', error: end.error, receipt };
+          ? { status: 'completed', result: end.result.value, receipt: entry.receipt, sequence }
+          : { status: 'failed', error: end.error, receipt: entry.receipt, sequence };
       options.commit?.(outcome, tx);
       faults.hit('intent.concluded');
       const durable = tx.commit();
       // Committed writes are visible at once: the next intent may have the storage while these are synced.
       scope?.close();
       await durable;
+      chain.confirm(sequence, entry);
       faults.hit('intent.durable');
       return outcome;
     } finally {

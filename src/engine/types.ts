@@ -4,7 +4,7 @@ import type { CapabilityManifest, ManifestCapability } from '../../protocols/man
 import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { Standing } from '../lib/queue.ts';
-import type { Page, Reader, Transaction } from '../store/types.ts';
+import type { Page, Transaction } from '../store/types.ts';
 
 /** An intent as callers hand it in; the engine validates and freezes it. */
 export interface IntentRequest {
@@ -48,10 +48,10 @@ export interface HandleOptions {
   commit?: (outcome: Outcome, tx: Transaction) => void;
 }
 
-/** Every execution ends in a signed receipt. */
+/** Every execution ends in a signed receipt, which is the node's `sequence`th. */
 export type Outcome =
-  | { status: 'completed'; result: unknown; receipt: Receipt }
-  | { status: 'failed'; error: ErrorBody; receipt: Receipt };
+  | { status: 'completed'; result: unknown; receipt: Receipt; sequence: number }
+  | { status: 'failed'; error: ErrorBody; receipt: Receipt; sequence: number };
 
 /** What this node offers for a capability at this moment. */
 export interface LocalOffer {
@@ -114,9 +114,10 @@ export interface Engine extends Startable {
 /** This node's own hash-linked chain; sequence counts from 1. */
 export interface ReceiptLog {
   list(options: { limit?: number; cursor?: string }): Promise<Page<{ sequence: number; receipt: Receipt }>>;
-  get(receiptHash: string): Receipt | undefined;
-  /** For a capsule that this node executed. */
-  ofCapsule(capsuleId: string, reader?: Reader): Receipt | undefined;
+  /** One look-up; `Outcome` says the number. */
+  at(sequence: number): Receipt | undefined;
+  /** Goes through the index of all hashes, the newest first. */
+  get(receiptHash: string): Promise<Receipt | undefined>;
   /** Walks all of it: hashes, links, signatures, sequence, state roots; finds any edit, deletion, reordering. */
   verify(): Promise<ReceiptsVerification>;
 }

@@ -167,8 +167,8 @@ export function memoryNode(clock: VirtualClock) {
       },
       receipts: {
         list: async () => ({ items: [], cursor: null }),
-        get: () => undefined,
-        ofCapsule: () => undefined,
+        get: async () => undefined,
+        at: () => undefined,
         verify: async () => ({ ok: true, receipts: 0, problems: [] }),
       },
       permissions: {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { verifyReceipt } from '../../../src/capsule/receipt.ts';
+import type { ReceiptEntry } from '../../../src/engine/receipt-chain.ts';
 import type { Outcome } from '../../../src/engine/types.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
@@ -17,7 +18,7 @@ const hashOf = (value: unknown): string => nodeCrypto.sha256Hex(canonicalJson(va
 function expectSound(engine: ReturnType<typeof testEngine>['engine'], outcome: Outcome): void {
   expect(verifyReceipt(nodeCrypto, outcome.receipt)).toMatchObject({ ok: true });
   expect(outcome.receipt.status).toBe(outcome.status);
-  expect(engine.receipts.get(outcome.receipt.receiptHash)).toEqual(outcome.receipt);
+  expect(engine.receipts.at(outcome.sequence)).toEqual(outcome.receipt);
 }
 
 describe('handleIntent', () => {
@@ -46,7 +47,6 @@ describe('handleIntent', () => {
       startedAt: clock.now(),
       finishedAt: clock.now(),
     });
-    expect(engine.receipts.ofCapsule(CAPSULE_ID)).toEqual(outcome.receipt);
   });
 
   it('names the lease, and charges the price of what was completed', async () => {
@@ -305,6 +305,7 @@ describe('handleIntent', () => {
 
   describe('commit', () => {
     const notes = keyspace<string>('meta');
+    const entries = keyspace<ReceiptEntry>('receipts');
 
     it('adds to the batch of the receipt, and sees what is in it', async () => {
       const { engine, db } = await startedEngine();
@@ -312,8 +313,8 @@ describe('handleIntent', () => {
       const outcome = await engine.handleIntent(request('test.echo'), {
         capsuleId: CAPSULE_ID,
         commit: (result, tx) => {
-          seen = engine.receipts.ofCapsule(CAPSULE_ID, tx)?.receiptHash;
-          expect(engine.receipts.ofCapsule(CAPSULE_ID)).toBeUndefined();
+          seen = tx.get(entries, String(result.sequence).padStart(16, '0'))?.receipt.receiptHash;
+          expect(engine.receipts.at(result.sequence)).toBeUndefined();
           tx.put(notes, 'note', result.status);
         },
       });
