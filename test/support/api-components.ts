@@ -160,6 +160,7 @@ export function memoryNode(clock: VirtualClock) {
           module: 'notify',
           price: 1,
           estimatedLatency: 0.5,
+          idempotent: true,
         },
       ],
       modules: () => [{ manifest, codeHash: '0'.repeat(64), state: 'ready', reason: null }],
@@ -168,8 +169,8 @@ export function memoryNode(clock: VirtualClock) {
       },
       receipts: {
         list: async () => ({ items: [], cursor: null }),
-        get: () => undefined,
-        ofCapsule: () => undefined,
+        get: async () => undefined,
+        at: () => undefined,
         verify: async () => ({ ok: true, receipts: 0, problems: [] }),
       },
       permissions: {

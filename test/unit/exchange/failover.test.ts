@@ -298,7 +298,8 @@ describe('two results of one capsule', () => {
     await mesh.advance(5_000);
     expect(await a.view(id)).toMatchObject({ status: 'completed', executor: b.nodeId });
     expect(a.eventsOf(id).filter(({ type }) => type === 'done')).toHaveLength(1);
-    const own = a.life.engine.receipts.ofCapsule(id);
+    const { items } = await a.life.engine.receipts.list({});
+    const own = items.find(({ receipt }) => receipt.capsuleId === id)?.receipt;
     expect(own).toMatchObject({ identity: alice.identity, status: 'failed', error: { code: 'cancelled' } });
     expect((await a.run({ requestedCapability: 'work.wait', payload: { ms: 1 } })).status).toBe('completed');
     expect(await mesh.problems()).toEqual([]);
