@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { announceTopic } from '../../protocols/common/v1/limits.ts';
-import type { CapsuleSummary, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import type { Bid, CapsuleSummary, GossipMessage } from '../../protocols/messages/v1/schema.ts';
 import { isWholeMicro, toMicro } from '../capsule/credits.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import type { GossipVerdict } from '../network/types.ts';
@@ -104,12 +104,14 @@ export class Announcer {
     }
   };
 
-  #bidFor(summary: CapsuleSummary): { price: number; estimatedLatency: number } | undefined {
+  #bidFor(summary: CapsuleSummary): Bid | undefined {
     const offer = this.#engine.offer(summary.requestedCapability);
     if (offer === undefined || !this.#engine.hasRoom(summary.requestedCapability)) return undefined;
     if (toMicro(offer.price) > toMicro(summary.amount ?? 0)) return undefined;
     if (summary.privacyRule !== 'public') return undefined;
     if (summary.expiresAt !== null && summary.expiresAt <= this.#clock.now()) return undefined;
-    return { price: offer.price, estimatedLatency: offer.estimatedLatency };
+    const { price, estimatedLatency, capability, detail } = offer;
+    const bid = { price, estimatedLatency, idempotent: capability.idempotent };
+    return detail === undefined ? bid : { ...bid, detail };
   }
 }

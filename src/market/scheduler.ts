@@ -37,6 +37,7 @@ interface Contender {
   readonly price: number;
   readonly latencySeconds: number;
   readonly score: number;
+  readonly idempotent: boolean;
   readonly step: number;
 }
 
@@ -54,10 +55,19 @@ const PASSED_AS: Readonly<Record<Passed['reason'], string>> = {
   circuit_open: 'It kept failing',
 };
 
+export interface LocalOffer {
+  capability: { idempotent: boolean };
+  /** Credits. */
+  price: number;
+  /** Seconds. */
+  estimatedLatency: number;
+  detail?: Readonly<Record<string, unknown>>;
+}
+
 export interface SchedulerComponents {
   table: Pick<ProviderTable, 'rings' | 'entry' | 'weights'>;
-  /** What this node offers for a capability at this moment: credits and seconds. */
-  local(capabilityId: string): { price: number; estimatedLatency: number } | undefined;
+  /** What this node offers for a capability at this moment; the engine's `offer` is one. */
+  local(capabilityId: string): LocalOffer | undefined;
   health: { excluded(nodeId: string): TransientReason | undefined; waitMs(nodeId: string): number };
   /** This node's own. */
   nodeId: string;
@@ -96,8 +106,10 @@ class Choice {
     const offer = parts.local(capsule.requestedCapability);
     if (offer === undefined) return;
     const { price, estimatedLatency: latencySeconds } = offer;
+    const { idempotent } = offer.capability;
     const score = scoreOf(parts.table.weights, price, latencySeconds, LOCAL);
-    this.#local = { nodeId: LOCAL, ring: LOCAL, price, latencySeconds, score, step: stepOf(score) };
+    const place = { nodeId: LOCAL, ring: LOCAL, step: stepOf(score) } as const;
+    this.#local = { ...place, price, latencySeconds, score, idempotent };
   }
 
   decide(): Decision {
@@ -209,10 +221,10 @@ class Choice {
 
   #rank(contender: Contender, note: string): void {
     if (this.#ranking.length === MAX_RANKED) return;
-    const { nodeId, score, price, latencySeconds, ring } = contender;
+    const { nodeId, score, price, latencySeconds, ring, idempotent } = contender;
     const where = ring === LOCAL ? 'on this node' : `in ${ring}`;
     const reason = `Costs ${price} and takes ${rounded(latencySeconds)} s ${where}: score ${rounded(score)}${note}.`;
-    this.#ranking.push({ nodeId, score, price, latencySeconds, ring, reason });
+    this.#ranking.push({ nodeId, score, price, latencySeconds, ring, idempotent, reason });
   }
 
   #exclude(nodeId: string, reason: ExclusionReason): void {

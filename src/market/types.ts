@@ -10,6 +10,8 @@ export interface Provider {
   estimatedLatency: number;
   ring: Exclude<Ring, 'local'>;
   roundTripMs: number;
+  /** Whether the same work may be run a second time. */
+  idempotent: boolean;
   detail?: Record<string, unknown>;
   /** Milliseconds since the last advertisement, by this node's monotonic clock. */
   ageMs: number;
@@ -31,6 +33,8 @@ export interface Candidate {
   price: number;
   latencySeconds: number;
   ring: Ring;
+  /** Whether it may be run a second time, by the offer's word. */
+  idempotent: boolean;
   /** One short sentence for `capsule explain`. */
   reason: string;
 }

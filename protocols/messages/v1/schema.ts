@@ -23,13 +23,18 @@ const exchangeId = Type.String({ minLength: 1, maxLength: LIMITS.exchangeIdChars
 const price = Type.Number({ minimum: 0, maximum: LIMITS.maxAmountCredits });
 const latencySeconds = Type.Number({ minimum: 0, maximum: 86_400 });
 
+/** Whether one piece of work may be run a second time, here or elsewhere, without doing harm. */
+const idempotent = Type.Boolean();
+/** Free-form facts a person or a chooser may want, such as the models behind `ai.chat`. */
+const detail = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
+
 export const Offer = Type.Object({
   capabilityId: CapabilityName,
   price,
   estimatedLatency: latencySeconds,
   locality: Ring,
-  /** Free-form facts a person or a chooser may want, such as the models behind `ai.chat`. */
-  detail: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  idempotent,
+  detail,
 });
 export type Offer = Static<typeof Offer>;
 
@@ -72,7 +77,7 @@ export type CapsuleAnnounce = Static<typeof CapsuleAnnounce>;
 export const GossipMessage = Type.Union([CapabilityAdvertisement, CapsuleAnnounce]);
 export type GossipMessage = Static<typeof GossipMessage>;
 
-export const Bid = Type.Object({ price, estimatedLatency: latencySeconds });
+export const Bid = Type.Object({ price, estimatedLatency: latencySeconds, idempotent, detail });
 export type Bid = Static<typeof Bid>;
 
 /** An offer to run what was announced; one without a bid is ignored. */

@@ -64,7 +64,7 @@ describe('the choice', () => {
         const reasons = new Map(nodes.map((node) => [node.nodeId, node.excluded]));
         const scheduler = createScheduler({
           table,
-          local: () => local,
+          local: () => local && { capability: { idempotent: true }, ...local },
           health: { excluded: (nodeId) => reasons.get(nodeId), waitMs: () => 1 },
           nodeId: SELF,
         });

@@ -37,7 +37,12 @@ describe('a provider that refuses', () => {
 
   it('for its price, which rose since it was heard, is passed over', async () => {
     const { mesh, a, b, c } = await trio({ b: { offers: { 'work.wait': 9 } } });
-    a.life.table.noteOffer(b.nodeId, { capabilityId: 'work.wait', price: 1, estimatedLatency: 0 });
+    a.life.table.noteOffer(b.nodeId, {
+      capabilityId: 'work.wait',
+      price: 1,
+      estimatedLatency: 0,
+      idempotent: true,
+    });
     expect(await a.run(wait(10))).toMatchObject({ status: 'completed', executor: c.nodeId });
     expect(await mesh.problems()).toEqual([]);
   });

@@ -29,7 +29,8 @@ function setup(sellers: Seller[], here?: { price: number; estimatedLatency: numb
     table.apply({ nodeId: nodeNamed(name), sequence: 1, capabilities }, { ring, roundTripMs });
   }
   const health = new PeerHealthTracker({ clock });
-  const local = (capabilityId: string) => (capabilityId === CAPABILITY ? here : undefined);
+  const local = (capabilityId: string) =>
+    capabilityId === CAPABILITY ? here && { capability: { idempotent: true }, ...here } : undefined;
   const scheduler = createScheduler({ table, health, local, nodeId: SELF });
   const choose = (
     fields: Partial<Capsule> & { amount?: number } = {},
@@ -69,6 +70,7 @@ describe('the score', () => {
         price: 1,
         latencySeconds: 4,
         ring: 'local',
+        idempotent: true,
         reason: 'Costs 1 and takes 4 s on this node: score 3.',
       },
       {
@@ -77,9 +79,16 @@ describe('the score', () => {
         price: 2,
         latencySeconds: 1.5,
         ring: 'ring2',
+        idempotent: true,
         reason: 'Costs 2 and takes 1.5 s in ring2: score 3.35.',
       },
     ]);
+  });
+
+  it('says of each whether it may run the work twice', () => {
+    const { table, choose } = setup([{ name: 'alice' }]);
+    table.noteOffer(nodeNamed('alice'), { ...offer(CAPABILITY), idempotent: false });
+    expect(choose().ranking.map(({ idempotent }) => idempotent)).toEqual([false]);
   });
 
   it('has configurable weights', () => {
