@@ -2,7 +2,6 @@ import type { Assignment } from '../../protocols/assignment/v1/schema.ts';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { type ErrorBody, isErrorCode } from '../../protocols/common/v1/errors.ts';
 import type { ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
-import { canRetryElsewhere } from '../lib/errors.ts';
 import type { Transaction } from '../store/types.ts';
 import type { Announcer } from './announcer.ts';
 import { callAt } from './call-at.ts';
@@ -115,7 +114,7 @@ export class Coordination {
   /** A result was accepted; whoever else is at it may stop. */
   onAccepted(by: string): void {
     const { executor, health } = this.#components;
-    health.succeeded(by);
+    health.succeeded(by, this.capsule.requestedCapability);
     this.#leftBehind.delete(by);
     if (this.#attempt !== undefined && this.#attempt.nodeId !== by) this.#leave(this.#attempt.nodeId);
     this.#attempt?.end({ kind: 'accepted' });
@@ -201,7 +200,7 @@ export class Coordination {
           attempt.end({ kind: 'failed', error: EXPIRED }),
         )
       : () => {};
-    health.attempted(nodeId);
+    health.attempted(nodeId, this.capsule.requestedCapability);
     if (resumed) {
       if (!(await this.#ask(nodeId))) attempt.unreachable();
     } else if (!(await this.#sendOrder(nodeId, assignment))) {
@@ -218,31 +217,31 @@ export class Coordination {
   async #learn(nodeId: string, outcome: AttemptOutcome): Promise<void> {
     const { health, log, clock } = this.#components;
     const { declined } = this.#state;
+    const { requestedCapability: capability } = this.capsule;
     if (outcome.kind === 'accepted' || outcome.kind === 'stopped') return;
     log.info({ capsuleId: this.capsule.id, nodeId, ...outcome }, 'Provider did not complete the capsule');
     if (outcome.kind === 'declined') {
       const { error, retryAfterMs } = outcome;
-      if (error.code === 'busy') health.declinedBusy(nodeId, retryAfterMs);
+      if (error.code === 'busy') health.declinedBusy(nodeId, capability, retryAfterMs);
       declined.set(nodeId, error);
       return;
     }
     if (outcome.kind === 'silent') {
-      health.silent(nodeId);
+      health.silent(nodeId, capability);
       this.#leave(nodeId);
       declined.set(nodeId, { code: 'unreachable', message: 'The provider did not answer.' });
       return;
     }
     this.#state.searchUntil = clock.monotonic() + this.#init.searchMs;
     if (outcome.kind === 'lost') {
-      health.failed(nodeId);
+      health.lost(nodeId, capability);
       this.#leave(nodeId);
       const message = 'The executor was lost while it held the lease.';
       return this.#noteFailure(nodeId, { code: 'interrupted', message });
     }
     const { error } = outcome;
-    if (error.code === 'busy') health.declinedBusy(nodeId, 0);
-    // What would fail anywhere says nothing about the provider.
-    else if (canRetryElsewhere(error.code)) health.failed(nodeId);
+    if (error.code === 'busy') health.declinedBusy(nodeId, capability, 0);
+    else health.failed(nodeId, capability, error.code);
     return this.#noteFailure(nodeId, error);
   }
 

@@ -155,11 +155,13 @@ export class Exchange implements CapsuleService, Startable {
   }
 
   readonly #onConnect = (nodeId: string): void => {
+    this.#components.health.heardOf(nodeId);
     this.#coordinator.onConnect(nodeId);
     this.#outbox.onConnect(nodeId);
   };
 
   readonly #dispatch = (from: string, message: ExchangeMessage): void => {
+    this.#components.health.heardOf(from);
     this.#detach(this.#handle(from, message), from);
   };
 

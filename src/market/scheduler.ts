@@ -47,11 +47,10 @@ interface Passed {
   reason: 'already_tried' | TransientReason;
   waitMs: number;
 }
-type TransientReason = 'busy' | 'silent' | 'circuit_open';
+type TransientReason = 'busy' | 'circuit_open';
 const PASSED_AS: Readonly<Record<Passed['reason'], string>> = {
   already_tried: 'It was tried before',
   busy: 'It is busy',
-  silent: 'It was silent',
   circuit_open: 'It kept failing',
 };
 
@@ -68,7 +67,11 @@ export interface SchedulerComponents {
   table: Pick<ProviderTable, 'rings' | 'entry' | 'weights'>;
   /** What this node offers for a capability at this moment; the engine's `offer` is one. */
   local(capabilityId: string): LocalOffer | undefined;
-  health: { excluded(nodeId: string): TransientReason | undefined; waitMs(nodeId: string): number };
+  health: {
+    excluded(nodeId: string, capabilityId: string): TransientReason | undefined;
+    waitMs(nodeId: string, capabilityId: string): number;
+    isSilent(nodeId: string): boolean;
+  };
   /** This node's own. */
   nodeId: string;
 }
@@ -94,6 +97,8 @@ class Choice {
   readonly #ranking: Candidate[] = [];
   readonly #excluded: Decision['excluded'] = [];
   readonly #passed: Passed[] = [];
+  /** They may be asked, after everybody else. */
+  readonly #silent: Contender[] = [];
 
   constructor(parts: SchedulerComponents, capsule: Capsule, options: ChooseOptions) {
     this.#parts = parts;
@@ -118,6 +123,7 @@ class Choice {
     else if (restricted) this.#rankOne(this.#origin, 'not_granted');
     else this.#rankAll();
 
+    for (const contender of this.#silent) this.#rank(contender, '. It did not answer when it was last asked');
     const leastBad = this.#ranking.length === 0 && this.#passed.length > 0;
     if (leastBad) this.#rankLeastBad();
     return {
@@ -212,9 +218,14 @@ class Choice {
     const nodeId = contender.nodeId === LOCAL ? own : contender.nodeId;
     const tried = this.#options.tried;
     const wasTried = tried !== undefined && (tried.has(nodeId) || tried.has(contender.nodeId));
-    const reason = wasTried ? 'already_tried' : health.excluded(nodeId);
-    if (reason === undefined) return true;
-    this.#passed.push({ contender, reason, waitMs: health.waitMs(nodeId) });
+    const capabilityId = this.#capsule.requestedCapability;
+    const reason = wasTried ? 'already_tried' : health.excluded(nodeId, capabilityId);
+    if (reason === undefined) {
+      if (!health.isSilent(nodeId)) return true;
+      this.#silent.push(contender);
+      return false;
+    }
+    this.#passed.push({ contender, reason, waitMs: health.waitMs(nodeId, capabilityId) });
     this.#exclude(contender.nodeId, reason);
     return false;
   }

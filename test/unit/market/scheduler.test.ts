@@ -215,22 +215,32 @@ describe('who is left out for now', () => {
 
   it('is named with the reason, and the others are ranked', () => {
     const { choose, health } = setup(sellers);
-    health.declinedBusy(nodeNamed('alice'), 1_000);
-    health.silent(nodeNamed('bob'));
-    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 1_000);
+    health.silent(nodeNamed('bob'), CAPABILITY);
+    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'), CAPABILITY, 'internal');
     const decision = choose({}, { tried: new Set([nodeNamed('dave')]) });
-    expect(ranked(decision)).toEqual(['erin']);
+    expect(ranked(decision)).toEqual(['erin', 'bob']);
+    expect(decision.ranking[1]?.reason).toMatch(/\. It did not answer when it was last asked\.$/);
     expect(excluded(decision)).toEqual({
       alice: 'busy',
-      bob: 'silent',
       carol: 'circuit_open',
       dave: 'already_tried',
     });
   });
 
+  it('goes last, in the order of the scores, while it is silent', () => {
+    const { choose, health } = setup(sellers, { price: 0, estimatedLatency: 60 });
+    for (const name of ['bob', 'alice', 'carol']) health.silent(nodeNamed(name), CAPABILITY);
+    const decision = choose({}, { tried: new Set([nodeNamed('carol')]) });
+    expect(ranked(decision)).toEqual(['dave', 'erin', LOCAL, 'alice', 'bob']);
+    expect(excluded(decision)).toEqual({ carol: 'already_tried' });
+    health.heardOf(nodeNamed('bob'));
+    expect(ranked(choose())).toEqual(['bob', 'dave', 'erin', LOCAL, 'alice', 'carol']);
+  });
+
   it('comes back when its time has passed', async () => {
     const { clock, choose, health } = setup(sellers);
-    health.declinedBusy(nodeNamed('alice'), 1_000);
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 1_000);
     await clock.advance(1_000);
     expect(ranked(choose())[0]).toBe('alice');
   });
@@ -243,15 +253,15 @@ describe('who is left out for now', () => {
       expect(excluded(decision)).toEqual({ [LOCAL]: 'already_tried' });
     }
     const { choose, health } = setup(sellers, here);
-    health.declinedBusy(SELF, 1_000);
+    health.declinedBusy(SELF, CAPABILITY, 1_000);
     expect(excluded(choose())).toEqual({ [LOCAL]: 'busy' });
   });
 
   it('is tried all the same when everybody is left out, the soonest first and the tried last', () => {
     const { choose, health } = setup(sellers.slice(0, 4));
-    health.declinedBusy(nodeNamed('alice'), 5_000);
-    health.declinedBusy(nodeNamed('bob'), 500);
-    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 5_000);
+    health.declinedBusy(nodeNamed('bob'), CAPABILITY, 500);
+    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'), CAPABILITY, 'internal');
     const decision = choose({}, { tried: new Set([nodeNamed('dave')]) });
     expect(decision.leastBad).toBe(true);
     expect(ranked(decision)).toEqual(['bob', 'alice', 'carol', 'dave']);
@@ -261,8 +271,8 @@ describe('who is left out for now', () => {
 
   it('is not tried when the price, the grant or the request leaves it out', () => {
     const { choose, health } = setup([{ name: 'alice', price: 1 }, { name: 'bob' }]);
-    health.declinedBusy(nodeNamed('alice'), 5_000);
-    health.silent(nodeNamed('bob'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 5_000);
+    health.silent(nodeNamed('bob'), CAPABILITY);
     expect(ranked(choose())).toEqual(['bob']);
     expect(choose({}, { only: nodeNamed('alice') }).ranking).toEqual([]);
     expect(choose({ privacyRule: 'restricted' }).ranking).toEqual([]);
@@ -273,7 +283,7 @@ describe('who is left out for now', () => {
   it('is passed over however many are', () => {
     const busy = Array.from({ length: 1_000 }, (_, i): Seller => ({ name: `${i}` }));
     const { choose, health } = setup([...busy, { name: 'alice', latency: 50 }]);
-    for (const { name } of busy) health.declinedBusy(nodeNamed(name), 1_000);
+    for (const { name } of busy) health.declinedBusy(nodeNamed(name), CAPABILITY, 1_000);
     expect(ranked(choose())).toEqual(['alice']);
   });
 });
@@ -303,9 +313,9 @@ describe('the preferred locality', () => {
     expect(decision.ranking[1]?.reason).not.toContain('preferred');
   });
 
-  it('leaves the ring when nobody there may be tried', () => {
+  it('leaves the ring when nobody there answers', () => {
     const { choose, health } = setup(sellers, here);
-    health.silent(nodeNamed('bob'));
+    health.silent(nodeNamed('bob'), CAPABILITY);
     expect(ranked(choose({ executionPolicy: { preferredLocality: 'ring2' } }))[0]).toBe('alice');
   });
 });
