@@ -7,13 +7,15 @@ import { type JournalContents, JournalFile, journalName, readJournalFile, syncDi
 import { decodeRows, encodeRecord } from './record.ts';
 
 const OWNER_ONLY = 0o700;
+/** Rows handed on at once when a journal is replayed; a row that was written again among them is handed on once. */
+const REPLAYED_ROWS = 2_048;
 const NAME = /^(\d{8})\.journal$/;
 
 export interface JournalInit {
   directory: string;
   /** Number of the oldest file that still counts; null for a store that is new. */
   from: number | null;
-  /** Takes the rows of one record at a time, in order; called before anything is appended. */
+  /** Takes the rows of whole records, some at a time, in order; before anything is appended. */
   replay: (writes: Write[]) => Promise<void>;
   /** An unsigned 32-bit number that no peer can guess. */
   salt: () => number;
@@ -115,11 +117,15 @@ async function replayFile(
 ): Promise<JournalContents> {
   const records = await readJournalFile(directory, number);
   if (records === undefined) throw damaged(directory, number);
+  let rows = new Map<string, Write>();
   let step = records.next();
-  while (!step.done) {
-    await replay([...decodeRows(step.value)]);
-    step = records.next();
+  for (; !step.done; step = records.next()) {
+    for (const write of decodeRows(step.value)) rows.set(write.key, write);
+    if (rows.size < REPLAYED_ROWS) continue;
+    await replay([...rows.values()]);
+    rows = new Map();
   }
+  if (rows.size > 0) await replay([...rows.values()]);
   const contents = step.value;
   // A file is begun when all of the one before is on the disk.
   const gap = before !== undefined && (before.tail !== 'clean' || before.next !== contents.sequence);
