@@ -74,7 +74,13 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const version = packageVersion();
   const part = (name: string) => log.child({ part: name });
 
-  const db = await openDatabase({ directory, log: part('store'), ...(onFatal && { onFailure: onFatal }) });
+  const db = await openDatabase({
+    directory,
+    log: part('store'),
+    clock,
+    faults,
+    ...(onFatal && { onFailure: onFatal }),
+  });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = new DatabaseCapsuleStore({ db, clock });
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: config.credits.limit });

@@ -78,7 +78,7 @@ export function beginLife(body: Body): Life {
     after: (ms, callback) => mortalTimer(life, body.clock, ms, callback),
   };
   const { medium, condition } = body.disk;
-  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log });
+  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log, clock });
   const capsules = new DatabaseCapsuleStore({ db, clock });
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: body.creditLimit });
   const faults = { hit: (point: string) => body.pass(life, point) };
