@@ -1,5 +1,4 @@
 import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import { type GossipSub, gossipsub, StrictSign } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } from '@libp2p/interface';
@@ -11,6 +10,7 @@ import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
 import type { NetworkLimits } from './limits.ts';
+import { guardedYamux } from './muxer.ts';
 
 export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
 export type MeshLibp2p = Libp2p<MeshServices>;
@@ -30,8 +30,6 @@ export interface Libp2pNodeInit {
 
 /** Found by nodes of this mesh only, not by every libp2p program on the network. */
 const MDNS_SERVICE = '_capsule-mesh._udp.local';
-/** A receive window larger than this fills no link faster, and is memory a peer can hold. */
-const STREAM_WINDOW_BYTES = 4_194_304;
 /** A silent connection lives while pings pass, which is twice within this time. */
 const SOCKET_INACTIVITY_MS = 300_000;
 /** 8 rejected messages bring a peer below the graylist threshold of -80. */
@@ -55,7 +53,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
       webSockets(),
     ],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
+    streamMuxers: [guardedYamux()],
     // Every configured address or none: a node that listens on half of them is a mystery to its operator.
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
     connectionManager: {
