@@ -1,4 +1,3 @@
-import { noise } from '@chainsafe/libp2p-noise';
 import { type GossipSub, gossipsub, StrictSign } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } from '@libp2p/interface';
@@ -9,6 +8,7 @@ import { webSockets } from '@libp2p/websockets';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
+import type { Encryption } from './encryption.ts';
 import type { NetworkLimits } from './limits.ts';
 import { guardedYamux } from './muxer.ts';
 
@@ -22,6 +22,7 @@ export interface Libp2pNodeInit {
   announce: readonly string[];
   limits: NetworkLimits;
   gater: ConnectionGater;
+  encryption: Encryption;
   /** Misbehaviour of a peer, from 0; subtracts from its gossip score. */
   penalty: (nodeId: string) => number;
   /** Called for what mDNS finds, again and again; null leaves mDNS off. */
@@ -52,7 +53,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
       }),
       webSockets(),
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: init.encryption.encrypters(),
     streamMuxers: [guardedYamux()],
     // Every configured address or none: a node that listens on half of them is a mystery to its operator.
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
@@ -97,7 +98,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
 export function stopWithin(
   ms: number,
   libp2p: MeshLibp2p,
-  { clock, log }: { clock: Clock; log: Logger },
+  { clock, log, encryption }: { clock: Clock; log: Logger; encryption: Encryption },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => {
@@ -105,6 +106,10 @@ export function stopWithin(
       for (const connection of libp2p.getConnections()) connection.abort(new Error('The node is stopping'));
       resolve();
     });
-    Promise.resolve(libp2p.stop()).then(resolve, reject).finally(cancel);
+    encryption
+      .flush()
+      .then(() => libp2p.stop())
+      .then(resolve, reject)
+      .finally(cancel);
   });
 }
