@@ -7,10 +7,10 @@ import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { EXCHANGE_PROTOCOL } from '../../protocols/common/v1/limits.ts';
-import { encodeFrame } from '../../src/network/frame.ts';
-import { expectSoundBooks, receiptsOf } from '../support/books.ts';
-import { Cluster, ECHO, type NodeStatus, type RealNode } from '../support/cluster.ts';
+import { EXCHANGE_PROTOCOL } from '../../../protocols/common/v1/limits.ts';
+import { encodeFrame } from '../../../src/network/frame.ts';
+import { expectSoundBooks, receiptsOf } from '../../support/books.ts';
+import { Cluster, ECHO, type NodeStatus, type RealNode } from '../../support/cluster.ts';
 
 const BIG = 900_000;
 /** Where a transfer of `BIG` is cut: in its middle. */
