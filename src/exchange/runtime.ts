@@ -79,15 +79,6 @@ export class Runtime {
     this.#self = nodeIdOf(components.signer.identity);
   }
 
-  /** Capsules in hand. */
-  open(): Iterable<State> {
-    return Iterator.from(this.#entries.values()).map(({ state }) => state);
-  }
-
-  get size(): number {
-    return this.#entries.size;
-  }
-
   state(id: string): State | undefined {
     return this.#entries.get(id)?.state ?? this.#parts.capsules.row(id);
   }

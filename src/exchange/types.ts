@@ -7,7 +7,8 @@ import type { CapsuleRecord, CapsuleStatus } from '../store/types.ts';
 /** What followers of a node see, numbered from 1 since its start. */
 export type MeshEvent = { sequence: number; at: number; capsuleId: string } & (
   | { type: 'status'; status: CapsuleStatus; executor: string | null; note?: string }
-  | { type: 'progress'; delta?: string; stage?: string }
+  /** `epoch`: the text of another epoch begins anew. `missing`: deltas before this one that nobody has any more. */
+  | { type: 'progress'; epoch: number; delta?: string; stage?: string; missing?: number }
   | { type: 'done'; status: 'completed' | 'failed'; error: ErrorBody | null }
 );
 

@@ -17,18 +17,20 @@ const BUSY_RETRY_MS = 1_000;
 
 type Decline = Omit<ExchangeMessageOf<'capsule_decline'>, 'type' | 'load' | 'code' | 'message' | 'detail'>;
 
+interface Components {
+  network: Network;
+  engine: Pick<Engine, 'load'>;
+  capsules: Pick<Capsules, 'result'>;
+  outcomes: Outcomes;
+  faults: FaultPoints;
+  log: Logger;
+}
+
 /** Says to other nodes what a change answers. What is lost on the way is asked for again. */
 export class Replies {
-  readonly #components: {
-    network: Network;
-    engine: Pick<Engine, 'load'>;
-    capsules: Pick<Capsules, 'result'>;
-    outcomes: Outcomes;
-    faults: FaultPoints;
-    log: Logger;
-  };
+  readonly #components: Components;
 
-  constructor(components: Replies['#components']) {
+  constructor(components: Components) {
     this.#components = components;
   }
 

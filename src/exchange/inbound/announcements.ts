@@ -68,8 +68,11 @@ export class Announcements {
       const bid = this.#bidFor(summary);
       if (bid === undefined) continue;
       const { network } = this.#components;
-      const request = { type: 'capsule_request', capsuleIds: [summary.id], bid } as const;
-      void trySend({ network, log: this.#log }, from, request);
+      void trySend({ network, log: this.#log }, from, {
+        type: 'capsule_request',
+        capsuleIds: [summary.id],
+        bid,
+      });
     }
   };
 

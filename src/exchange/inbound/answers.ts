@@ -1,6 +1,5 @@
 import { type ErrorBody, isErrorCode } from '../../../protocols/common/v1/errors.ts';
 import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts';
-import { isObject } from '../../lib/json.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Peers } from '../effects/peers.ts';
 import { HAND_BACK, type Replies } from '../effects/replies.ts';
@@ -51,7 +50,8 @@ export class Answers {
       case 'capsule_cancel':
         return runtime.take(capsuleId, { type: 'cancel_confirmed', from, epoch });
       case HAND_BACK: {
-        const begun = !isObject(message.detail) || message.detail.begun !== false;
+        const { detail } = message;
+        const begun = !(isRecord(detail) && detail.begun === false);
         return runtime.take(capsuleId, { type: 'handed_back', from, begun });
       }
     }
@@ -104,6 +104,9 @@ export class Answers {
     return kind !== 'ended' && kind !== 'cancelling';
   }
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
 
 function mayAsk(from: string, { coordinator, submitter }: State): boolean {
   return from === coordinator || from === submitter;

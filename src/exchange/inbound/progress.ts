@@ -1,5 +1,5 @@
-import type { Logger } from 'pino';
 import { LRUCache } from 'lru-cache';
+import type { Logger } from 'pino';
 import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts';
 import type { Network } from '../../network/types.ts';
 import type { EventLog } from '../event-log.ts';
@@ -17,12 +17,19 @@ interface Stream {
   asked: boolean;
 }
 
+interface Components {
+  answers: Answers;
+  events: EventLog;
+  network: Network;
+  log: Logger;
+}
+
 /** Passes on what an executor says of its run: in order, nothing twice, and what is missing is said. */
 export class Progress {
-  readonly #components: { answers: Answers; events: EventLog; network: Network; log: Logger };
+  readonly #components: Components;
   readonly #streams = new LRUCache<string, Stream>({ max: MAX_STREAMS });
 
-  constructor(components: Progress['#components']) {
+  constructor(components: Components) {
     this.#components = components;
   }
 
