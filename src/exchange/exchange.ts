@@ -121,7 +121,7 @@ export class Exchange implements CapsuleService, Startable {
       market.onChanged((capability) => this.#line.changed(capability)),
       engine.onOffersChanged(() => this.#line.changed()),
       engine.onRoom(() => this.#line.changed()),
-      network.onMessage(this.#onMessage),
+      network.onMessage(this.#onMessage) ?? (() => {}),
     ];
   }
 
@@ -166,7 +166,8 @@ export class Exchange implements CapsuleService, Startable {
 
   /** Why it goes where it goes; of what has ended, why it went. */
   explain(id: string): Decision[] {
-    return this.#runtime.decisions(id) ?? this.#components.capsules.result(id)?.decisions ?? [];
+    const stored = this.#runtime.state(id)?.life.decisions ?? [];
+    return stored.length > 0 ? stored : (this.#runtime.decisions(id) ?? []);
   }
 
   follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void {

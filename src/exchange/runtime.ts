@@ -18,7 +18,7 @@ import type { Change, Effect } from './machine/effect.ts';
 import { effectsOf } from './machine/effects-of.ts';
 import type { Event } from './machine/event.ts';
 import { step } from './machine/machine.ts';
-import type { State } from './machine/state.ts';
+import { hasEnded, type State } from './machine/state.ts';
 
 /** Events that a crash may take back: whoever said it says it again. */
 const RELAXED: ReadonlySet<Event['type']> = new Set(['accepted', 'acknowledged', 'refused', 'parted']);
@@ -180,10 +180,10 @@ export class Runtime {
     if (capsule === undefined) return undefined;
     if (before !== undefined && event.type === 'spawned') return [];
     const decisions = known?.decisions ?? [];
-    const change = this.#steps(before, capsule, event, decisions);
+    const change = withDecisions(this.#steps(before, capsule, event, decisions), before, decisions);
     const entry = known ?? this.#enter(capsule, change.state, decisions, recovered);
     entry.state = change.state;
-    batch.stage(tx, before, change, decisions);
+    batch.stage(tx, before, change);
     census.note(change.state);
     const children = change.writes.flatMap((write) => {
       if (write.kind !== 'spawn') return [];
@@ -293,6 +293,13 @@ function noteDecision(decisions: Decision[], decision: Decision): void {
   if (last !== undefined && last.ranking.length === 0 && decision.ranking.length === 0) return;
   decisions.push(decision);
   if (decisions.length > KEPT_DECISIONS) decisions.splice(1, 1);
+}
+
+/** What was decided is stored when the capsule ends: in one row less, and once. */
+function withDecisions(change: Change, before: State | undefined, decisions: Decision[]): Change {
+  const { state } = change;
+  const ends = hasEnded(state) && (before === undefined || !hasEnded(before));
+  return ends ? { ...change, state: { ...state, life: { ...state.life, decisions } } } : change;
 }
 
 function isEarly(effect: Effect): boolean {

@@ -13,6 +13,8 @@ export const KEYSPACE_IDS = {
   records: 3,
   results: 4,
   decisions: 5,
+  /** What proves an executor's child, by root, parent and step. */
+  childProofs: 9,
   /** What must survive a crash about a capsule in progress, at its coordinator and at its executor. */
   leases: 6,
   /** Results not acknowledged yet; a capsule with one is not removed. */

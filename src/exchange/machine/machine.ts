@@ -152,6 +152,6 @@ function stateOf(
     bytes: 0,
     open: true,
     history: [{ at: now, status: 'pending' }],
-    life: { care, work: null },
+    life: { care, work: null, decisions: [] },
   };
 }

@@ -1,5 +1,6 @@
 import type { Assignment } from '../../../protocols/assignment/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import type { Decision } from '../../market/types.ts';
 import type { CapsuleRow } from '../../store/types.ts';
 
 export type Share = CapsuleRow['share'];
@@ -126,6 +127,8 @@ export interface Outcome {
 export interface Life {
   care: Care | null;
   work: Work | null;
+  /** Why it went where it went; kept in memory until it has ended. */
+  decisions: Decision[];
 }
 
 export type State = CapsuleRow<Life>;
