@@ -22,6 +22,7 @@ import { createLibp2pNetwork } from '../network/libp2p-network.ts';
 import { DatabaseCapsuleStore } from '../store/capsule-store.ts';
 import { openDatabase } from '../store/database.ts';
 import type { Database } from '../store/types.ts';
+import { Workflows } from '../workflow/tree.ts';
 import { archivesOf } from './archives.ts';
 import { findCapabilities } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
@@ -73,7 +74,13 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const version = packageVersion();
   const part = (name: string) => log.child({ part: name });
 
-  const db = await openDatabase({ directory, log: part('store'), ...(onFatal && { onFailure: onFatal }) });
+  const db = await openDatabase({
+    directory,
+    log: part('store'),
+    clock,
+    faults,
+    ...(onFatal && { onFailure: onFatal }),
+  });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = new DatabaseCapsuleStore({ db, clock });
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: config.credits.limit });
@@ -147,6 +154,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const api = createApi(
     {
       capsules: exchange,
+      workflows: new Workflows({ capsules }),
       archives: archivesOf({ capsules, explain: (id) => exchange.explain(id), signer, clock }),
       store: capsules,
       signDraft: draftSigner({ signer, crypto, clock }),

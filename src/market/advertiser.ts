@@ -41,7 +41,7 @@ const ASSUMED_ROUND_TRIP_MS: Readonly<Record<PeerInfo['ring'], number>> = {
 /** What this node sells; the engine is one. */
 export interface OffersSource {
   offers(): readonly {
-    capability: { id: string };
+    capability: { id: string; idempotent: boolean };
     price: number;
     estimatedLatency: number;
     detail?: Record<string, unknown>;
@@ -237,7 +237,8 @@ export class Advertiser implements Startable {
     const local = this.#parts.offers.offers().slice(0, LIMITS.capabilitiesPerAdvertisement);
     const plain = local.map(({ capability, price, estimatedLatency }): Offer => {
       const seconds = Math.min(estimatedLatency, MAX_LATENCY_S);
-      return { capabilityId: capability.id, price, estimatedLatency: seconds, locality: 'local' };
+      const { id: capabilityId, idempotent } = capability;
+      return { capabilityId, price, estimatedLatency: seconds, locality: 'local', idempotent };
     });
     let room = OFFER_BYTES - Buffer.byteLength(JSON.stringify(plain));
     return plain.map((offer, index) => {

@@ -23,6 +23,8 @@ export interface Entry extends Place {
   /** Seconds with the round trip. */
   latencySeconds: number;
   score: number;
+  /** Whether the same work may be run a second time. */
+  idempotent: boolean;
   detail: Record<string, unknown> | undefined;
 }
 

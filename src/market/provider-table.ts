@@ -204,22 +204,24 @@ export class ProviderTable {
       const rings = this.#capabilities.get(offer.capabilityId);
       if (rings !== undefined && sizeOf(rings) >= MAX_PROVIDERS_PER_CAPABILITY) return false;
     }
-    this.#place(node, { ...offer, detail: bounded(offer.detail) }, known);
+    this.#place(node, boundedOffer(offer), known);
     return true;
   }
 
   /** Puts an offer where its score belongs; where that is unchanged, only the numbers change. */
   #place(
     node: KnownNode,
-    offer: { capabilityId: string; price: number; estimatedLatency: number; detail: Entry['detail'] },
+    offer: Pick<Entry, 'capabilityId' | 'price' | 'estimatedLatency' | 'idempotent'> & {
+      detail?: Entry['detail'];
+    },
     known: Entry | undefined,
   ): void {
-    const { capabilityId, price, estimatedLatency, detail } = offer;
+    const { capabilityId, price, estimatedLatency, idempotent, detail } = offer;
     const { ring, roundTripMs } = node.standing;
     const latencySeconds = estimatedLatency + roundTripMs / 1000;
     const score = scoreOf(this.weights, price, latencySeconds, ring);
     const step = stepOf(score);
-    const estimate = { estimatedLatency, roundTripMs, latencySeconds, score, detail };
+    const estimate = { estimatedLatency, roundTripMs, latencySeconds, score, idempotent, detail };
     if (known !== undefined && known.step === step && known.price === price && known.ring === ring) {
       Object.assign(known, estimate);
       return;
@@ -260,14 +262,18 @@ export class ProviderTable {
   }
 
   #provider(entry: Entry): Provider {
-    const { nodeId, capabilityId, price, estimatedLatency, ring, roundTripMs, detail } = entry;
+    const { nodeId, capabilityId, price, estimatedLatency, ring, roundTripMs, idempotent, detail } = entry;
     const heardAt = this.#nodes.get(nodeId)?.heardAt ?? 0;
     const ageMs = this.#clock.monotonic() - heardAt;
-    const provider = { nodeId, capabilityId, price, estimatedLatency, ring, roundTripMs, ageMs };
+    const offered = { nodeId, capabilityId, price, estimatedLatency, idempotent };
+    const provider = { ...offered, ring, roundTripMs, ageMs };
     return detail === undefined ? provider : { ...provider, detail };
   }
 }
 
-function bounded(detail: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
-  return detail !== undefined && JSON.stringify(detail).length <= MAX_DETAIL_CHARS ? detail : undefined;
+/** Without a detail that is too long. */
+function boundedOffer({ detail, ...offer }: Omit<Offer, 'locality'>): Omit<Offer, 'locality'> {
+  return detail !== undefined && JSON.stringify(detail).length <= MAX_DETAIL_CHARS
+    ? { ...offer, detail }
+    : offer;
 }

@@ -37,6 +37,7 @@ interface Contender {
   readonly price: number;
   readonly latencySeconds: number;
   readonly score: number;
+  readonly idempotent: boolean;
   readonly step: number;
 }
 
@@ -46,19 +47,31 @@ interface Passed {
   reason: 'already_tried' | TransientReason;
   waitMs: number;
 }
-type TransientReason = 'busy' | 'silent' | 'circuit_open';
+type TransientReason = 'busy' | 'circuit_open';
 const PASSED_AS: Readonly<Record<Passed['reason'], string>> = {
   already_tried: 'It was tried before',
   busy: 'It is busy',
-  silent: 'It was silent',
   circuit_open: 'It kept failing',
 };
 
+export interface LocalOffer {
+  capability: { idempotent: boolean };
+  /** Credits. */
+  price: number;
+  /** Seconds. */
+  estimatedLatency: number;
+  detail?: Readonly<Record<string, unknown>>;
+}
+
 export interface SchedulerComponents {
   table: Pick<ProviderTable, 'rings' | 'entry' | 'weights'>;
-  /** What this node offers for a capability at this moment: credits and seconds. */
-  local(capabilityId: string): { price: number; estimatedLatency: number } | undefined;
-  health: { excluded(nodeId: string): TransientReason | undefined; waitMs(nodeId: string): number };
+  /** What this node offers for a capability at this moment; the engine's `offer` is one. */
+  local(capabilityId: string): LocalOffer | undefined;
+  health: {
+    excluded(nodeId: string, capabilityId: string): TransientReason | undefined;
+    waitMs(nodeId: string, capabilityId: string): number;
+    isSilent(nodeId: string): boolean;
+  };
   /** This node's own. */
   nodeId: string;
 }
@@ -84,6 +97,8 @@ class Choice {
   readonly #ranking: Candidate[] = [];
   readonly #excluded: Decision['excluded'] = [];
   readonly #passed: Passed[] = [];
+  /** They may be asked, after everybody else. */
+  readonly #silent: Contender[] = [];
 
   constructor(parts: SchedulerComponents, capsule: Capsule, options: ChooseOptions) {
     this.#parts = parts;
@@ -96,8 +111,10 @@ class Choice {
     const offer = parts.local(capsule.requestedCapability);
     if (offer === undefined) return;
     const { price, estimatedLatency: latencySeconds } = offer;
+    const { idempotent } = offer.capability;
     const score = scoreOf(parts.table.weights, price, latencySeconds, LOCAL);
-    this.#local = { nodeId: LOCAL, ring: LOCAL, price, latencySeconds, score, step: stepOf(score) };
+    const place = { nodeId: LOCAL, ring: LOCAL, step: stepOf(score) } as const;
+    this.#local = { ...place, price, latencySeconds, score, idempotent };
   }
 
   decide(): Decision {
@@ -106,6 +123,7 @@ class Choice {
     else if (restricted) this.#rankOne(this.#origin, 'not_granted');
     else this.#rankAll();
 
+    for (const contender of this.#silent) this.#rank(contender, '. It did not answer when it was last asked');
     const leastBad = this.#ranking.length === 0 && this.#passed.length > 0;
     if (leastBad) this.#rankLeastBad();
     return {
@@ -200,19 +218,24 @@ class Choice {
     const nodeId = contender.nodeId === LOCAL ? own : contender.nodeId;
     const tried = this.#options.tried;
     const wasTried = tried !== undefined && (tried.has(nodeId) || tried.has(contender.nodeId));
-    const reason = wasTried ? 'already_tried' : health.excluded(nodeId);
-    if (reason === undefined) return true;
-    this.#passed.push({ contender, reason, waitMs: health.waitMs(nodeId) });
+    const capabilityId = this.#capsule.requestedCapability;
+    const reason = wasTried ? 'already_tried' : health.excluded(nodeId, capabilityId);
+    if (reason === undefined) {
+      if (!health.isSilent(nodeId)) return true;
+      this.#silent.push(contender);
+      return false;
+    }
+    this.#passed.push({ contender, reason, waitMs: health.waitMs(nodeId, capabilityId) });
     this.#exclude(contender.nodeId, reason);
     return false;
   }
 
   #rank(contender: Contender, note: string): void {
     if (this.#ranking.length === MAX_RANKED) return;
-    const { nodeId, score, price, latencySeconds, ring } = contender;
+    const { nodeId, score, price, latencySeconds, ring, idempotent } = contender;
     const where = ring === LOCAL ? 'on this node' : `in ${ring}`;
     const reason = `Costs ${price} and takes ${rounded(latencySeconds)} s ${where}: score ${rounded(score)}${note}.`;
-    this.#ranking.push({ nodeId, score, price, latencySeconds, ring, reason });
+    this.#ranking.push({ nodeId, score, price, latencySeconds, ring, idempotent, reason });
   }
 
   #exclude(nodeId: string, reason: ExclusionReason): void {

@@ -10,6 +10,8 @@ export interface Provider {
   estimatedLatency: number;
   ring: Exclude<Ring, 'local'>;
   roundTripMs: number;
+  /** Whether the same work may be run a second time. */
+  idempotent: boolean;
   detail?: Record<string, unknown>;
   /** Milliseconds since the last advertisement, by this node's monotonic clock. */
   ageMs: number;
@@ -21,7 +23,6 @@ export type ExclusionReason =
   | 'circuit_open'
   | 'busy'
   | 'already_tried'
-  | 'silent'
   | 'not_requested';
 
 export interface Candidate {
@@ -31,6 +32,8 @@ export interface Candidate {
   price: number;
   latencySeconds: number;
   ring: Ring;
+  /** Whether it may be run a second time, by the offer's word. */
+  idempotent: boolean;
   /** One short sentence for `capsule explain`. */
   reason: string;
 }
@@ -65,15 +68,24 @@ export interface Scheduler {
   choose(capsule: Capsule, options: ChooseOptions): Decision;
 }
 
-/** Reports from the exchange: three cases with three treatments (design "Market and scheduler"). */
+/**
+ * Reports from whoever places orders. Busy, silent and failing are three cases with three treatments (node "Market and
+ * scheduler"), known for each capability of a node; only silence is of the node as a whole.
+ */
 export interface PeerHealth {
   /** Work is being handed to it: while its circuit is half-open, this is the one trial. */
-  attempted(nodeId: string): void;
+  attempted(nodeId: string, capabilityId: string): void;
   /** It said no for now: left out until `retryAfterMs` has passed. Not a failure. */
-  declinedBusy(nodeId: string, retryAfterMs: number): void;
-  /** It took the work and failed or died: counts towards opening its circuit. */
-  failed(nodeId: string): void;
-  /** It said nothing in time. Left out for a short while, not a failure yet. */
-  silent(nodeId: string): void;
-  succeeded(nodeId: string): void;
+  declinedBusy(nodeId: string, capabilityId: string, retryAfterMs: number): void;
+  /** It reported a failure. Only codes that are the provider's own fault count towards opening its circuit. */
+  failed(nodeId: string, capabilityId: string, code: string): void;
+  /** It took the work, and its connection or its heartbeats stopped: a failure, and it goes last until it is heard of. */
+  lost(nodeId: string, capabilityId: string): void;
+  /** It left an order unanswered: it goes last until it is heard of. */
+  silent(nodeId: string, capabilityId: string): void;
+  /** Anything came from it directly: a message, a connection, its own advertisement. */
+  heardOf(nodeId: string): void;
+  succeeded(nodeId: string, capabilityId: string): void;
+  /** It said that the capsule cannot be done, and another node did it: a failure. */
+  disproved(nodeId: string, capabilityId: string): void;
 }

@@ -12,6 +12,7 @@ import { MeshError } from '../lib/errors.ts';
 import { AddressBook } from './address-book.ts';
 import { BootstrapDialer } from './bootstrap-dialer.ts';
 import { DiscoveryDialer } from './discovery-dialer.ts';
+import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
 import { Gossip } from './gossip.ts';
@@ -69,6 +70,7 @@ class Libp2pNetwork implements Network {
   readonly #bootstrap: BootstrapDialer;
   readonly #discovery: DiscoveryDialer;
   readonly #addressBook: AddressBook;
+  readonly #encryption = new Encryption();
   #libp2p: MeshLibp2p | null = null;
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
@@ -146,7 +148,11 @@ class Libp2pNetwork implements Network {
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
     this.#peers.clear();
-    await stopWithin(this.#limits.stopTimeoutMs, libp2p, { clock: this.#clock, log: this.#log });
+    await stopWithin(this.#limits.stopTimeoutMs, libp2p, {
+      clock: this.#clock,
+      log: this.#log,
+      encryption: this.#encryption,
+    });
   }
 
   addresses(): string[] {
@@ -236,6 +242,7 @@ class Libp2pNetwork implements Network {
       announce,
       limits: this.#limits,
       gater: this.#gate.gater,
+      encryption: this.#encryption,
       penalty: (nodeId) => this.#penalties.of(nodeId),
       onDiscovered: this.#init.mdns === true ? this.#discovery.found : null,
     });

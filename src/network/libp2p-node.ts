@@ -1,5 +1,3 @@
-import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import { type GossipSub, gossipsub, StrictSign } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } from '@libp2p/interface';
@@ -10,7 +8,9 @@ import { webSockets } from '@libp2p/websockets';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
+import type { Encryption } from './encryption.ts';
 import type { NetworkLimits } from './limits.ts';
+import { guardedYamux } from './muxer.ts';
 
 export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
 export type MeshLibp2p = Libp2p<MeshServices>;
@@ -22,6 +22,7 @@ export interface Libp2pNodeInit {
   announce: readonly string[];
   limits: NetworkLimits;
   gater: ConnectionGater;
+  encryption: Encryption;
   /** Misbehaviour of a peer, from 0; subtracts from its gossip score. */
   penalty: (nodeId: string) => number;
   /** Called for what mDNS finds, again and again; null leaves mDNS off. */
@@ -30,8 +31,6 @@ export interface Libp2pNodeInit {
 
 /** Found by nodes of this mesh only, not by every libp2p program on the network. */
 const MDNS_SERVICE = '_capsule-mesh._udp.local';
-/** A receive window larger than this fills no link faster, and is memory a peer can hold. */
-const STREAM_WINDOW_BYTES = 4_194_304;
 /** A silent connection lives while pings pass, which is twice within this time. */
 const SOCKET_INACTIVITY_MS = 300_000;
 /** 8 rejected messages bring a peer below the graylist threshold of -80. */
@@ -54,8 +53,8 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
       }),
       webSockets(),
     ],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
+    connectionEncrypters: init.encryption.encrypters(),
+    streamMuxers: [guardedYamux()],
     // Every configured address or none: a node that listens on half of them is a mystery to its operator.
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
     connectionManager: {
@@ -99,7 +98,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
 export function stopWithin(
   ms: number,
   libp2p: MeshLibp2p,
-  { clock, log }: { clock: Clock; log: Logger },
+  { clock, log, encryption }: { clock: Clock; log: Logger; encryption: Encryption },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => {
@@ -107,6 +106,10 @@ export function stopWithin(
       for (const connection of libp2p.getConnections()) connection.abort(new Error('The node is stopping'));
       resolve();
     });
-    Promise.resolve(libp2p.stop()).then(resolve, reject).finally(cancel);
+    encryption
+      .flush()
+      .then(() => libp2p.stop())
+      .then(resolve, reject)
+      .finally(cancel);
   });
 }

@@ -11,3 +11,11 @@ export interface Disk {
   iterate(range: ScanRange): AsyncIterable<[key: string, value: string]>;
   close(): Promise<void>;
 }
+
+/** Ordered rows below a journal, which replays into them what they lost. */
+export interface Rows extends Omit<Disk, 'write'> {
+  /** All or nothing; never two at once. */
+  apply(writes: Write[]): Promise<void>;
+  /** Makes all that was applied before survive a power loss, and then `marks`: where these are found, so is all before. */
+  settle(marks: Write[]): Promise<void>;
+}

@@ -29,9 +29,8 @@ export const KEYSPACE_IDS = {
 
   // The engine.
   receipts: 32,
-  receiptsByHash: 33,
-  receiptsByCapsule: 34,
-  /** Heads: receipt chain, state root. */
+  // 33 and 34 were one index row for each receipt, by hash and by capsule.
+  /** How far the receipt chain was, now and then. */
   state: 35,
   /** Storage of capabilities: `<module>:<key>`. */
   capabilityStorage: 36,
@@ -39,6 +38,8 @@ export const KEYSPACE_IDS = {
   codeHashes: 38,
   latencies: 39,
   stateDigests: 40,
+  /** Hashes of receipts, a page in a row. */
+  receiptPages: 41,
 
   // The ledger.
   ledgerEntries: 48,

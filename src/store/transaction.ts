@@ -44,9 +44,11 @@ export class StagedTransaction implements Transaction {
 
   async commit(options: CommitOptions = {}): Promise<void> {
     this.#assertOpen();
-    this.#committed = true;
     this.#assertUnchanged();
-    await this.#host.apply(this.#writes, options);
+    // Throws `busy` before anything is applied: the same transaction can be committed when the disk has caught up.
+    const durable = this.#host.apply(this.#writes, options);
+    this.#committed = true;
+    await durable;
   }
 
   #stage(write: Write): void {

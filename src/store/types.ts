@@ -42,7 +42,8 @@ export interface Transaction extends Reader {
   /**
    * Makes the writes visible at once and resolves when they are synced to disk, in order of commit, several
    * transactions sharing one sync (group commit). Rejects with `storage_failed` once the disk failed; the
-   * database then refuses every further write.
+   * database then refuses every further write. Rejects with `busy`, and applies nothing, while the disk is too far behind:
+   * this same transaction may be committed later, and then `conflict` says whether it still holds.
    */
   commit(options?: CommitOptions): Promise<void>;
 }

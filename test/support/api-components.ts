@@ -88,7 +88,15 @@ export function memoryNode(clock: VirtualClock) {
           capsuleId,
           capabilityId: 'text.stats',
           ranking: [
-            { nodeId: 'local', score: 0, price: 0, latencySeconds: 0, ring: 'local', reason: 'Here.' },
+            {
+              nodeId: 'local',
+              score: 0,
+              price: 0,
+              latencySeconds: 0,
+              ring: 'local',
+              idempotent: true,
+              reason: 'Here.',
+            },
           ],
           excluded: [{ nodeId: NODE_ID, reason: 'busy' }],
           providersKnown: 1,
@@ -96,18 +104,6 @@ export function memoryNode(clock: VirtualClock) {
           leastBad: false,
         },
       ],
-      async workflow(id) {
-        const view = views.get(id);
-        if (view === undefined) return undefined;
-        const { status, executor, error, record } = view;
-        const { requestedCapability, receivedAt } = record;
-        const tree = { id, requestedCapability, status, executor, error, receiptHash: null, children: [] };
-        return { root: id, status, receivedAt, steps: 1, tree };
-      },
-      async workflows() {
-        const items = await Promise.all([...views.keys()].map((id) => components.capsules.workflow(id)));
-        return { items: items.filter((each) => each !== undefined), cursor: null };
-      },
       follow(listener, { since, capsuleId } = {}) {
         const follower = (event: MeshEvent): void => {
           if (capsuleId === undefined || event.capsuleId === capsuleId) listener(event);
@@ -115,6 +111,20 @@ export function memoryNode(clock: VirtualClock) {
         if (since !== undefined) remembered.filter((event) => event.sequence > since).forEach(follower);
         followers.add(follower);
         return () => void followers.delete(follower);
+      },
+    },
+    workflows: {
+      of(id) {
+        const view = views.get(id);
+        if (view === undefined) return undefined;
+        const { status, executor, error, record } = view;
+        const { requestedCapability, receivedAt } = record;
+        const tree = { id, requestedCapability, status, executor, error, receiptHash: null, children: [] };
+        return { root: id, status, receivedAt, steps: 1, tree };
+      },
+      async list() {
+        const items = [...views.keys()].map((id) => components.workflows.of(id));
+        return { items: items.filter((each) => each !== undefined), cursor: null };
       },
     },
     archives: {
@@ -158,6 +168,7 @@ export function memoryNode(clock: VirtualClock) {
           module: 'notify',
           price: 1,
           estimatedLatency: 0.5,
+          idempotent: true,
         },
       ],
       modules: () => [{ manifest, codeHash: '0'.repeat(64), state: 'ready', reason: null }],
@@ -166,8 +177,8 @@ export function memoryNode(clock: VirtualClock) {
       },
       receipts: {
         list: async () => ({ items: [], cursor: null }),
-        get: () => undefined,
-        ofCapsule: () => undefined,
+        get: async () => undefined,
+        at: () => undefined,
         verify: async () => ({ ok: true, receipts: 0, problems: [] }),
       },
       permissions: {
@@ -221,6 +232,7 @@ export function memoryNode(clock: VirtualClock) {
           ring: 'ring1',
           roundTripMs: 3,
           ageMs: 4,
+          idempotent: true,
         },
       ],
     },

@@ -78,7 +78,7 @@ export function beginLife(body: Body): Life {
     after: (ms, callback) => mortalTimer(life, body.clock, ms, callback),
   };
   const { medium, condition } = body.disk;
-  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log });
+  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log, clock });
   const capsules = new DatabaseCapsuleStore({ db, clock });
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: body.creditLimit });
   const faults = { hit: (point: string) => body.pass(life, point) };
@@ -125,7 +125,7 @@ function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () =
   };
 }
 
-/** All echo their payload, after `payload.ms` where that is there; `work.fail` fails with `payload.code`. */
+/** All echo their payload, after `payload.ms` where that is there, or fail with `payload.code`; `work.fail` always does. */
 function workModule(body: Body): ReturnType<typeof testModule> {
   const capabilities = Object.entries(body.offers).map(([id, price]) => ({
     id,
@@ -139,7 +139,7 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
   const work = async ({ capability, raw, payload }: Intent, api: CapabilityApi): Promise<JsonValue> => {
     body.onRun({ capability, raw, payload: { ...payload } });
-    if (capability === 'work.fail') {
+    if (capability === 'work.fail' || payload.code !== undefined) {
       throw Object.assign(new Error('It failed as it was asked to.'), { code: payload.code ?? 'internal' });
     }
     if (typeof payload.ms === 'number') await pause(body.clock, payload.ms, api);

@@ -68,7 +68,7 @@ describe('the provider table', () => {
             const known = model.get(step.nodeId);
             if (known !== undefined) known.standing = step.standing;
           } else if (step.kind === 'bid') {
-            const bid = { capabilityId: step.capability, price: 2, estimatedLatency: 1 };
+            const bid = { capabilityId: step.capability, price: 2, estimatedLatency: 1, idempotent: true };
             table.noteOffer(step.nodeId, bid, { ring: 'ring2', roundTripMs: 20 });
             const known = model.get(step.nodeId) ?? {
               heardAt: now,
@@ -93,6 +93,7 @@ describe('the provider table', () => {
                 capabilityId,
                 price,
                 estimatedLatency,
+                idempotent: true,
                 ...known.standing,
                 ageMs: now - known.heardAt,
               };

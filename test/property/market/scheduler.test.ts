@@ -30,7 +30,8 @@ const provider = fc.record({
   latency,
   ring: fc.constantFrom<RemoteRing>('ring1', 'ring2', 'global'),
   roundTripMs: fc.constantFrom(0, 5, 80, 300),
-  excluded: fc.constantFrom(undefined, undefined, undefined, 'busy' as const, 'silent' as const),
+  excluded: fc.constantFrom(undefined, undefined, undefined, 'busy' as const, 'circuit_open' as const),
+  silentOneIn: fc.constantFrom(1, 4, 4),
 });
 const situation = fc.record({
   providers: fc.array(provider, { maxLength: 200 }),
@@ -61,11 +62,18 @@ describe('the choice', () => {
         const tried = new Set(
           nodes.filter((_, index) => index % triedOneIn === 0).map((node) => node.nodeId),
         );
+        const silent = new Set(
+          nodes.filter((node, index) => index % node.silentOneIn === 0).map((node) => node.nodeId),
+        );
         const reasons = new Map(nodes.map((node) => [node.nodeId, node.excluded]));
         const scheduler = createScheduler({
           table,
-          local: () => local,
-          health: { excluded: (nodeId) => reasons.get(nodeId), waitMs: () => 1 },
+          local: () => local && { capability: { idempotent: true }, ...local },
+          health: {
+            excluded: (nodeId) => reasons.get(nodeId),
+            waitMs: () => 1,
+            isSilent: (nodeId) => silent.has(nodeId),
+          },
           nodeId: SELF,
         });
         const executionPolicy = preferredLocality === undefined ? null : { preferredLocality };
@@ -90,14 +98,15 @@ describe('the choice', () => {
           };
           eligible.push({ ...here, ring: 'local' });
         }
-        const rank = ({ ring, price, latencySeconds }: Option): [number, number, number] => [
+        const rank = ({ nodeId, ring, price, latencySeconds }: Option): [number, number, number, number] => [
+          silent.has(nodeId) ? 1 : 0,
           preferredLocality === undefined ? 0 : ORDERS[preferredLocality].indexOf(ring),
           stepOf(scoreOf(DEFAULT_WEIGHTS, price, latencySeconds, ring)),
           ring === 'local' ? 0 : 1,
         ];
         const expected = eligible
           .map(rank)
-          .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])
+          .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3])
           .slice(0, 16);
 
         expect(decision.leastBad).toBe(eligible.length === 0 && affordable.length > 0);

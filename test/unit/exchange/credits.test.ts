@@ -78,7 +78,12 @@ describe('a paid capsule', () => {
     const { mesh, a, b } = await pair();
     // Its next advertisement, soon after the two have met, would correct the belief.
     await mesh.advance(NEWCOMER_GAP_MS);
-    a.life.table.noteOffer(b.nodeId, { capabilityId: 'work.echo', price: 1, estimatedLatency: 0 });
+    a.life.table.noteOffer(b.nodeId, {
+      capabilityId: 'work.echo',
+      price: 1,
+      estimatedLatency: 0,
+      idempotent: true,
+    });
     expect(await a.run(pay(1))).toMatchObject({ status: 'failed', error: { code: 'payment_required' } });
     expect(b.runs).toEqual([]);
   });

@@ -162,7 +162,12 @@ describe('where nobody is known', () => {
         const { exchangeId } = message;
         void m.network.send(from, { ...refusal, exchangeId, capsuleId: message.capsule.id });
       });
-      a.life.table.noteOffer(m.nodeId, { capabilityId: 'work.echo', price: 0, estimatedLatency: 0 });
+      a.life.table.noteOffer(m.nodeId, {
+        capabilityId: 'work.echo',
+        price: 0,
+        estimatedLatency: 0,
+        idempotent: true,
+      });
     }
     const { id } = await a.submit(a.capsule());
     await mesh.advance(100);

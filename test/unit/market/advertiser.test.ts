@@ -44,7 +44,7 @@ class Shelf implements OffersSource {
 }
 
 const sells = (id: string, price = 1, estimatedLatency = 0.5, detail?: Record<string, unknown>) => {
-  const local = { capability: { id }, price, estimatedLatency };
+  const local = { capability: { id, idempotent: true }, price, estimatedLatency };
   return detail === undefined ? local : { ...local, detail };
 };
 
@@ -113,6 +113,18 @@ describe('the advertiser', () => {
     expect(near.table.all(10)).toMatchObject([{ ...expected, ring: 'ring1' }]);
     expect(far.table.all(10)).toMatchObject([expected]);
     expect(seller.table.all(10)).toEqual([]);
+  });
+
+  it('says of each offer whether the same work may be run twice', async () => {
+    const once = { ...sells('data.store'), capability: { id: 'data.store', idempotent: false } };
+    const { traders } = await market([new Shelf([sells('text.analyze'), once]), new Shelf()]);
+    for (const { advertiser } of traders) await advertiser.start();
+    await settle();
+    const heard = at(traders, 1).table.all(9);
+    expect(heard.map(({ capabilityId, idempotent }) => [capabilityId, idempotent])).toEqual([
+      ['data.store', false],
+      ['text.analyze', true],
+    ]);
   });
 
   it('tells a peer that has just connected directly, since gossip may not know yet that it listens', async () => {
@@ -339,8 +351,16 @@ describe('the advertiser', () => {
     const [seller, buyer] = [at(traders, 0), at(traders, 1)];
     for (const { advertiser } of traders) await advertiser.start();
     await settle();
-    buyer.advertiser.noteBid(seller.network.nodeId, 'text.stats', { price: 2, estimatedLatency: 3 });
-    buyer.advertiser.noteBid(buyer.network.nodeId, 'text.stats', { price: 0, estimatedLatency: 0 });
+    buyer.advertiser.noteBid(seller.network.nodeId, 'text.stats', {
+      price: 2,
+      estimatedLatency: 3,
+      idempotent: true,
+    });
+    buyer.advertiser.noteBid(buyer.network.nodeId, 'text.stats', {
+      price: 0,
+      estimatedLatency: 0,
+      idempotent: true,
+    });
     expect(buyer.table.all(10)).toMatchObject([
       { nodeId: seller.network.nodeId, capabilityId: 'text.stats', price: 2, estimatedLatency: 3 },
     ]);

@@ -37,6 +37,7 @@ describe('the provider table', () => {
         estimatedLatency: 1.5,
         ring: 'ring1',
         roundTripMs: 2,
+        idempotent: true,
         detail: { model: 'gemma' },
         ageMs: 1_500,
       },
@@ -61,6 +62,16 @@ describe('the provider table', () => {
     ]);
     expect(table.all(3)).toHaveLength(3);
     expect(table.capabilities().sort()).toEqual(['ai.chat', 'text.stats']);
+  });
+
+  it('takes the newest word on whether work may run twice, where nothing else changed', () => {
+    const { table, hear } = setup();
+    hear(alice, 1, [{ ...offer('data.store'), idempotent: false }]);
+    expect(table.all(1)).toMatchObject([{ idempotent: false }]);
+    hear(alice, 2, [{ ...offer('data.store'), idempotent: true }]);
+    expect(table.all(1)).toMatchObject([{ idempotent: true }]);
+    table.noteOffer(alice, { ...offer('data.store'), idempotent: false });
+    expect(table.all(1)).toMatchObject([{ idempotent: false }]);
   });
 
   it('replaces everything a node offered', () => {
@@ -192,11 +203,19 @@ describe('the provider table', () => {
   it('takes a bid as an offer beside the others, until the next advertisement', () => {
     const { table, hear, names } = setup();
     hear(alice, 1, [{ ...offer('text.stats', 1), detail: { words: true } }]);
-    expect(table.noteOffer(alice, { capabilityId: 'ai.chat', price: 2, estimatedLatency: 3 })).toBe(true);
-    table.noteOffer(alice, { capabilityId: 'text.stats', price: 4, estimatedLatency: 0 });
+    expect(
+      table.noteOffer(alice, { capabilityId: 'ai.chat', price: 2, estimatedLatency: 3, idempotent: true }),
+    ).toBe(true);
+    table.noteOffer(alice, { capabilityId: 'text.stats', price: 4, estimatedLatency: 0, idempotent: true });
     expect(names()).toEqual(['ai.chat', 'text.stats']);
     expect(table.all(2)[1]).toMatchObject({ price: 4, detail: { words: true } });
-    expect(table.noteOffer(bob, { capabilityId: 'ai.chat', price: 0, estimatedLatency: 0 }, NEAR)).toBe(true);
+    expect(
+      table.noteOffer(
+        bob,
+        { capabilityId: 'ai.chat', price: 0, estimatedLatency: 0, idempotent: true },
+        NEAR,
+      ),
+    ).toBe(true);
     expect(hear(bob, 1, [offer('ai.embed')])).toBe('applied');
     expect(table.entry(bob, 'ai.chat')).toBeUndefined();
     hear(alice, 2, [offer('text.stats', 1)]);
@@ -226,7 +245,9 @@ describe('the provider table', () => {
       table.apply({ nodeId, sequence, capabilities: [offer('text.stats')] });
     for (let index = 0; index < MAX_NODES; index++) apply(`node-${index}`);
     expect(apply(alice)).toBe('full');
-    expect(table.noteOffer(bob, { capabilityId: 'ai.chat', price: 0, estimatedLatency: 0 })).toBe(false);
+    expect(
+      table.noteOffer(bob, { capabilityId: 'ai.chat', price: 0, estimatedLatency: 0, idempotent: true }),
+    ).toBe(false);
     expect(apply('node-0', 2)).toBe('applied');
     expect(table.size).toBe(MAX_NODES);
     table.remove('node-7');

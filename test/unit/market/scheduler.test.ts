@@ -29,7 +29,8 @@ function setup(sellers: Seller[], here?: { price: number; estimatedLatency: numb
     table.apply({ nodeId: nodeNamed(name), sequence: 1, capabilities }, { ring, roundTripMs });
   }
   const health = new PeerHealthTracker({ clock });
-  const local = (capabilityId: string) => (capabilityId === CAPABILITY ? here : undefined);
+  const local = (capabilityId: string) =>
+    capabilityId === CAPABILITY ? here && { capability: { idempotent: true }, ...here } : undefined;
   const scheduler = createScheduler({ table, health, local, nodeId: SELF });
   const choose = (
     fields: Partial<Capsule> & { amount?: number } = {},
@@ -69,6 +70,7 @@ describe('the score', () => {
         price: 1,
         latencySeconds: 4,
         ring: 'local',
+        idempotent: true,
         reason: 'Costs 1 and takes 4 s on this node: score 3.',
       },
       {
@@ -77,9 +79,16 @@ describe('the score', () => {
         price: 2,
         latencySeconds: 1.5,
         ring: 'ring2',
+        idempotent: true,
         reason: 'Costs 2 and takes 1.5 s in ring2: score 3.35.',
       },
     ]);
+  });
+
+  it('says of each whether it may run the work twice', () => {
+    const { table, choose } = setup([{ name: 'alice' }]);
+    table.noteOffer(nodeNamed('alice'), { ...offer(CAPABILITY), idempotent: false });
+    expect(choose().ranking.map(({ idempotent }) => idempotent)).toEqual([false]);
   });
 
   it('has configurable weights', () => {
@@ -206,22 +215,32 @@ describe('who is left out for now', () => {
 
   it('is named with the reason, and the others are ranked', () => {
     const { choose, health } = setup(sellers);
-    health.declinedBusy(nodeNamed('alice'), 1_000);
-    health.silent(nodeNamed('bob'));
-    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 1_000);
+    health.silent(nodeNamed('bob'), CAPABILITY);
+    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'), CAPABILITY, 'internal');
     const decision = choose({}, { tried: new Set([nodeNamed('dave')]) });
-    expect(ranked(decision)).toEqual(['erin']);
+    expect(ranked(decision)).toEqual(['erin', 'bob']);
+    expect(decision.ranking[1]?.reason).toMatch(/\. It did not answer when it was last asked\.$/);
     expect(excluded(decision)).toEqual({
       alice: 'busy',
-      bob: 'silent',
       carol: 'circuit_open',
       dave: 'already_tried',
     });
   });
 
+  it('goes last, in the order of the scores, while it is silent', () => {
+    const { choose, health } = setup(sellers, { price: 0, estimatedLatency: 60 });
+    for (const name of ['bob', 'alice', 'carol']) health.silent(nodeNamed(name), CAPABILITY);
+    const decision = choose({}, { tried: new Set([nodeNamed('carol')]) });
+    expect(ranked(decision)).toEqual(['dave', 'erin', LOCAL, 'alice', 'bob']);
+    expect(excluded(decision)).toEqual({ carol: 'already_tried' });
+    health.heardOf(nodeNamed('bob'));
+    expect(ranked(choose())).toEqual(['bob', 'dave', 'erin', LOCAL, 'alice', 'carol']);
+  });
+
   it('comes back when its time has passed', async () => {
     const { clock, choose, health } = setup(sellers);
-    health.declinedBusy(nodeNamed('alice'), 1_000);
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 1_000);
     await clock.advance(1_000);
     expect(ranked(choose())[0]).toBe('alice');
   });
@@ -234,15 +253,15 @@ describe('who is left out for now', () => {
       expect(excluded(decision)).toEqual({ [LOCAL]: 'already_tried' });
     }
     const { choose, health } = setup(sellers, here);
-    health.declinedBusy(SELF, 1_000);
+    health.declinedBusy(SELF, CAPABILITY, 1_000);
     expect(excluded(choose())).toEqual({ [LOCAL]: 'busy' });
   });
 
   it('is tried all the same when everybody is left out, the soonest first and the tried last', () => {
     const { choose, health } = setup(sellers.slice(0, 4));
-    health.declinedBusy(nodeNamed('alice'), 5_000);
-    health.declinedBusy(nodeNamed('bob'), 500);
-    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 5_000);
+    health.declinedBusy(nodeNamed('bob'), CAPABILITY, 500);
+    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'), CAPABILITY, 'internal');
     const decision = choose({}, { tried: new Set([nodeNamed('dave')]) });
     expect(decision.leastBad).toBe(true);
     expect(ranked(decision)).toEqual(['bob', 'alice', 'carol', 'dave']);
@@ -252,8 +271,8 @@ describe('who is left out for now', () => {
 
   it('is not tried when the price, the grant or the request leaves it out', () => {
     const { choose, health } = setup([{ name: 'alice', price: 1 }, { name: 'bob' }]);
-    health.declinedBusy(nodeNamed('alice'), 5_000);
-    health.silent(nodeNamed('bob'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 5_000);
+    health.silent(nodeNamed('bob'), CAPABILITY);
     expect(ranked(choose())).toEqual(['bob']);
     expect(choose({}, { only: nodeNamed('alice') }).ranking).toEqual([]);
     expect(choose({ privacyRule: 'restricted' }).ranking).toEqual([]);
@@ -264,7 +283,7 @@ describe('who is left out for now', () => {
   it('is passed over however many are', () => {
     const busy = Array.from({ length: 1_000 }, (_, i): Seller => ({ name: `${i}` }));
     const { choose, health } = setup([...busy, { name: 'alice', latency: 50 }]);
-    for (const { name } of busy) health.declinedBusy(nodeNamed(name), 1_000);
+    for (const { name } of busy) health.declinedBusy(nodeNamed(name), CAPABILITY, 1_000);
     expect(ranked(choose())).toEqual(['alice']);
   });
 });
@@ -294,9 +313,9 @@ describe('the preferred locality', () => {
     expect(decision.ranking[1]?.reason).not.toContain('preferred');
   });
 
-  it('leaves the ring when nobody there may be tried', () => {
+  it('leaves the ring when nobody there answers', () => {
     const { choose, health } = setup(sellers, here);
-    health.silent(nodeNamed('bob'));
+    health.silent(nodeNamed('bob'), CAPABILITY);
     expect(ranked(choose({ executionPolicy: { preferredLocality: 'ring2' } }))[0]).toBe('alice');
   });
 });

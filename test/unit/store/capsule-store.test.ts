@@ -68,8 +68,8 @@ describe('DatabaseCapsuleStore', () => {
   let store: DatabaseCapsuleStore;
   beforeEach(() => {
     disk = new CountingDisk();
-    db = new BufferedDatabase({ disk, log: silentLog });
     clock = new VirtualClock();
+    db = new BufferedDatabase({ disk, log: silentLog, clock });
     store = new DatabaseCapsuleStore({ db, clock });
   });
 

@@ -1,0 +1,393 @@
+import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import { chargesByPrice } from '../../capsule/roles.ts';
+import { identityOf } from '../../capsule/identity.ts';
+import { type Draft, LONGEST_RETRY_PAUSE_MS } from './draft.ts';
+import type { Choosable, Event } from './event.ts';
+import {
+  ASKED_PER_ROUND,
+  type Care,
+  type Grant,
+  KEPT_GRANTS,
+  KEPT_TRIES,
+  newestGrant,
+  UNPROVEN_TRIES,
+} from './state.ts';
+import { cancelled, canPass, expired, neverBegan } from './verdicts.ts';
+
+/*
+ * The coordinator: finds somebody, grants leases one after the other, learns from how each ends, and gives up (node
+ * "Waiting", "Retrying"; protocol "Assignment"). Accepting a result is the submitter's, in `submitter.ts`.
+ */
+
+type Of<T extends Event['type']> = Extract<Event, { type: T }>;
+
+/** The scheduler's answer to `choosing`. */
+export function onChosen(draft: Draft, event: Of<'chosen'>): void {
+  const { care } = draft;
+  if (care?.phase.kind !== 'choosing') return;
+  if (draft.state.expiresAt <= draft.now) return giveUp(draft, expired(lastError(care)));
+  const { self } = draft.setting;
+  const refusals = [...care.asked];
+  const tried = new Map(care.tries.map(({ executor, error, at }) => [executor, { error, at }]));
+  let repeated: { candidate: Choosable; at: number } | undefined;
+  let barred = false;
+  for (const candidate of event.ranking) {
+    const { nodeId } = candidate;
+    if (refusals.some(({ executor }) => executor === nodeId)) continue;
+    if (care.unknownRun && !mayRepeat(draft, candidate)) {
+      barred = true;
+      continue;
+    }
+    if (!candidate.proven && nodeId !== self && care.unproven >= UNPROVEN_TRIES) continue;
+    if (nodeId === self && event.local !== null) {
+      refusals.push({ executor: self, error: event.local });
+      continue;
+    }
+    const failed = tried.get(nodeId);
+    if (failed === undefined) {
+      if (refusals.length >= ASKED_PER_ROUND) break;
+      draft.tend({ asked: refusals });
+      return grant(draft, candidate);
+    }
+    // Others first; the one that failed longest ago after them, where its failure can pass.
+    if (canPass(failed.error) && (repeated === undefined || failed.at < repeated.at))
+      repeated = { candidate, at: failed.at };
+  }
+  draft.tend({ asked: refusals });
+  if (repeated !== undefined) return again(draft, repeated.candidate, repeated.at);
+  if (barred) return giveUp(draft, interrupted());
+  nobodyLeft(draft, event);
+}
+
+/** The same node once more, after a pause that grows with every failure. */
+function again(draft: Draft, candidate: Choosable, failedAt: number): void {
+  const { care } = draft;
+  if (care === null) return;
+  const { retryMs } = draft.setting.limits;
+  const pause = Math.min(retryMs * 2 ** Math.max(0, care.tries.length - 1), LONGEST_RETRY_PAUSE_MS);
+  const at = failedAt + pause;
+  if (at <= draft.now) return grant(draft, candidate);
+  wait(draft, { again: at, error: lastError(care) ?? interrupted(), searchMs: draft.setting.limits.searchMs });
+}
+
+function nobodyLeft(draft: Draft, { nobody, hopeless }: Of<'chosen'>): void {
+  const { care } = draft;
+  if (care === null) return;
+  const { limits } = draft.setting;
+  const failure = care.tries.at(-1)?.error;
+  // Every node that is known has said that no retry of its own helps.
+  if (failure !== undefined && care.tries.every(({ error }) => !canPass(error)))
+    return giveUp(draft, failure);
+  const error = failure ?? care.asked.at(-1)?.error ?? nobody;
+  wait(draft, { again: null, error, searchMs: hopeless ? limits.hopelessMs : limits.searchMs });
+}
+
+function wait(
+  draft: Draft,
+  { again: at, error, searchMs }: { again: number | null; error: ErrorBody; searchMs: number },
+): void {
+  const { care, capsule, now } = draft;
+  if (care === null) return;
+  // A capsule that says when it expires is sought a provider for until then.
+  const limit = capsule.executionPolicy?.expiresAt === undefined ? now + searchMs : draft.state.expiresAt;
+  const until = Math.min(care.searchUntil ?? limit, draft.state.expiresAt);
+  if (until <= now) return giveUp(draft, error);
+  const open = capsule.privacyRule === 'public' && care.only === null;
+  draft.tend({ searchUntil: until, asked: [], phase: { kind: 'waiting', until, again: at, open, error } });
+  if (draft.state.status !== 'announced') {
+    draft.set({ executor: null });
+    draft.become('announced', `nobody can take it now: ${error.code}`);
+  }
+}
+
+function grant(draft: Draft, { nodeId, price, idempotent, proven }: Choosable): void {
+  const { care, state, capsule, now } = draft;
+  if (care === null) return;
+  const { self, identity, limits } = draft.setting;
+  const { acceptTimeoutMs, graceMs, maxRunMs } = limits;
+  const runMs = capsule.executionPolicy?.timeout ?? maxRunMs;
+  const epoch = state.epoch + 1;
+  const lease = {
+    capsuleId: state.id,
+    executor: identityOf(nodeId),
+    epoch,
+    price: nodeId === self ? 0 : agreedPrice(draft, price),
+    grantedAt: now,
+    expiresAt: Math.min(state.expiresAt, now + acceptTimeoutMs + runMs + 2 * graceMs),
+    coordinator: identity,
+  };
+  const granted: Grant = {
+    lease,
+    executor: nodeId,
+    mayRepeat: mayRepeat(draft, { idempotent }),
+    void: false,
+  };
+  draft.tend({
+    grants: [...care.grants, granted].slice(-KEPT_GRANTS),
+    unproven: care.unproven + (proven || nodeId === self ? 0 : 1),
+    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered' },
+  });
+  draft.set({ executor: nodeId, epoch, attempts: care.tries.length + 1 });
+  draft.become('executing', `assigned to ${nodeId === self ? 'this node' : nodeId}`);
+  if (nodeId !== self) return;
+  const { mayRepeat: repeatable } = granted;
+  draft.do({ kind: 'running', lease, mayRepeat: repeatable, crashes: 0, stop: null, lapsed: false });
+}
+
+/** What the lease of another node names: its offer where the rule charges by price, else the amount. */
+function agreedPrice({ capsule, setting }: Draft, offered: number): number {
+  if (capsule.paymentRule === null) return 0;
+  if (setting.identity !== capsule.originIdentity) return 0;
+  return chargesByPrice(capsule) ? offered : capsule.paymentRule.amount;
+}
+
+function mayRepeat({ capsule }: Draft, { idempotent }: Pick<Choosable, 'idempotent'>): boolean {
+  return idempotent && capsule.executionPolicy?.atMostOnce !== true;
+}
+
+export function onChanged(draft: Draft): void {
+  if (draft.care?.phase.kind === 'waiting') choose(draft);
+}
+
+function choose(draft: Draft): void {
+  draft.to({ kind: 'choosing' });
+}
+
+/** Also late: whoever was given up as silent or lost, and is at it after all, keeps the lease while no other has it. */
+const TAKES_ACCEPTANCE: ReadonlySet<string> = new Set(['ordered', 'waiting', 'learning']);
+
+export function onAccepted(draft: Draft, { from, epoch }: Of<'accepted'>): void {
+  const grant = current(draft, from, epoch);
+  const kind = draft.care?.phase.kind;
+  if (grant === undefined || grant.void || kind === undefined || !TAKES_ACCEPTANCE.has(kind)) return;
+  const timeout = draft.capsule.executionPolicy?.timeout;
+  const { graceMs } = draft.setting.limits;
+  const endBy = timeout === undefined ? grant.lease.expiresAt + graceMs : draft.now + timeout + graceMs;
+  draft.tend({ phase: { kind: 'running', endBy }, searchUntil: null });
+  draft.set({ executor: from });
+  draft.become('executing');
+}
+
+export function onDeclined(draft: Draft, { from, epoch, error, retryAfterMs }: Of<'declined'>): void {
+  const grant = current(draft, from, epoch);
+  const kind = draft.care?.phase.kind;
+  if (grant === undefined) return;
+  // After it took the order, a refusal means that it lost the work.
+  if (kind === 'running') return onUnknown(draft, { type: 'unknown', from });
+  if (kind === 'cancelling') return draft.end('failed', { error: cancelled() });
+  if (kind !== 'ordered' && kind !== 'learning') return;
+  if (error.code === 'busy') draft.note({ kind: 'busy', node: from, retryAfterMs });
+  passOn(draft, grant, error);
+}
+
+/** It never had the order, so nothing of it was begun. */
+export function onUnreachable(draft: Draft, { epoch }: Of<'unreachable'>): void {
+  const grant = newest(draft, epoch);
+  if (grant === undefined || draft.care?.phase.kind !== 'ordered') return;
+  draft.note({ kind: 'silent', node: grant.executor });
+  passOn(draft, grant, { code: 'unreachable', message: 'The node cannot be reached.' });
+}
+
+export function onSilent(draft: Draft, { epoch }: Of<'silent'>): void {
+  const grant = newest(draft, epoch);
+  if (grant === undefined || draft.care?.phase.kind !== 'ordered') return;
+  draft.note({ kind: 'silent', node: grant.executor });
+  if (!grant.mayRepeat) return learn(draft, grant, false);
+  refuse(draft, grant.executor, { code: 'timeout', message: 'The node did not answer the order.' });
+  choose(draft);
+}
+
+export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
+  const grant = newest(draft, epoch);
+  const kind = draft.care?.phase.kind;
+  if (grant === undefined) return;
+  if (kind === 'ordered') return onSilent(draft, { type: 'silent', epoch });
+  if (kind !== 'running') return;
+  draft.note({ kind: 'lost', node: grant.executor });
+  if (!grant.mayRepeat) return learn(draft, grant, true);
+  fail(draft, grant, { code: 'interrupted', message: 'The node that ran it was lost.' });
+}
+
+/** Its executor has no memory of it: it never came, or it is gone. */
+export function onUnknown(draft: Draft, { from }: Of<'unknown'>): void {
+  const { care } = draft;
+  const grant = care === null ? undefined : newestGrant(care);
+  if (care === null || grant?.executor !== from) return;
+  const { phase } = care;
+  if (phase.kind === 'cancelling') return draft.end('failed', { error: cancelled() });
+  const taken = phase.kind === 'running' || (phase.kind === 'learning' && phase.taken);
+  if (phase.kind === 'learning' && !phase.taken)
+    return passOn(draft, grant, { code: 'unreachable', message: 'The order never came.' });
+  if (!taken) return;
+  const lost: ErrorBody = { code: 'interrupted', message: 'The node that ran it has lost it.' };
+  draft.note({ kind: 'failed', node: from, code: lost.code });
+  if (grant.mayRepeat) fail(draft, grant, lost);
+  else giveUp(draft, interrupted());
+}
+
+/** An execution under the newest lease ended badly, whoever says so; `learnt` by receipt or silence. */
+export function fail(draft: Draft, grant: Grant, error: ErrorBody): void {
+  const { care } = draft;
+  if (care === null) return;
+  const { executor, lease } = grant;
+  const attempt = { executor, epoch: lease.epoch, error, at: draft.now };
+  const tries = [...care.tries, attempt].slice(-KEPT_TRIES);
+  draft.tend({ tries, searchUntil: null });
+  draft.become('executing', `failed at ${executor}: ${error.code}`);
+  // What may not run twice, and may have begun, is not tried again.
+  if (!grant.mayRepeat && !neverBegan(error)) return giveUp(draft, error);
+  const retries = draft.capsule.executionPolicy?.maxRetries ?? draft.setting.limits.maxRetries;
+  if (tries.length > retries) return giveUp(draft, error);
+  choose(draft);
+}
+
+/** What the state itself asked for has come. */
+export function onDue(draft: Draft): void {
+  const { care, now } = draft;
+  if (care === null) return;
+  const { phase } = care;
+  const { graceMs } = draft.setting.limits;
+  const over = draft.state.expiresAt + (phase.kind === 'waiting' ? 0 : graceMs) <= now;
+  switch (phase.kind) {
+    case 'waiting':
+      if (over) return giveUp(draft, expired(phase.error));
+      if (phase.until <= now) return giveUp(draft, phase.error);
+      if (phase.again !== null && phase.again <= now) choose(draft);
+      return;
+    case 'ordered':
+      if (over) giveUp(draft, expired(lastError(care)));
+      return;
+    case 'running': {
+      const grant = newestGrant(care);
+      if (over) return giveUp(draft, expired(lastError(care)));
+      if (grant === undefined || phase.endBy > now) return;
+      draft.reply({ kind: 'cancel', to: grant.executor, epoch: grant.lease.epoch });
+      draft.note({ kind: 'failed', node: grant.executor, code: 'timeout' });
+      if (!grant.mayRepeat) return learn(draft, grant, true);
+      return fail(draft, grant, { code: 'timeout', message: 'The node did not end the work in time.' });
+    }
+    case 'learning':
+      if (over || phase.until <= now) giveUp(draft, interrupted());
+      return;
+    case 'cancelling':
+      if (over || phase.until <= now) draft.end('failed', { error: cancelled() });
+      return;
+    case 'elsewhere':
+      if (over) giveUp(draft, expired(null));
+      return;
+    case 'choosing':
+    case 'here':
+    case 'ended':
+      return;
+  }
+}
+
+/** When the state wants to be looked at again; infinite where only others can move it. */
+export function careDue({ phase }: Care, expiresAt: number, graceMs: number): number {
+  const end = expiresAt + graceMs;
+  switch (phase.kind) {
+    case 'waiting':
+      return Math.min(phase.until, phase.again ?? phase.until, expiresAt);
+    case 'running':
+      return Math.min(phase.endBy, end);
+    case 'learning':
+    case 'cancelling':
+      return Math.min(phase.until, end);
+    case 'ordered':
+    case 'elsewhere':
+      return end;
+    case 'choosing':
+    case 'here':
+    case 'ended':
+      return Number.POSITIVE_INFINITY;
+  }
+}
+
+export function onCancel(draft: Draft): void {
+  const { care, state, setting } = draft;
+  if (care === null) return;
+  const until = draft.now + setting.limits.graceMs;
+  switch (care.phase.kind) {
+    case 'waiting':
+    case 'choosing':
+      return giveUp(draft, cancelled());
+    case 'ordered':
+    case 'running':
+    case 'learning': {
+      const at = newestGrant(care)?.executor ?? setting.self;
+      return draft.to({ kind: 'cancelling', at, until });
+    }
+    case 'elsewhere':
+      return draft.to({ kind: 'cancelling', at: state.coordinator, until });
+    case 'here':
+      if (draft.work?.kind === 'running' && draft.work.stop === null)
+        draft.do({ ...draft.work, stop: cancelled() });
+      return;
+    case 'cancelling':
+    case 'ended':
+      return;
+  }
+}
+
+export function onCancelConfirmed(draft: Draft, { from }: Of<'cancel_confirmed'>): void {
+  const phase = draft.care?.phase;
+  if (phase?.kind === 'cancelling' && phase.at === from) giveUp(draft, cancelled());
+}
+
+/** The one who coordinated this step does not any more: the submitter does it itself. */
+export function onHandedBack(draft: Draft, { from, begun }: Of<'handed_back'>): void {
+  const { care, state } = draft;
+  if (care === null || state.coordinator !== from) return;
+  if (care.phase.kind === 'cancelling') return giveUp(draft, cancelled());
+  if (care.phase.kind !== 'elsewhere') return;
+  draft.set({ coordinator: draft.setting.self });
+  draft.tend({ unknownRun: begun });
+  choose(draft);
+}
+
+/** Nobody will do it any more. A coordinator that is not the submitter tells that one, who may go on. */
+export function giveUp(draft: Draft, error: ErrorBody): void {
+  const { care, state, setting } = draft;
+  const begun = care !== null && care.grants.some((grant) => !grant.void);
+  draft.end('failed', { error });
+  if (state.submitter !== setting.self && care !== null)
+    draft.reply({ kind: 'hand_back', to: state.submitter, begun });
+}
+
+function learn(draft: Draft, { lease }: Grant, taken: boolean): void {
+  const until = Math.min(lease.expiresAt, draft.now + draft.setting.limits.learnMs);
+  draft.to({ kind: 'learning', until, taken });
+}
+
+/** This lease is void, and its node is not asked again in this round. */
+function passOn(draft: Draft, grant: Grant, error: ErrorBody): void {
+  const { care } = draft;
+  if (care === null) return;
+  draft.tend({ grants: care.grants.map((each) => (each === grant ? { ...each, void: true } : each)) });
+  refuse(draft, grant.executor, error);
+  choose(draft);
+}
+
+function refuse(draft: Draft, executor: string, error: ErrorBody): void {
+  const asked = draft.care?.asked ?? [];
+  draft.tend({ asked: [...asked, { executor, error }].slice(-ASKED_PER_ROUND) });
+}
+
+function newest({ care }: Draft, epoch: number): Grant | undefined {
+  const grant = care === null ? undefined : newestGrant(care);
+  return grant?.lease.epoch === epoch ? grant : undefined;
+}
+
+function current(draft: Draft, from: string, epoch: number): Grant | undefined {
+  const grant = newest(draft, epoch);
+  return grant?.executor === from ? grant : undefined;
+}
+
+function lastError({ tries, asked }: Care): ErrorBody | null {
+  return tries.at(-1)?.error ?? asked.at(-1)?.error ?? null;
+}
+
+function interrupted(): ErrorBody {
+  const message = 'It may have been run, with an outcome that cannot be learnt, and may not run twice.';
+  return { code: 'interrupted', message };
+}

@@ -1,0 +1,157 @@
+import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
+import { expiryOf } from '../../capsule/roles.ts';
+import * as coordinator from './coordinator.ts';
+import { Draft, type Setting } from './draft.ts';
+import type { Change } from './effect.ts';
+import type { Event } from './event.ts';
+import * as executor from './executor.ts';
+import type { Care, Share, State } from './state.ts';
+import { onInvalid, onResult } from './submitter.ts';
+
+/**
+ * A capsule's life on one node (node "One way for a capsule"): `(state, event, now) -> (state, what belongs to its
+ * batch, what is answered)`. Pure: no I/O, no clock, no randomness. `effectsOf` says what the new state asks for.
+ * An event that the state has no use for changes nothing.
+ */
+export function step(state: State | undefined, capsule: Capsule, event: Event, setting: Setting): Change {
+  if (state !== undefined) return take(new Draft(state, capsule, setting), event);
+  const born = bear(event, setting);
+  if (born === undefined) throw new TypeError(`No capsule is known that "${event.type}" could be about.`);
+  const draft = new Draft(born, capsule, setting, undefined);
+  draft.write({ kind: 'capsule', capsule });
+  return take(draft, event);
+}
+
+function take(draft: Draft, event: Event): Change {
+  apply(draft, event);
+  return draft.finish();
+}
+
+function apply(draft: Draft, event: Event): void {
+  switch (event.type) {
+    case 'submitted':
+    case 'spawned':
+      return;
+    case 'chosen':
+      return coordinator.onChosen(draft, event);
+    case 'changed':
+      return coordinator.onChanged(draft);
+    case 'accepted':
+      return coordinator.onAccepted(draft, event);
+    case 'declined':
+      return coordinator.onDeclined(draft, event);
+    case 'unreachable':
+      return coordinator.onUnreachable(draft, event);
+    case 'silent':
+      return coordinator.onSilent(draft, event);
+    case 'lost':
+      return coordinator.onLost(draft, event);
+    case 'unknown':
+      return coordinator.onUnknown(draft, event);
+    case 'handed_back':
+      return coordinator.onHandedBack(draft, event);
+    case 'cancel':
+      return coordinator.onCancel(draft);
+    case 'cancel_confirmed':
+      return coordinator.onCancelConfirmed(draft, event);
+    case 'result':
+      return onResult(draft, event);
+    case 'invalid':
+      return onInvalid(draft, event);
+    case 'ordered':
+      return executor.onOrdered(draft, event);
+    case 'ran':
+      return executor.onRan(draft, event);
+    case 'stopped':
+      return executor.onStopped(draft, event);
+    case 'parted':
+      return executor.onParted(draft, event);
+    case 'abandoned':
+      return executor.onAbandoned(draft);
+    case 'acknowledged':
+      return executor.onAcknowledged(draft, event);
+    case 'refused':
+      return executor.onRefused(draft, event);
+    case 'restarted':
+      return executor.onRestarted(draft, event);
+    case 'due':
+      coordinator.onDue(draft);
+      return executor.onWorkDue(draft);
+  }
+}
+
+/** The state that a capsule begins its life on this node with. */
+function bear(event: Event, { self, now }: Setting): State | undefined {
+  switch (event.type) {
+    case 'submitted': {
+      const { capsule, root, only } = event;
+      const care = careOf({ kind: 'choosing' }, only);
+      return stateOf(capsule, { root, submitter: self, coordinator: self, share: 'own', now, care });
+    }
+    case 'spawned': {
+      const { capsule, root, coordinator: other, submitter, share } = event;
+      const care = careOf({ kind: other === self ? 'choosing' : 'elsewhere' }, null);
+      return stateOf(capsule, { root, submitter, coordinator: other, share, now, care });
+    }
+    case 'ordered': {
+      const { capsule, root, from, submitter, share } = event;
+      return stateOf(capsule, { root, submitter, coordinator: from, share, now, care: null });
+    }
+    default:
+      return undefined;
+  }
+}
+
+function careOf(phase: Care['phase'], only: string | null): Care {
+  return {
+    phase,
+    grants: [],
+    tries: [],
+    asked: [],
+    unproven: 0,
+    searchUntil: null,
+    only,
+    unknownRun: false,
+    late: null,
+  };
+}
+
+function stateOf(
+  capsule: Capsule,
+  role: {
+    root: string;
+    submitter: string;
+    coordinator: string;
+    share: Share;
+    now: number;
+    care: Care | null;
+  },
+): State {
+  const { root, submitter, coordinator: coordinating, share, now, care } = role;
+  return {
+    id: capsule.id,
+    originIdentity: capsule.originIdentity,
+    requestedCapability: capsule.requestedCapability,
+    parentCapsule: capsule.parentCapsule,
+    chainDepth: capsule.chainDepth ?? 0,
+    root,
+    timestamp: capsule.timestamp,
+    receivedAt: now,
+    updatedAt: now,
+    expiresAt: expiryOf(capsule),
+    submitter,
+    coordinator: coordinating,
+    status: 'pending',
+    executor: null,
+    epoch: 0,
+    attempts: 0,
+    error: null,
+    receiptHash: null,
+    steps: [],
+    share,
+    bytes: 0,
+    open: true,
+    history: [{ at: now, status: 'pending' }],
+    life: { care, work: null },
+  };
+}
