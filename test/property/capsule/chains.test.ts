@@ -10,7 +10,8 @@ import { alice, bob, carol, mallory, type TestKey } from '../../support/keys.ts'
 /** One link of a chain: who continues it, and who really leased, ran, and signed. Alice is the origin. */
 interface Link {
   continueAt: 'submitter' | 'executor';
-  coordinator: TestKey;
+  /** Null: the executor of the link before. */
+  coordinator: TestKey | null;
   executor: TestKey;
   signer: TestKey;
 }
@@ -18,7 +19,7 @@ interface Link {
 const anybody = fc.constantFrom(alice, bob, carol, mallory);
 const link = fc.record<Link>({
   continueAt: fc.constantFrom('submitter', 'executor', 'executor'),
-  coordinator: anybody,
+  coordinator: fc.option(anybody, { freq: 1 }),
   executor: anybody,
   signer: anybody,
 });
@@ -57,7 +58,9 @@ it('a chain holds if and only if all who leased and signed in it since its origi
       for (const [index, made] of links.entries()) {
         const mayLease = before?.continueAt === 'executor' ? [submitter, before.executor] : [submitter];
         const maySign = made.continueAt === 'executor' ? [submitter, made.executor] : [submitter];
-        const coordinator = honest[2 * index] ? (mayLease.at(-1) ?? submitter) : made.coordinator;
+        const coordinator = honest[2 * index]
+          ? (mayLease.at(-1) ?? submitter)
+          : (made.coordinator ?? before?.executor ?? alice);
         const signer = honest[2 * index + 1] ? (maySign.at(-1) ?? submitter) : made.signer;
         const proof = proofOf(capsule, { n: index }, { coordinator, executor: made.executor });
         capsule = childOf(proof, signer);
