@@ -1,5 +1,6 @@
 import type { ExchangeMessage } from '../../protocols/messages/v1/schema.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
+import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { Decision } from '../market/types.ts';
 import { Census } from './census.ts';
@@ -137,7 +138,8 @@ export class Exchange implements CapsuleService, Startable {
     this.#peers.stop();
   }
 
-  submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
+  async submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
+    if (this.#ends.length === 0) throw new MeshError('interrupted', 'The node is not running.');
     return this.#calls.submit(capsule, options);
   }
 

@@ -22,7 +22,7 @@ export interface CapsuleView {
   receipt: Receipt | null;
   /** Ids of the next steps' capsules, in step order. */
   children: string[];
-  record: CapsuleRow;
+  record: Omit<CapsuleRow, 'life'>;
   capsule: Capsule;
 }
 

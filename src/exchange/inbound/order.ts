@@ -80,14 +80,13 @@ export class Orders {
   ): Promise<void> {
     const { runtime, standing, admission } = this.#components;
     if (assignment === undefined) return Promise.resolve();
-    const { signature: _, ...lease } = assignment;
     const first = proofs[0]?.parent ?? capsule;
     const idempotent = admission.offer(capsule)?.capability.idempotent === true;
     return runtime.take(capsule.id, {
       type: 'ordered',
       from,
       capsule,
-      lease,
+      lease: assignment,
       proofs,
       root: known?.root ?? first.parentCapsule ?? first.id,
       submitter: nodeIdOf(submitterOf(capsule)),

@@ -11,8 +11,8 @@ export type Share = CapsuleRow['share'];
  * by node id. Everything is JSON, and every list has a bound.
  */
 
-/** The lease without its signature, which is made when it is sent: signing twice gives the same bytes. */
-export type Lease = Omit<Assignment, 'signature'>;
+/** A lease of this node's own is kept unsigned and signed when it is sent: signing twice gives the same bytes. */
+export type Lease = Assignment;
 
 /** A lease that this node granted. */
 export interface Grant {
