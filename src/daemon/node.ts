@@ -29,6 +29,7 @@ import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
 import { Pruning } from './pruning.ts';
 import { compareBooks } from './reconciliation.ts';
+import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
 
@@ -76,7 +77,8 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const db = await openDatabase({ directory, log: part('store'), ...(onFatal && { onFailure: onFatal }) });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = new DatabaseCapsuleStore({ db, clock });
-  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: config.credits.limit });
+  const { standing, creditLimit } = standingsOf(signer.identity, config);
+  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
   const folders = await findCapabilities(config.capabilities);
   const builtIn = new Set(folders.filter((each) => each.builtIn).map(({ name }) => name));
@@ -86,6 +88,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     {
       ...config.engine,
       maxWaiting: config.engine.queue,
+      standing,
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
@@ -170,7 +173,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       hosts: config.api.hosts,
       token: config.api.requireToken ? token : null,
       identity: signer.identity,
-      creditLimit: config.credits.limit,
+      creditLimit: config.network.allow.length > 0 ? config.credits.limit : config.credits.strangerLimit,
       version,
     },
   );
@@ -186,6 +189,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   // Started in this order, stopped in reverse: no call comes in before all is there, the store closes last.
   const parts = [
     closing(db),
+    ledger,
     engine,
     network,
     exchange,

@@ -187,7 +187,8 @@ export function memoryNode(clock: VirtualClock) {
     },
     ledger: {
       balance: (account) => grants.get(account) ?? 0,
-      balances: async () => [...grants].map(([account, microBalance]) => ({ account, microBalance })),
+      balances: async () =>
+        [...grants].map(([account, microBalance]) => ({ account, microBalance, microDisputed: 0 })),
       history: async () => ({
         items: [
           {
