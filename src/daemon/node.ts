@@ -28,7 +28,7 @@ import type { Config } from './config-schema.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
 import { Pruning } from './pruning.ts';
-import { compareBooks } from './reconciliation.ts';
+import { reconcileWith } from './reconciliation.ts';
 import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
@@ -156,7 +156,13 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       engine,
       ledger,
       reconcile: (peer) =>
-        compareBooks({ ledger, exchange, peer, peerIdentity: identityOf(peer), identity: signer.identity }),
+        reconcileWith({
+          ledger,
+          peer,
+          peerIdentity: identityOf(peer),
+          identity: signer.identity,
+          theirs: exchange.ledgerEntriesOf(peer),
+        }),
       market: {
         providers: ({ capability, limit }) =>
           capability === undefined ? table.all(limit) : table.providersOf(capability, { limit }),

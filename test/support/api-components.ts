@@ -212,7 +212,14 @@ export function memoryNode(clock: VirtualClock) {
         return true;
       },
     },
-    reconcile: async (nodeId) => ({ nodeId, agree: true, entriesHere: 0, entriesThere: 0, differences: [] }),
+    reconcile: async (nodeId) => ({
+      nodeId,
+      agree: true,
+      entriesHere: 0,
+      entriesThere: 0,
+      differences: [],
+      moreDifferences: 0,
+    }),
     market: {
       providers: ({ capability = 'text.stats' }) => [
         {

@@ -59,5 +59,6 @@ export const Reconciliation = Type.Object({
       there: nullable(booking),
     }),
   ),
+  moreDifferences: Type.Integer({ description: 'More than `differences` names.' }),
 });
 export type Reconciliation = Static<typeof Reconciliation>;

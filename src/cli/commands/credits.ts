@@ -126,5 +126,6 @@ function showReconciliation(found: Reconciliation): string {
   return [
     heading,
     ...found.differences.map(({ reference, kind }) => `${kind.replaceAll('_', ' ')}: ${reference}`),
+    ...(found.moreDifferences > 0 ? [`and ${found.moreDifferences} more`] : []),
   ].join('\n');
 }
