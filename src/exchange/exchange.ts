@@ -177,7 +177,7 @@ export class Exchange implements CapsuleService, Startable {
   }
 
   /** The other node's entries between the two, for `credits reconcile`. */
-  ledgerEntriesOf(nodeId: string): Promise<SharedEntry[]> {
+  ledgerEntriesOf(nodeId: string): AsyncIterable<SharedEntry[]> {
     return this.#reconciler.entriesOf(nodeId);
   }
 

@@ -48,7 +48,8 @@ export const KEYSPACE_IDS = {
   ledgerReferences: 49,
   ledgerBalances: 50,
   ledgerByAccount: 51,
-  ledgerHead: 52,
+  // 52 said which entry is the newest.
+  ledgerDisputed: 53,
 } as const satisfies Record<string, number>;
 
 export type KeyspaceName = keyof typeof KEYSPACE_IDS;

@@ -81,7 +81,10 @@ export function beginLife(body: Body): Life {
   const { medium, condition } = body.disk;
   const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log, clock });
   const capsules = new DatabaseCapsuleStore<Life0>({ db, clock });
-  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: body.creditLimit });
+  const ledger = new DatabaseLedger(
+    { db, crypto, clock },
+    { creditLimit: () => body.creditLimit, self: signer.identity },
+  );
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },

@@ -47,9 +47,11 @@ export class Batch {
       case 'book':
         return this.#book(tx, id, write);
       case 'reverse':
-        return this.#components.ledger.reverse(tx, `capsule:${id}`);
+        this.#components.ledger.reverse(tx, `capsule:${id}`);
+        return;
       case 'dispute':
-        return this.#components.ledger.dispute(tx, `capsule:${id}`);
+        this.#components.ledger.dispute(tx, `capsule:${id}`);
+        return;
       case 'proofs':
         return putProofs(tx, state.root, write.capsule, write.proofs);
       case 'spawn':
