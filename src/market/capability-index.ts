@@ -29,37 +29,48 @@ export class CapabilityIndex {
     return this.#size;
   }
 
-  add(entry: Entry): void {
+  /** Gives how many names of models came with it. */
+  add(entry: Entry): number {
     this.#size++;
     put(entry.models === undefined ? this.#plain : this.#listing, entry);
-    if (entry.models === undefined) return;
+    if (entry.models === undefined) return 0;
     this.#listingSize++;
+    const before = this.#byModel.size;
     for (const model of entry.models) {
       const found = this.#byModel.get(model) ?? { shelf: {}, size: 0 };
       this.#byModel.set(model, found);
       found.size++;
       put(found.shelf, entry);
     }
+    return this.#byModel.size - before;
   }
 
-  /** It must be inside. */
-  remove(entry: Entry): void {
+  /** It must be inside. Gives how many names of models went with it. */
+  remove(entry: Entry): number {
     this.#size--;
     take(entry.models === undefined ? this.#plain : this.#listing, entry);
-    if (entry.models === undefined) return;
+    if (entry.models === undefined) return 0;
     this.#listingSize--;
+    const before = this.#byModel.size;
     for (const model of entry.models) {
       const found = this.#byModel.get(model);
       if (found === undefined) continue;
       take(found.shelf, entry);
       if (--found.size === 0) this.#byModel.delete(model);
     }
+    return before - this.#byModel.size;
   }
 
   /** Where to look for a provider in these bands: one that has the model, or may have it. Without a model: any. */
   within(bands: readonly Band[], model?: string): RingIndex<Entry>[] {
-    const listing = model === undefined ? this.#listing : (this.#byModel.get(model)?.shelf ?? {});
-    return [this.#plain, listing].flatMap((shelf) => bands.flatMap((band) => shelf[band] ?? []));
+    const listing = model === undefined ? this.#listing : this.#byModel.get(model)?.shelf;
+    const found: RingIndex<Entry>[] = [];
+    for (const band of bands) {
+      const [plain, listed] = [this.#plain[band], listing?.[band]];
+      if (plain !== undefined) found.push(plain);
+      if (listed !== undefined) found.push(listed);
+    }
+    return found;
   }
 
   /** How many list their models, and not this one. */

@@ -16,7 +16,7 @@ export const UNKNOWN_STANDING: Standing = { ring: 'global', roundTripMs: 200 };
 
 /** About what the heap keeps for an offer, and for each model that it is listed by; measured. */
 const OFFER_BYTES = 448;
-const MODEL_BYTES = 512;
+const MODEL_BYTES = 256;
 
 /** One node's offer of one capability. Its place is fixed: an index holds it; a new place is a new entry. */
 export interface Entry extends Place {

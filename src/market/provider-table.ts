@@ -24,9 +24,10 @@ export const ENTRY_TTL_MS = 300_000;
 export const MAX_NODES = 20_000;
 /** Bytes held, as counted below: 10,000 nodes with a dozen offers each. A flood of invented names stops there. */
 export const MAX_TABLE_BYTES = 100_663_296;
-/** About what the heap keeps for each, measured; a capability alone in its index, or listed by a model, costs more. */
+/** About what the heap keeps for each, measured; the last two for each name, however many share it. */
 const NODE_BYTES = 1_024;
 const CAPABILITY_BYTES = 1_024;
+const MODEL_NAME_BYTES = 640;
 /** Last sequence numbers remembered, longest unheard first to go: three times the nodes held, gone ones included. */
 export const MAX_SEQUENCES = 60_000;
 /** Nodes remembered as met, with where they stood: more than are connected to in a day. */
@@ -87,8 +88,10 @@ export class ProviderTable {
   /** No node expires before this monotonic time. */
   #nextExpiry = Number.POSITIVE_INFINITY;
   #size = 0;
-  /** Of nodes and offers; capabilities are counted beside. */
+  /** Of nodes and offers; names are counted beside. */
   #bytes = 0;
+  /** Names of models, for each capability that lists them. */
+  #modelNames = 0;
 
   constructor(components: ProviderTableComponents, init: ProviderTableInit = {}) {
     this.#clock = components.clock;
@@ -113,7 +116,7 @@ export class ProviderTable {
 
   /** As counted against `MAX_TABLE_BYTES`. */
   get bytes(): number {
-    return this.#bytes + this.#capabilities.size * CAPABILITY_BYTES;
+    return this.#bytes + this.#capabilities.size * CAPABILITY_BYTES + this.#modelNames * MODEL_NAME_BYTES;
   }
 
   /** Of all capabilities that are offered, in no order. */
@@ -332,7 +335,7 @@ export class ProviderTable {
     const place = { nodeId, point, step, priceMicro: toMicro(price) };
     const entry: Entry = { ...place, capabilityId, ring, band, price, models, ...estimate };
     node.entries.set(capabilityId, entry);
-    index.add(entry);
+    this.#modelNames += index.add(entry);
     this.#size++;
     this.#grow(node, bytesOf(entry));
   }
@@ -340,7 +343,7 @@ export class ProviderTable {
   #drop(node: KnownNode, entry: Entry): void {
     node.entries.delete(entry.capabilityId);
     const index = this.#capabilities.get(entry.capabilityId);
-    index?.remove(entry);
+    this.#modelNames -= index?.remove(entry) ?? 0;
     if (index?.size === 0) this.#capabilities.delete(entry.capabilityId);
     this.#size--;
     this.#grow(node, -bytesOf(entry));

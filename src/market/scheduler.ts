@@ -33,7 +33,7 @@ const TIERS: Readonly<Record<Ring | 'none', readonly Tier[]>> = {
   global: [['global'], ['ring2'], ['ring1'], ['local'], ['unproven']],
 };
 /** Looked at to name some that lack a model: mostly few have it. */
-const LOOKED_AT_FOR_MODEL = 64;
+const LOOKED_AT_FOR_MODEL = 32;
 
 /** Left out for now only. */
 interface Passed {
@@ -264,9 +264,11 @@ class Choice {
     return true;
   }
 
-  /** Names a few of those that list other models, and counts the rest. */
+  /** Counts those that list other models; names a few where not enough others were found. */
   #excludeWithoutModel(): void {
     if (this.#model === undefined || this.#index === undefined) return;
+    const lacking = this.#index.sizeWithout(this.#model);
+    if (this.#draft.full) return this.#draft.count('no_model', lacking);
     let named = 0;
     let looked = 0;
     const best = new BestFirst(this.#index.listing, Number.POSITIVE_INFINITY);
@@ -279,7 +281,7 @@ class Choice {
         named++;
       }
     }
-    this.#draft.count('no_model', this.#index.sizeWithout(this.#model) - named);
+    this.#draft.count('no_model', lacking - named);
   }
 
   #nameOf(nodeId: string): string {
