@@ -196,8 +196,8 @@ class Libp2pNetwork implements Network {
 
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage) => GossipVerdict,
-    handle: (from: string, message: GossipMessage) => void,
+    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
+    handle: (from: string, message: GossipMessage, deliverer: string) => void,
   ): void {
     this.#gossip.subscribe(topic, validate, handle);
   }

@@ -23,8 +23,8 @@ export interface MemoryNetworkInit {
 }
 
 interface Subscription {
-  validate: (from: string, message: GossipMessage) => GossipVerdict;
-  handle: (from: string, message: GossipMessage) => void;
+  validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict;
+  handle: (from: string, message: GossipMessage, deliverer: string) => void;
 }
 
 type Limits = Pick<NetworkLimits, 'frameBytes' | 'gossipBytes' | 'sendQueueFrames' | 'sendQueueBytes'>;
@@ -202,8 +202,8 @@ export class MemoryNetwork implements Network {
       return;
     }
     this.#guarded(from, () => {
-      if (subscription.validate(author, message) !== 'accept') return;
-      subscription.handle(author, message);
+      if (subscription.validate(author, message, from) !== 'accept') return;
+      subscription.handle(author, message, from);
       this.#forward(topic, author, [author, from], bytes, id);
     });
   }

@@ -47,11 +47,14 @@ export interface Network extends Startable {
   send(to: string, message: ExchangeMessage, options?: { signal?: AbortSignal }): Promise<void>;
   /** One handler; called in order of arrival for each peer. What it throws is logged and costs the peer nothing. */
   onMessage(handler: (from: string, message: ExchangeMessage) => void): void;
-  /** Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. */
+  /**
+   * Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. `from` is the
+   * author, `deliverer` the peer that passed it on.
+   */
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage) => GossipVerdict,
-    handle: (from: string, message: GossipMessage) => void,
+    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
+    handle: (from: string, message: GossipMessage, deliverer: string) => void,
   ): void;
   unsubscribe(topic: string): void;
   publish(topic: string, message: GossipMessage): Promise<void>;
