@@ -16,12 +16,20 @@ export interface NetworkLimits {
   /** Gossip messages one author may publish in a second; more are ignored. */
   gossipPerSecond: number;
   rateBurstSeconds: number;
+  /** Messages a peer may send of one kind, in place of those in `budgets.ts`. */
+  kindBudgets: Readonly<Record<string, { perSecond: number; burst: number }>>;
+  /** Bytes of all frames that peers have begun and not finished, together. */
+  partialFrameBytes: number;
+  /** Messages of one peer whose handling has not ended; above it no more are read from that peer. */
+  handlingPerPeer: number;
   maxConnections: number;
   /** New connections per second from one host; several nodes may share a host. */
   inboundConnectionsPerSecond: number;
   /** How long a peer that sent garbage is refused. */
   refusalMs: number;
   dialTimeoutMs: number;
+  /** Longest wait for a connected peer that takes no messages yet, such as one that is starting. */
+  readyTimeoutMs: number;
   pingIntervalMs: number;
   pingTimeoutMs: number;
   /** Longest that a stop waits for connections to close. */
@@ -38,10 +46,14 @@ export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
   bytesPerSecond: 67_108_864,
   gossipPerSecond: 50,
   rateBurstSeconds: 2,
+  kindBudgets: {},
+  partialFrameBytes: 16 * LIMITS.frameBytes,
+  handlingPerPeer: 1_024,
   maxConnections: 300,
   inboundConnectionsPerSecond: 50,
   refusalMs: 60_000,
   dialTimeoutMs: 10_000,
+  readyTimeoutMs: 5_000,
   pingIntervalMs: 30_000,
   pingTimeoutMs: 10_000,
   stopTimeoutMs: 3_000,

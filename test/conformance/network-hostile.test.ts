@@ -177,13 +177,47 @@ describe('a peer that is only unusual', () => {
   });
 
   it('is slowed down to the rate when it floods, while others are served', async () => {
-    const limits = { framesPerSecond: 50, rateBurstSeconds: 1 };
+    const kindBudgets = { capability_query: { perSecond: 1e6, burst: 1e6 } };
+    const limits = { framesPerSecond: 50, rateBurstSeconds: 1, kindBudgets };
     const { node, honest, stream, from, mallory } = await attacked({ limits });
     const flood = Buffer.concat(Array.from({ length: 20_000 }, (_, count) => json(query(String(count)))));
     stream.send(flood);
     await vi.waitFor(() => expect(from.length).toBeGreaterThan(50));
     await expectUnharmed(node, honest, from);
     expect(from.filter((line) => line.startsWith(mallory)).length).toBeLessThan(1_000);
+  });
+});
+
+describe('a peer that asks the same 20,000 times', () => {
+  /** Read or not, with its type first or last. */
+  const questions: [name: string, bytes: Uint8Array][] = [
+    ['as every node does', json(query('again'))],
+    ['with its type last', json({ exchangeId: 'again', type: 'capability_query' })],
+  ];
+  const answered = (from: string[], peer: string): number =>
+    from.filter((line) => line.startsWith(peer)).length;
+
+  it.each(questions)('%s: is heard a few times, while others are served', async (_name, question) => {
+    const { node, honest, stream, from, mallory } = await attacked();
+    stream.send(Buffer.concat(Array.from({ length: 20_000 }, () => question)));
+    await vi.waitFor(() => expect(answered(from, mallory)).toBeGreaterThan(5));
+    await expectUnharmed(node, honest, from);
+    expect(answered(from, mallory)).toBeLessThan(50);
+  });
+
+  it('has no fresh allowance on another stream or another connection', async () => {
+    const { node, honest, bare, stream, from, mallory } = await attacked();
+    const flood = Buffer.concat(Array.from({ length: 100 }, () => json(query('again'))));
+    stream.send(flood);
+    await vi.waitFor(() => expect(answered(from, mallory)).toBeGreaterThan(5));
+    for (let round = 0; round < 10; round++) {
+      for (const connection of bare.getConnections()) connection.abort(new Error('again'));
+      const another = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
+      another.send(flood);
+      await vi.waitFor(() => expect(another.writeBufferLength).toBe(0));
+    }
+    await expectUnharmed(node, honest, from);
+    expect(answered(from, mallory)).toBeLessThan(30);
   });
 });
 
