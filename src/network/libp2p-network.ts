@@ -12,6 +12,7 @@ import { MeshError } from '../lib/errors.ts';
 import { AddressBook } from './address-book.ts';
 import { BootstrapDialer } from './bootstrap-dialer.ts';
 import { PeerBudgets } from './budgets.ts';
+import { ConnectionShares } from './connection-shares.ts';
 import { DiscoveryDialer } from './discovery-dialer.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
@@ -66,6 +67,7 @@ class Libp2pNetwork implements Network {
   readonly #privateKey: PrivateKey;
   readonly #events: NetworkEmitter;
   readonly #penalties: Penalties;
+  readonly #shares: ConnectionShares;
   readonly #gate: PeerGate;
   readonly #peers: PeerTable;
   readonly #exchange: ExchangeStreams;
@@ -88,8 +90,13 @@ class Libp2pNetwork implements Network {
     this.nodeId = peerIdFromPrivateKey(this.#privateKey).toString();
     this.#events = new NetworkEmitter(log);
     this.#penalties = new Penalties({ clock });
+    const allowed = new Set(init.allow);
+    this.#shares = new ConnectionShares(
+      { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#bootstrap.includes(nodeId) },
+      limits,
+    );
     this.#gate = new PeerGate(
-      { clock, isFull: () => (this.#libp2p?.getConnections().length ?? 0) >= limits.maxConnections },
+      { clock, shares: this.#shares },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
     this.#peers = new PeerTable(
@@ -113,7 +120,14 @@ class Libp2pNetwork implements Network {
     );
     const budgets = new PeerBudgets({ clock, host: (nodeId) => this.#host(nodeId) }, limits);
     this.#exchange = new ExchangeStreams(
-      { log, clock, budgets, open: (nodeId) => this.#opener.open(nodeId), cutOff, heard: () => {} },
+      {
+        log,
+        clock,
+        budgets,
+        open: (nodeId) => this.#opener.open(nodeId),
+        cutOff,
+        heard: (nodeId) => this.#shares.heard(nodeId),
+      },
       limits,
     );
     this.#gossip = new Gossip(
@@ -198,6 +212,10 @@ class Libp2pNetwork implements Network {
 
   learn(nodeId: string, addresses: readonly string[]): void {
     if (this.#libp2p !== null && nodeId !== this.nodeId) this.#addressBook.learn(nodeId, addresses);
+  }
+
+  favour(nodeId: string): void {
+    this.#shares.favour(nodeId);
   }
 
   send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {

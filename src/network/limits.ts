@@ -23,7 +23,13 @@ export interface NetworkLimits {
   /** Messages of one peer whose handling has not ended; above it no more are read from that peer. */
   handlingPerPeer: number;
   maxConnections: number;
-  /** New connections per second from one host; several nodes may share a host. */
+  /** Connections that one public host may hold; several nodes may share an address. */
+  maxPerHost: number;
+  /** The same for this machine and each host of a private network, which may run many nodes. */
+  maxPerNearHost: number;
+  /** How long a stranger keeps the place it got, before a newcomer may take it. */
+  tenureMs: number;
+  /** New connections per second from one public host; ten times as many from a near one. */
   inboundConnectionsPerSecond: number;
   /** How long a peer that sent garbage is refused. */
   refusalMs: number;
@@ -50,6 +56,9 @@ export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
   partialFrameBytes: 16 * LIMITS.frameBytes,
   handlingPerPeer: 1_024,
   maxConnections: 300,
+  maxPerHost: 32,
+  maxPerNearHost: 192,
+  tenureMs: 10_000,
   inboundConnectionsPerSecond: 50,
   refusalMs: 60_000,
   dialTimeoutMs: 10_000,

@@ -108,6 +108,9 @@ export class MemoryNetwork implements Network {
       this.#hub.connect(this.nodeId, nodeId);
   }
 
+  /** A memory network has room for everybody. */
+  favour(): void {}
+
   async send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {
     throwIfAborted(options.signal);
     const bytes = encodeMessage(message, this.#limits.frameBytes);

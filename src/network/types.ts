@@ -47,6 +47,11 @@ export interface Network extends Startable {
    */
   learn(nodeId: string, addresses: readonly string[]): void;
   /**
+   * The peer did useful work, or may do some: it keeps its place where strangers must make room, and is welcome where
+   * they are refused. Bounded: the least recently favoured of too many are strangers again.
+   */
+  favour(nodeId: string): void;
+  /**
    * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, rejects
    * with `unreachable`, `busy` (send queue full) or `too_large`. Frames of one tick share one write.
    */

@@ -14,6 +14,7 @@ import { encodeFrame } from '../../src/network/frame.ts';
 import type { Libp2pNetworkInit } from '../../src/network/libp2p-network.ts';
 import type { Network } from '../../src/network/types.ts';
 import { addressOf, advertisement, libp2pNode, nextEvent, query, seedOf } from '../support/network.ts';
+import { stranger } from '../support/stranger.ts';
 
 type Bare = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
 
@@ -218,6 +219,55 @@ describe('a peer that asks the same 20,000 times', () => {
     }
     await expectUnharmed(node, honest, from);
     expect(answered(from, mallory)).toBeLessThan(30);
+  });
+});
+
+describe('a crowd of strangers', () => {
+  const LIMITS = { maxConnections: 16, maxPerNearHost: 12, tenureMs: 0 };
+
+  async function crowded() {
+    const node = libp2pNode(1, { limits: LIMITS });
+    running.push(node);
+    await node.start();
+    const address = multiaddr(addressOf(node));
+    for (let count = 0; count < 20; count++) {
+      const peer = await stranger();
+      running.push(peer);
+      await peer.dial(address);
+    }
+    return { node, address };
+  }
+
+  it('does not lock an honest newcomer out, and one host does not hold every place', async () => {
+    const { node, address } = await crowded();
+    const honest = libp2pNode(2);
+    running.push(honest);
+    await honest.start();
+    const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === honest.nodeId);
+    await honest.dial(String(address));
+    await met;
+    await vi.waitFor(() => expect(node.peers().length).toBeLessThanOrEqual(LIMITS.maxPerNearHost));
+  });
+
+  it('does not push out a peer that did useful work', async () => {
+    const node = libp2pNode(1, { limits: LIMITS });
+    const [worker, idle] = [libp2pNode(2), libp2pNode(3)];
+    for (const network of [node, worker, idle]) {
+      running.push(network);
+      await network.start();
+    }
+    const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === worker.nodeId);
+    await worker.dial(addressOf(node));
+    await met;
+    node.favour(worker.nodeId);
+    await idle.dial(addressOf(node));
+    for (let count = 0; count < 20; count++) {
+      const peer = await stranger();
+      running.push(peer);
+      await peer.dial(multiaddr(addressOf(node)));
+    }
+    expect(node.isConnected(worker.nodeId)).toBe(true);
+    await vi.waitFor(() => expect(node.isConnected(idle.nodeId)).toBe(false));
   });
 });
 
