@@ -122,7 +122,7 @@ export class Exchange implements CapsuleService, Startable {
       changes.onChanged((capability) => this.#line.changed(capability)),
       engine.onOffersChanged(() => this.#line.changed()),
       engine.onRoom(() => this.#line.changed()),
-      network.onMessage(this.#onMessage) ?? (() => {}),
+      network.onMessage(this.#onMessage),
     ];
   }
 
