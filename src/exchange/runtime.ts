@@ -184,7 +184,8 @@ export class Runtime {
     const children = change.writes.flatMap((write) => {
       if (write.kind !== 'spawn') return [];
       const { root, submitter, share } = change.state;
-      const born = { capsule: write.capsule, coordinator: write.coordinator, root, submitter, share };
+      const { capsule, coordinator, patient } = write;
+      const born = { capsule, coordinator, root, submitter, share, patient };
       return this.#stage(tx, write.capsule.id, { type: 'spawned', ...born }, false) ?? [];
     });
     return [{ entry, before, change, event }, ...children];

@@ -91,8 +91,7 @@ function wait(
 ): void {
   const { care, capsule, now } = draft;
   if (care === null) return;
-  // A capsule that says when it expires is sought a provider for until then.
-  const limit = capsule.executionPolicy?.expiresAt === undefined ? now + searchMs : draft.state.expiresAt;
+  const limit = care.patient ? draft.state.expiresAt : now + searchMs;
   const until = Math.min(care.searchUntil ?? limit, draft.state.expiresAt);
   if (until <= now) return giveUp(draft, error);
   const open = capsule.privacyRule === 'public' && care.only === null;

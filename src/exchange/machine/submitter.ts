@@ -1,6 +1,7 @@
+import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
-import { continuesAt } from '../../capsule/roles.ts';
+import { continuesAt, expiryOf } from '../../capsule/roles.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
 import type { CheckedResult, Event, Step } from './event.ts';
@@ -67,9 +68,20 @@ export function continueChain(draft: Draft, steps: Step[], coordinator: string):
       'capsule' in step ? { child: step.capsule.id, error: null } : { child: null, error: step.error },
     ),
   });
+  const { capsule: parent, care } = draft;
+  const patientParent = care?.patient ?? saysWhenItExpires(parent);
   for (const step of steps) {
-    if ('capsule' in step) draft.write({ kind: 'spawn', capsule: step.capsule, coordinator });
+    if (!('capsule' in step)) continue;
+    const { capsule } = step;
+    // Every step has an expiry, most of them no other than that of the root.
+    const patient = patientParent || expiryOf(capsule) < expiryOf(parent);
+    draft.write({ kind: 'spawn', capsule, coordinator, patient });
   }
+}
+
+/** Whether its origin said so; a step repeats what holds for its root anyway. */
+export function saysWhenItExpires({ executionPolicy, lineage }: Capsule): boolean {
+  return executionPolicy?.expiresAt !== undefined && lineage === undefined;
 }
 
 /** Books the mirror of the executor's entry; nothing where it earned nothing, or works for itself. */
