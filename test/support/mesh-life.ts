@@ -111,8 +111,24 @@ export function beginLife(body: Body): Life {
     { firstSequence: body.number * 1_000_000 },
   );
   const market = advertiser;
-  const parts = { signer, crypto, clock, db, capsules, engine, scheduler, health, market, changes, ledger, network };
-  const exchange = new Exchange({ ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log }, { ...DEFAULT_EXCHANGE_INIT, ...body.exchange });
+  const parts = {
+    signer,
+    crypto,
+    clock,
+    db,
+    capsules,
+    engine,
+    scheduler,
+    health,
+    market,
+    changes,
+    ledger,
+    network,
+  };
+  const exchange = new Exchange(
+    { ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log },
+    { ...DEFAULT_EXCHANGE_INIT, ...body.exchange },
+  );
   exchange.follow((event) => {
     if (life.alive) body.onEvent(event);
   });
