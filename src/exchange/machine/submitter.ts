@@ -113,17 +113,25 @@ function answerAgain(draft: Draft, { from, receipt, lease, result }: CheckedResu
 }
 
 /** One failed attempt, whatever its code says of other nodes. */
-function onFailure(draft: Draft, { from, receipt, lease, error }: CheckedResult): void {
+function onFailure(draft: Draft, event: CheckedResult): void {
+  const { from, receipt, error } = event;
   draft.reply({ kind: 'acknowledge', to: from, settled: false });
-  const { care } = draft;
-  if (care === null || hasEnded(draft.state)) return;
+  const { care, state } = draft;
+  if (care === null) return;
+  // It was stopped, and this is the receipt of it.
+  if (state.status === 'failed' && state.receiptHash === null) keepReceipt(draft, event);
+  if (hasEnded(state)) return;
   const grant = findGrant(care, from, receipt.epoch);
   if (grant === undefined || grant.void) return;
   const told = error ?? { code: 'internal', message: 'The executor gave no reason.' };
   draft.note({ kind: 'failed', node: from, code: told.code });
+  keepReceipt(draft, event);
+  attemptFailed(draft, grant, told);
+}
+
+function keepReceipt(draft: Draft, { receipt, lease }: CheckedResult): void {
   draft.write({ kind: 'result', result: null, receipt, lease, settled: false });
   draft.set({ receiptHash: receipt.receiptHash });
-  attemptFailed(draft, grant, told);
 }
 
 /** A result or report of this lease that is not in order. */
