@@ -50,6 +50,9 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   const { receipt, lease, result, error } = event;
   const outcome = outcomeOf(event);
   const completed = receipt.status === 'completed';
+  // Another result was accepted here in the meantime, and is what is kept.
+  if (care !== null && (draft.state.status === 'completed' || care.late !== null))
+    return draft.do({ kind: 'delivered', lease, outcome });
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
