@@ -16,6 +16,13 @@ const ms = (description: string, value: number, minimum = 1) =>
   });
 const count = (description: string, value: number, maximum: number, minimum = 1) =>
   Type.Integer({ description, default: value, minimum, maximum });
+const bytes = (description: string, mebibytes: number) =>
+  Type.Integer({
+    description: `${description} Bytes; the oldest that ended go first.`,
+    default: mebibytes * 1_048_576,
+    minimum: 1_048_576,
+    maximum: Number.MAX_SAFE_INTEGER,
+  });
 const texts = (description: string, value: readonly string[] = []) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
     description,
@@ -183,6 +190,10 @@ export const ConfigSchema = Type.Object(
         minimum: 1000,
         maximum: Number.MAX_SAFE_INTEGER,
       }),
+      strangerMaxAgeMs: ms('What strangers ordered is kept for so long after it ended.', 3_600_000, 1000),
+      ownMaxBytes: bytes("Most that capsules of this node's own identity take, with their results.", 16_384),
+      knownMaxBytes: bytes('The same for all identities together that the operator named.', 4_096),
+      strangerMaxBytes: bytes('The same for all others together.', 256),
     }),
   },
   { title: 'capsule.json', description: 'Configuration of a capsule-mesh node.', ...closed },

@@ -81,7 +81,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     ...(onFatal && { onFailure: onFatal }),
   });
   const token = await loadOrCreateToken(directory, crypto);
-  const capsules = new DatabaseCapsuleStore({ db, clock });
+  const capsules = await DatabaseCapsuleStore.open({ db, clock });
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: config.credits.limit });
 
   const folders = await findCapabilities(config.capabilities);
@@ -131,7 +131,9 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     },
     config.exchange,
   );
-  const pruning = new Pruning({ capsules, clock, log: part('store') }, config.store);
+  const { ownMaxBytes: own, knownMaxBytes: known, strangerMaxBytes: stranger } = config.store;
+  const maxBytes = { own, known, stranger };
+  const pruning = new Pruning({ capsules, clock, log: part('store') }, { ...config.store, maxBytes });
 
   const startedAt = clock.now();
   const status = async (): Promise<NodeStatus> => ({
