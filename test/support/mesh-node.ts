@@ -97,7 +97,7 @@ export class TestNode {
 
   /** Begins a life on what earlier ones left on the disk. */
   async start(): Promise<void> {
-    const life = this.#begin();
+    const life = await this.#begin();
     this.#life = life;
     await life.engine.start();
     await life.network.start();
@@ -267,7 +267,7 @@ export class TestNode {
     return this.runs.filter(({ raw }) => raw === `capsule:${id}`).length;
   }
 
-  #begin(): Life {
+  #begin(): Promise<Life> {
     const { clock, hub } = this.#mesh;
     const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000 } = this.#options;
     return beginLife({

@@ -84,9 +84,7 @@ export class Chooser {
       // What is restricted must not even be shown to a node that may not execute it.
       const admitted = capsule.privacyRule === 'public' || identityOf(only) === capsule.originIdentity;
       const price = capsule.paymentRule?.amount ?? 0;
-      return admitted
-        ? [{ nodeId: only, price, idempotent: false, proven: network.isConnected(only) }]
-        : [];
+      return admitted ? [{ nodeId: only, price, idempotent: false, proven: network.isConnected(only) }] : [];
     }
     return ranking.map(({ nodeId, price, idempotent, proven }) => {
       const self = nodeId === LOCAL;
@@ -104,10 +102,7 @@ export class Chooser {
   }
 
   /** The reason of an empty ranking; hopeless where nobody that this node hears of knows the name. */
-  #nobody(
-    { requestedCapability }: Capsule,
-    decision: Decision,
-  ): { nobody: ErrorBody; hopeless: boolean } {
+  #nobody({ requestedCapability }: Capsule, decision: Decision): { nobody: ErrorBody; hopeless: boolean } {
     const { scheduler, network } = this.#components;
     const { providers, nearest } = scheduler.knows(requestedCapability);
     if (providers > 0) {

@@ -1,6 +1,6 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
-import { chargesByPrice } from '../../capsule/roles.ts';
 import { identityOf } from '../../capsule/identity.ts';
+import { chargesByPrice } from '../../capsule/roles.ts';
 import { type Draft, LONGEST_RETRY_PAUSE_MS } from './draft.ts';
 import type { Choosable, Event } from './event.ts';
 import {
@@ -67,7 +67,11 @@ function again(draft: Draft, candidate: Choosable, failedAt: number): void {
   const pause = Math.min(retryMs * 2 ** Math.max(0, care.tries.length - 1), LONGEST_RETRY_PAUSE_MS);
   const at = failedAt + pause;
   if (at <= draft.now) return grant(draft, candidate);
-  wait(draft, { again: at, error: lastError(care) ?? interrupted(), searchMs: draft.setting.limits.searchMs });
+  wait(draft, {
+    again: at,
+    error: lastError(care) ?? interrupted(),
+    searchMs: draft.setting.limits.searchMs,
+  });
 }
 
 function nobodyLeft(draft: Draft, { nobody, hopeless }: Of<'chosen'>): void {
