@@ -53,7 +53,7 @@ interface Task {
   order: number;
 }
 
-/** What the shares come to for `SIZES` (queue.ts `SHARES`). */
+/** What the shares come to for `SIZES` (shares.ts `SHARES`). */
 const SLOTS = { others: 5, strangers: 3, stranger: 1, known: 4 };
 const PLACES = { others: 5 + 28, strangers: 3 + 8, stranger: 1 + 2, known: 4 + 16 };
 /** Of each lane, what others than the owner may run in it. */
