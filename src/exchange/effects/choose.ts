@@ -86,10 +86,19 @@ export class Chooser {
       const price = capsule.paymentRule?.amount ?? 0;
       return admitted ? [{ nodeId: only, price, idempotent: false, proven: network.isConnected(only) }] : [];
     }
-    return ranking.map(({ nodeId, price, idempotent, proven }) => {
-      const self = nodeId === LOCAL;
-      return { nodeId: self ? this.#self : nodeId, price, idempotent, proven: self || proven };
-    });
+    const { action } = capsuleToIntent(capsule);
+    // An offer says nothing of other actions than its own.
+    const asked = capsule.requestedCapability;
+    const plain = action === asked || asked.endsWith(`.${action}`);
+    return ranking.map(({ nodeId, price, idempotent, proven }) =>
+      nodeId === LOCAL
+        ? { nodeId: this.#self, price, idempotent: this.#ownIdempotence(asked, action), proven: true }
+        : { nodeId, price, idempotent: idempotent && plain, proven },
+    );
+  }
+
+  #ownIdempotence(capability: string, action: string): boolean {
+    return this.#components.engine.offer(capability, action)?.idempotent === true;
   }
 
   #admit(capsule: Capsule): ErrorBody | null {
