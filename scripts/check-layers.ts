@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url';
 const LAYERS = [
   ['src/cli'],
   ['src/daemon'],
-  ['src/api', 'src/exchange'],
+  ['src/api'],
+  ['src/workflow'],
+  ['src/exchange'],
   ['src/engine', 'src/market', 'src/ledger'],
   ['src/store', 'src/network', 'src/telemetry'],
   ['src/capsule', 'src/archive'],

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Workflow, WorkflowNode } from '../src/exchange/types.ts';
 import type { Provider } from '../src/market/types.ts';
+import type { Workflow, WorkflowNode } from '../src/workflow/types.ts';
 import { type DemoNode, shown, shownAnywhere, startNode } from './demo/nodes.ts';
 
 /*

@@ -12,7 +12,7 @@ import type { CapsuleDraft, CapsuleView, MeshEvent, Workflow } from './schemas/c
 import type { Reconciliation } from './schemas/credits.ts';
 import type { NodeStatus } from './schemas/node.ts';
 
-/** What HTTP asks of the exchange, which lives beside it and not below. */
+/** What HTTP asks of the exchange. */
 export interface Capsules {
   /** Resolves when the capsule is durable. The same capsule twice gives the same id. Throws `MeshError`. */
   submit(capsule: unknown, options?: { executor?: string; signedHere?: boolean }): Promise<{ id: string }>;
@@ -20,13 +20,16 @@ export interface Capsules {
   /** Throws `not_found`, and `conflict` when it has ended. */
   cancel(id: string): Promise<void>;
   explain(id: string): Decision[];
-  workflow(id: string): Promise<Workflow | undefined>;
-  workflows(options: {
-    limit?: number;
-    cursor?: string;
-  }): Promise<{ items: Workflow[]; cursor: string | null }>;
   /** Remembered events after `since`, at once and in order, then every new one. Returns the removal. */
   follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
+}
+
+/** Chains of capsules as trees. */
+export interface Workflows {
+  /** The one that a capsule belongs to. */
+  of(id: string): Workflow | undefined;
+  /** Newest first. */
+  list(options: { limit?: number; cursor?: string }): Promise<{ items: Workflow[]; cursor: string | null }>;
 }
 
 /** Sealing and verifying (archive-v0.6). */
@@ -51,6 +54,7 @@ export interface Archives {
 
 export interface ApiComponents {
   capsules: Capsules;
+  workflows: Workflows;
   archives: Archives;
   store: Pick<CapsuleStore, 'list'>;
   /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */

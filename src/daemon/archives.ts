@@ -1,5 +1,5 @@
 import type { Archives } from '../api/components.ts';
-import type { WorkflowArchives, WorkflowArchivesComponents } from '../exchange/workflow-archive.ts';
+import type { WorkflowArchives, WorkflowArchivesComponents } from '../workflow/archive/archive.ts';
 
 /** Of an archive that is sent here: files are stored as they are, so more than that is packed against the rules. */
 const MAX_UNPACKED_BYTES = 134_217_728;
@@ -27,6 +27,6 @@ async function workflowArchives(
   components: Omit<WorkflowArchivesComponents, 'crypto'>,
 ): Promise<WorkflowArchives> {
   const { nodeArchiveCrypto } = await import('../archive/crypto/node-crypto.ts');
-  const { WorkflowArchives } = await import('../exchange/workflow-archive.ts');
+  const { WorkflowArchives } = await import('../workflow/archive/archive.ts');
   return new WorkflowArchives({ ...components, crypto: nodeArchiveCrypto });
 }

@@ -23,6 +23,7 @@ import { createLibp2pNetwork } from '../network/libp2p-network.ts';
 import { DatabaseCapsuleStore } from '../store/capsule-store.ts';
 import { openDatabase } from '../store/database.ts';
 import type { Database } from '../store/types.ts';
+import { Workflows } from '../workflow/tree.ts';
 import { archivesOf } from './archives.ts';
 import { findCapabilities } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
@@ -154,6 +155,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const api = createApi(
     {
       capsules: exchange,
+      workflows: new Workflows({ capsules }),
       archives: archivesOf({ capsules, explain: (id) => exchange.explain(id), signer, clock }),
       store: capsules,
       signDraft: draftSigner({ signer, crypto, clock }),

@@ -18,7 +18,7 @@ import { hasEnded } from './records.ts';
 import { Settlements } from './settlements.ts';
 import { Spawner } from './spawner.ts';
 import { Submission } from './submission.ts';
-import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions, Workflow } from './types.ts';
+import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions } from './types.ts';
 import { notFound, Views } from './views.ts';
 
 /** How long a stopping node lets its work finish; what is left is taken up at the next start. */
@@ -132,17 +132,6 @@ export class Exchange implements CapsuleService, Startable {
 
   explain(id: string): Decision[] {
     return this.#decisions.of(id);
-  }
-
-  async workflow(id: string): Promise<Workflow | undefined> {
-    return this.#views.workflow(id);
-  }
-
-  workflows(options: {
-    limit?: number;
-    cursor?: string;
-  }): Promise<{ items: Workflow[]; cursor: string | null }> {
-    return this.#views.workflows(options);
   }
 
   follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void {

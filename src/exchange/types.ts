@@ -25,26 +25,6 @@ export interface CapsuleView {
   capsule: Capsule;
 }
 
-export interface WorkflowNode {
-  /** Null for a step that could not become a capsule, such as a template that names a missing path. */
-  id: string | null;
-  requestedCapability: string;
-  status: CapsuleStatus;
-  executor: string | null;
-  error: ErrorBody | null;
-  receiptHash: string | null;
-  children: WorkflowNode[];
-}
-
-export interface Workflow {
-  root: string;
-  /** `executing` while any step is not terminal; `failed` when any step failed; else `completed`. */
-  status: CapsuleStatus;
-  receivedAt: number;
-  steps: number;
-  tree: WorkflowNode;
-}
-
 export interface SubmitOptions {
   /** This node has just signed it itself, so its signature is not verified again. */
   signedHere?: boolean;
@@ -60,11 +40,6 @@ export interface CapsuleService {
   /** Cancels wherever it is; throws `not_found`, and `conflict` when it has ended. */
   cancel(id: string): Promise<void>;
   explain(id: string): Decision[];
-  workflow(id: string): Promise<Workflow | undefined>;
-  workflows(options: {
-    limit?: number;
-    cursor?: string;
-  }): Promise<{ items: Workflow[]; cursor: string | null }>;
   /** Events after `since` that are still in the bounded memory, then every new one. Returns the removal. */
   follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
 }

@@ -1,11 +1,8 @@
 import { MeshError } from '../lib/errors.ts';
-import type { CapsuleRecord, CapsuleStore } from '../store/types.ts';
-import type { CapsuleView, Workflow, WorkflowNode } from './types.ts';
+import type { CapsuleStore } from '../store/types.ts';
+import type { CapsuleView } from './types.ts';
 
-/** Steps of one workflow that a tree shows; deeper or wider ones are cut, and say so by their missing children. */
-const MAX_WORKFLOW_STEPS = 1_024;
-
-/** What surfaces read: capsules with their outcome, workflows as trees. */
+/** What surfaces read: capsules with their outcome. */
 export class Views {
   readonly #capsules: CapsuleStore;
 
@@ -29,53 +26,6 @@ export class Views {
       record,
       capsule,
     };
-  }
-
-  /** The whole tree that `id` belongs to, from its root as far as this node knows it. */
-  workflow(id: string): Workflow | undefined {
-    const record = this.#capsules.record(id);
-    if (record === undefined) return undefined;
-    const root = this.#capsules.record(record.root) ?? record;
-    return this.#workflowOf(root);
-  }
-
-  async workflows(options: {
-    limit?: number;
-    cursor?: string;
-  }): Promise<{ items: Workflow[]; cursor: string | null }> {
-    const page = await this.#capsules.listRoots(options);
-    return { items: page.items.map((root) => this.#workflowOf(root)), cursor: page.cursor };
-  }
-
-  #workflowOf(root: CapsuleRecord): Workflow {
-    const statuses: WorkflowNode['status'][] = [];
-    const grow = (record: CapsuleRecord): WorkflowNode => {
-      statuses.push(record.status);
-      const { id, requestedCapability, status, executor, error, receiptHash } = record;
-      const children: WorkflowNode[] = [];
-      for (const [step, { child, error: stepError }] of (this.#capsules.result(id)?.steps ?? []).entries()) {
-        const childRecord = child === null ? undefined : this.#capsules.record(child);
-        if (statuses.length >= MAX_WORKFLOW_STEPS) break;
-        if (childRecord !== undefined) {
-          children.push(grow(childRecord));
-        } else if (stepError !== null) {
-          statuses.push('failed');
-          const wanted = this.#capsules.get(id)?.next?.[step]?.requestedCapability ?? 'unknown';
-          const failed = {
-            id: null,
-            requestedCapability: wanted,
-            status: 'failed',
-            error: stepError,
-          } as const;
-          children.push({ ...failed, executor: null, receiptHash: null, children: [] });
-        }
-      }
-      return { id, requestedCapability, status, executor, error, receiptHash, children };
-    };
-    const tree = grow(root);
-    const unfinished = statuses.some((status) => status !== 'completed' && status !== 'failed');
-    const status = unfinished ? 'executing' : statuses.includes('failed') ? 'failed' : 'completed';
-    return { root: root.id, status, receivedAt: root.receivedAt, steps: statuses.length, tree };
   }
 }
 

@@ -6,7 +6,7 @@ import { readArchive } from '../../src/archive/open.ts';
 import { verificationReport } from '../../src/archive/report.ts';
 import type { Verification } from '../../src/archive/types.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';
-import type { Workflow, WorkflowNode } from '../../src/exchange/types.ts';
+import type { Workflow, WorkflowNode } from '../../src/workflow/types.ts';
 import { Cluster, type RealNode } from '../support/cluster.ts';
 
 const DOCUMENT = new URL('../../examples/incident-report.md', import.meta.url);

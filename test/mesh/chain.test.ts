@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Workflow, WorkflowNode } from '../../src/exchange/types.ts';
+import type { Workflow, WorkflowNode } from '../../src/workflow/types.ts';
 import { balanceOf, everyItem, expectSoundBooks, receiptsOf } from '../support/books.ts';
 import { Cluster, type RealNode } from '../support/cluster.ts';
 import { objectOf } from '../support/vectors.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Capsule, NextStep } from '../../protocols/capsule/v1/schema.ts';
 import { COORDINATOR_FAULT_POINTS, EXECUTOR_FAULT_POINTS } from '../../src/exchange/fault-points.ts';
-import type { WorkflowNode } from '../../src/exchange/types.ts';
+import type { WorkflowNode } from '../../src/workflow/types.ts';
 import { balanceOf, expectSoundBooks, receiptsOf } from '../support/books.ts';
 import { Cluster, ECHO, fixedAddress, type RealNode } from '../support/cluster.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { Workflow, WorkflowNode } from '../../src/exchange/types.ts';
+import type { Workflow, WorkflowNode } from '../../src/workflow/types.ts';
 import { balanceOf, expectSoundBooks, receiptsOf } from '../support/books.ts';
 import { Cluster, ECHO, fixedAddress, type RealNode } from '../support/cluster.ts';
 import { seededRandom } from '../support/random.ts';

@@ -106,18 +106,6 @@ export function memoryNode(clock: VirtualClock) {
           leastBad: false,
         },
       ],
-      async workflow(id) {
-        const view = views.get(id);
-        if (view === undefined) return undefined;
-        const { status, executor, error, record } = view;
-        const { requestedCapability, receivedAt } = record;
-        const tree = { id, requestedCapability, status, executor, error, receiptHash: null, children: [] };
-        return { root: id, status, receivedAt, steps: 1, tree };
-      },
-      async workflows() {
-        const items = await Promise.all([...views.keys()].map((id) => components.capsules.workflow(id)));
-        return { items: items.filter((each) => each !== undefined), cursor: null };
-      },
       follow(listener, { since, capsuleId } = {}) {
         const follower = (event: MeshEvent): void => {
           if (capsuleId === undefined || event.capsuleId === capsuleId) listener(event);
@@ -125,6 +113,20 @@ export function memoryNode(clock: VirtualClock) {
         if (since !== undefined) remembered.filter((event) => event.sequence > since).forEach(follower);
         followers.add(follower);
         return () => void followers.delete(follower);
+      },
+    },
+    workflows: {
+      of(id) {
+        const view = views.get(id);
+        if (view === undefined) return undefined;
+        const { status, executor, error, record } = view;
+        const { requestedCapability, receivedAt } = record;
+        const tree = { id, requestedCapability, status, executor, error, receiptHash: null, children: [] };
+        return { root: id, status, receivedAt, steps: 1, tree };
+      },
+      async list() {
+        const items = [...views.keys()].map((id) => components.workflows.of(id));
+        return { items: items.filter((each) => each !== undefined), cursor: null };
       },
     },
     archives: {

@@ -10,10 +10,11 @@ import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { type CapsuleOptions, createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
 import { loadIdentity } from '../../src/daemon/identity-file.ts';
-import type { CapsuleView, MeshEvent, Workflow } from '../../src/exchange/types.ts';
+import type { CapsuleView, MeshEvent } from '../../src/exchange/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createSigner } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
+import type { Workflow } from '../../src/workflow/types.ts';
 import { type DieAt, diesAt } from './run-node.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

@@ -10,6 +10,7 @@ import type { LedgerEntry } from '../../src/ledger/types.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import type { MemoryHub } from '../../src/network/memory-hub.ts';
 import { MemoryDisk } from '../../src/store/memory-disk.ts';
+import { Workflows } from '../../src/workflow/tree.ts';
 import type { TestKey } from './keys.ts';
 import { beginLife, type Life, type WorkRun } from './mesh-life.ts';
 import type { DiskCondition } from './mortal-disk.ts';
@@ -84,6 +85,10 @@ export class TestNode {
 
   get exchange(): Exchange {
     return this.life.exchange;
+  }
+
+  get workflows(): Workflows {
+    return new Workflows(this.life);
   }
 
   get ledger(): DatabaseLedger {

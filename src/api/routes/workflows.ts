@@ -5,7 +5,7 @@ import type { RouteContext, Server } from '../route-context.ts';
 import { Workflow } from '../schemas/capsules.ts';
 import { described, page, paging, refusals } from '../schemas/shared.ts';
 
-export function workflowRoutes(app: Server, { components: { capsules } }: RouteContext): void {
+export function workflowRoutes(app: Server, { components: { workflows } }: RouteContext): void {
   app.get(
     '/api/workflows',
     {
@@ -16,7 +16,7 @@ export function workflowRoutes(app: Server, { components: { capsules } }: RouteC
         response: { 200: described('One page.', page(Workflow)), ...refusals },
       },
     },
-    async ({ query }) => capsules.workflows(query),
+    async ({ query }) => workflows.list(query),
   );
 
   app.get(
@@ -30,7 +30,7 @@ export function workflowRoutes(app: Server, { components: { capsules } }: RouteC
       },
     },
     async ({ params: { id } }) => {
-      const workflow = await capsules.workflow(id);
+      const workflow = workflows.of(id);
       if (workflow === undefined)
         throw new MeshError('not_found', `The node has no workflow of capsule ${id}.`);
       return workflow;

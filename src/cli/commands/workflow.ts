@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { Workflow, WorkflowNode } from '../../exchange/types.ts';
 import type { Page } from '../../store/types.ts';
+import type { Workflow, WorkflowNode } from '../../workflow/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { plural, safeText, shortNode, time, tree } from '../format.ts';
 import { hexId, integer } from '../options.ts';

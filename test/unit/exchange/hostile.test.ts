@@ -494,7 +494,7 @@ describe('a result', () => {
       [null, 'delegation_invalid'],
       [null, 'delegation_invalid'],
     ]);
-    expect(await a.exchange.workflow(id)).toMatchObject({ status: 'failed', steps: 4 });
+    expect(a.workflows.of(id)).toMatchObject({ status: 'failed', steps: 4 });
   });
 });
 

@@ -3,10 +3,10 @@ import type { NextStep } from '../../../protocols/capsule/v1/schema.ts';
 import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
-import { WorkflowArchives } from '../../../src/exchange/workflow-archive.ts';
-import { workflowDraft } from '../../../src/exchange/workflow-draft.ts';
-import { gatherWorkflow } from '../../../src/exchange/workflow-facts.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { WorkflowArchives } from '../../../src/workflow/archive/archive.ts';
+import { workflowDraft } from '../../../src/workflow/archive/draft.ts';
+import { gatherWorkflow } from '../../../src/workflow/archive/facts.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type TestNode } from '../../support/mesh.ts';
 

@@ -1,10 +1,10 @@
-import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
-import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
-import { timestampOf } from '../archive/strict.ts';
-import type { EventDraft } from '../archive/types.ts';
-import { nodeIdOf } from '../capsule/identity.ts';
-import { nodeActor, originActor } from './workflow-actors.ts';
-import { priceOf, type WorkflowFacts, type WorkflowStep } from './workflow-facts.ts';
+import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
+import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
+import { timestampOf } from '../../archive/strict.ts';
+import type { EventDraft } from '../../archive/types.ts';
+import { nodeIdOf } from '../../capsule/identity.ts';
+import { nodeActor, originActor } from './actors.ts';
+import { priceOf, type WorkflowFacts, type WorkflowStep } from './facts.ts';
 
 /** Characters of a result that an event quotes; it is cut further when the event is written. */
 const STATEMENT_CHARS = 2_000;

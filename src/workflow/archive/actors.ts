@@ -1,6 +1,6 @@
-import type { Participant } from '../../protocols/archive/v1/schema.ts';
-import { nodeIdOf } from '../capsule/identity.ts';
-import { executorOf, type WorkflowFacts, type WorkflowStep } from './workflow-facts.ts';
+import type { Participant } from '../../../protocols/archive/v1/schema.ts';
+import { nodeIdOf } from '../../capsule/identity.ts';
+import { executorOf, type WorkflowFacts, type WorkflowStep } from './facts.ts';
 
 /** Letters of a model's name that an actor id keeps; the name itself stands in the events, as what it is: a claim. */
 const NOT_IN_AN_ACTOR = /[^A-Za-z0-9._:/@+-]+/g;

@@ -1,8 +1,8 @@
-import { timestampOf } from '../archive/strict.ts';
+import { timestampOf } from '../../archive/strict.ts';
+import { DEEDS, modelActor, modelsOf, nodeActor, nodesOf, originActor } from './actors.ts';
+import { textOf } from './events.ts';
+import { executorOf, priceOf, type WorkflowFacts, type WorkflowStep } from './facts.ts';
 import { inline, quoted } from './markdown.ts';
-import { DEEDS, modelActor, modelsOf, nodeActor, nodesOf, originActor } from './workflow-actors.ts';
-import { textOf } from './workflow-events.ts';
-import { executorOf, priceOf, type WorkflowFacts, type WorkflowStep } from './workflow-facts.ts';
 
 /** Characters of an input or a result that are quoted; the whole of it lies under `payload/`. */
 const QUOTED_CHARS = 1_200;

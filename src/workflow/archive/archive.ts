@@ -1,13 +1,13 @@
-import type { ArchiveCrypto } from '../archive/crypto/crypto.ts';
-import { ORIGINATOR } from '../archive/envelope.ts';
-import { sealToBytes } from '../archive/seal/seal.ts';
-import { timestampOf } from '../archive/strict.ts';
-import type { Sealed } from '../archive/types.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Signer } from '../lib/crypto.ts';
+import type { ArchiveCrypto } from '../../archive/crypto/crypto.ts';
+import { ORIGINATOR } from '../../archive/envelope.ts';
+import { sealToBytes } from '../../archive/seal/seal.ts';
+import { timestampOf } from '../../archive/strict.ts';
+import type { Sealed } from '../../archive/types.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Signer } from '../../lib/crypto.ts';
+import { workflowDraft } from './draft.ts';
+import { gatherWorkflow, type WorkflowSources } from './facts.ts';
 import { Turns } from './turns.ts';
-import { workflowDraft } from './workflow-draft.ts';
-import { gatherWorkflow, type WorkflowSources } from './workflow-facts.ts';
 
 export interface WorkflowArchivesComponents extends WorkflowSources {
   crypto: ArchiveCrypto;

@@ -1,12 +1,11 @@
-import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
-import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
-import { nodeIdOf } from '../capsule/identity.ts';
-import { MeshError } from '../lib/errors.ts';
-import type { Decision } from '../market/types.ts';
-import type { CapsuleRecord, CapsuleStore, StoredResult } from '../store/types.ts';
-import { hasEnded } from './records.ts';
-import { notFound } from './views.ts';
+import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
+import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
+import { nodeIdOf } from '../../capsule/identity.ts';
+import { MeshError } from '../../lib/errors.ts';
+import type { Decision } from '../../market/types.ts';
+import { isTerminal } from '../../store/lifecycle.ts';
+import type { CapsuleRecord, CapsuleStore, StoredResult } from '../../store/types.ts';
 
 /** Capsules of one workflow that are put into an archive: eight files each stay below its 10,000 entries. */
 const MAX_STEPS = 1_024;
@@ -47,10 +46,9 @@ export interface WorkflowSources {
  * under way, and `too_large`.
  */
 export function gatherWorkflow(sources: WorkflowSources, id: string): WorkflowFacts {
-  const record = sources.capsules.record(id);
-  if (record === undefined) throw notFound(id);
-  const root = stepAt(sources, sources.capsules.record(record.root)?.id ?? id, null);
-  if (root === undefined) throw notFound(id);
+  const known = sources.capsules.record(id);
+  const root = known && stepAt(sources, sources.capsules.record(known.root)?.id ?? id, null);
+  if (root === undefined) throw new MeshError('not_found', `This node knows no capsule ${id}.`);
   const steps = [root];
   const missing: MissingStep[] = [];
   // It grows while it is walked.
@@ -97,7 +95,7 @@ function stepAt(
 }
 
 function assertEnded(steps: readonly WorkflowStep[]): void {
-  const open = steps.filter(({ record }) => !hasEnded(record)).map(({ record }) => record);
+  const open = steps.filter(({ record }) => !isTerminal(record.status)).map(({ record }) => record);
   const [first] = open;
   if (first === undefined) return;
   const count = open.length === 1 ? '1 step is' : `${open.length} steps are`;

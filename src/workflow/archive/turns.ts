@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ByteSource } from '../archive/types.ts';
+import type { ByteSource } from '../../archive/types.ts';
 
 /** Of work between two turns of the event loop: a few milliseconds. */
 const TURN_BYTES = 1_048_576;

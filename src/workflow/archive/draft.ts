@@ -1,15 +1,15 @@
-import type { JsonValue } from '../../protocols/common/v1/schema.ts';
-import { canonicalBytes } from '../archive/canonical.ts';
-import { timestampOf } from '../archive/strict.ts';
-import type { ArchiveDraft, FileInput } from '../archive/types.ts';
-import { nodeIdOf } from '../capsule/identity.ts';
-import { MeshError } from '../lib/errors.ts';
-import { isJson } from '../lib/json.ts';
+import type { JsonValue } from '../../../protocols/common/v1/schema.ts';
+import { canonicalBytes } from '../../archive/canonical.ts';
+import { timestampOf } from '../../archive/strict.ts';
+import type { ArchiveDraft, FileInput } from '../../archive/types.ts';
+import { nodeIdOf } from '../../capsule/identity.ts';
+import { MeshError } from '../../lib/errors.ts';
+import { isJson } from '../../lib/json.ts';
+import { participantsOf } from './actors.ts';
+import { workflowEvents } from './events.ts';
+import type { WorkflowFacts, WorkflowStep } from './facts.ts';
+import { workflowAgents, workflowProgram } from './program.ts';
 import { Turns } from './turns.ts';
-import { participantsOf } from './workflow-actors.ts';
-import { workflowEvents } from './workflow-events.ts';
-import type { WorkflowFacts, WorkflowStep } from './workflow-facts.ts';
-import { workflowAgents, workflowProgram } from './workflow-program.ts';
 
 /** Bytes of all files; with chain and wrapping it stays below what `POST /api/archives/verify` takes, and in memory. */
 const MAX_FILES_BYTES = 50_331_648;

@@ -1,0 +1,60 @@
+import { isTerminal } from '../store/lifecycle.ts';
+import type { CapsuleRecord, CapsuleStore, Page } from '../store/types.ts';
+import type { Workflow, WorkflowNode } from './types.ts';
+
+/** Steps of one workflow that a tree shows; deeper or wider ones are cut, and say so by their missing children. */
+const MAX_WORKFLOW_STEPS = 1_024;
+
+/** Chains of capsules as trees, as far as this node knows them. */
+export class Workflows {
+  readonly #capsules: Pick<CapsuleStore, 'get' | 'record' | 'result' | 'listRoots'>;
+
+  constructor({ capsules }: { capsules: Pick<CapsuleStore, 'get' | 'record' | 'result' | 'listRoots'> }) {
+    this.#capsules = capsules;
+  }
+
+  /** The whole tree that the capsule `id` belongs to, from its root. */
+  of(id: string): Workflow | undefined {
+    const record = this.#capsules.record(id);
+    if (record === undefined) return undefined;
+    const root = this.#capsules.record(record.root) ?? record;
+    return this.#workflowOf(root);
+  }
+
+  /** Newest first. */
+  async list(options: { limit?: number; cursor?: string }): Promise<Page<Workflow>> {
+    const page = await this.#capsules.listRoots(options);
+    return { items: page.items.map((root) => this.#workflowOf(root)), cursor: page.cursor };
+  }
+
+  #workflowOf(root: CapsuleRecord): Workflow {
+    const statuses: WorkflowNode['status'][] = [];
+    const grow = (record: CapsuleRecord): WorkflowNode => {
+      statuses.push(record.status);
+      const { id, requestedCapability, status, executor, error, receiptHash } = record;
+      const children: WorkflowNode[] = [];
+      for (const [step, { child, error: stepError }] of (this.#capsules.result(id)?.steps ?? []).entries()) {
+        const childRecord = child === null ? undefined : this.#capsules.record(child);
+        if (statuses.length >= MAX_WORKFLOW_STEPS) break;
+        if (childRecord !== undefined) {
+          children.push(grow(childRecord));
+        } else if (stepError !== null) {
+          statuses.push('failed');
+          const wanted = this.#capsules.get(id)?.next?.[step]?.requestedCapability ?? 'unknown';
+          const failed = {
+            id: null,
+            requestedCapability: wanted,
+            status: 'failed',
+            error: stepError,
+          } as const;
+          children.push({ ...failed, executor: null, receiptHash: null, children: [] });
+        }
+      }
+      return { id, requestedCapability, status, executor, error, receiptHash, children };
+    };
+    const tree = grow(root);
+    const unfinished = statuses.some((status) => !isTerminal(status));
+    const status = unfinished ? 'executing' : statuses.includes('failed') ? 'failed' : 'completed';
+    return { root: root.id, status, receivedAt: root.receivedAt, steps: statuses.length, tree };
+  }
+}
