@@ -4,13 +4,13 @@ import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } 
 import { mdns } from '@libp2p/mdns';
 import { type Ping, ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
-import { webSockets } from '@libp2p/websockets';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
 import type { Encryption } from './encryption.ts';
 import type { NetworkLimits } from './limits.ts';
 import { guardedYamux } from './muxer.ts';
+import { guardedWebSockets } from './web-sockets.ts';
 
 export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
 export type MeshLibp2p = Libp2p<MeshServices>;
@@ -20,6 +20,8 @@ export interface Libp2pNodeInit {
   listen: readonly string[];
   /** Addresses to announce instead of those listened on; empty: those. */
   announce: readonly string[];
+  /** Web origins whose pages may open the WebSocket. */
+  origins: readonly string[];
   limits: NetworkLimits;
   gater: ConnectionGater;
   encryption: Encryption;
@@ -56,7 +58,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
         inboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
         outboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
       }),
-      webSockets(),
+      guardedWebSockets(init.origins),
     ],
     connectionEncrypters: init.encryption.encrypters(),
     streamMuxers: [guardedYamux()],
@@ -68,6 +70,8 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
       maxIncomingPendingConnections: PENDING_MAX,
       inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
       dialTimeout: limits.dialTimeoutMs,
+      // Several addresses of a peer are dialled side by side, each by a dial of its own.
+      addressDialTimeout: limits.dialTimeoutMs,
     },
     // The peer table pings, and drops what does not answer.
     connectionMonitor: { enabled: false },
