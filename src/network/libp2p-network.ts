@@ -27,6 +27,7 @@ import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
 import { Gossip } from './gossip.ts';
+import { guardGossip } from './gossip-guard.ts';
 import { type Host, hostOf } from './hosts.ts';
 import { createMeshLibp2p, type MeshLibp2p, stopWithin } from './libp2p-node.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
@@ -331,6 +332,7 @@ class Libp2pNetwork implements Network {
     libp2p.addEventListener('peer:identify', this.#onIdentify);
     if (this.#exchange.listening) this.#takeStreams();
     await libp2p.start();
+    guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
     this.#bootstrap.start();
   }

@@ -362,6 +362,21 @@ describe('a peer that spoils gossip', () => {
     await vi.waitFor(() => expect(handled).toEqual([`${honest.nodeId} capability_advertisement`]));
   });
 
+  it('by inventing topics makes the node remember a few', async () => {
+    const { node, honest, bare } = await attacked();
+    const topics = Array.from({ length: 1_000 }, (_, count) => `/invented/${count}`);
+    bare.services.pubsub.subscribe('/invented/0');
+    await vi.waitFor(() => expect(node.subscribers('/invented/0')).toBe(1), 10_000);
+    for (const topic of topics) bare.services.pubsub.subscribe(topic);
+    honest.subscribe(
+      MARKET_TOPIC,
+      () => 'accept',
+      () => {},
+    );
+    await vi.waitFor(() => expect(node.subscribers(MARKET_TOPIC)).toBe(1), 10_000);
+    expect(topics.filter((topic) => node.subscribers(topic) > 0).length).toBeLessThan(80);
+  });
+
   it('by flooding is heard at its rate only', async () => {
     const { honest, handled, mallory, publish } = await gossiping();
     await Promise.all(Array.from({ length: 300 }, (_, count) => publish(advertisement(mallory, count))));
