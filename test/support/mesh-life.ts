@@ -33,6 +33,7 @@ export interface Body {
   readonly disk: { readonly medium: MemoryDisk; readonly condition: DiskCondition };
   /** Capability ids on offer, with their prices. */
   readonly offers: Record<string, number>;
+  readonly work: OwnWork | undefined;
   readonly exchange: Partial<ExchangeInit>;
   readonly engine: Partial<EngineInit>;
   readonly creditLimit: number;
@@ -43,6 +44,12 @@ export interface Body {
   onEvent(event: MeshEvent): void;
   onRun(run: WorkRun): void;
 }
+
+/** What a node's capabilities do instead of echoing; throws what they fail with. */
+export type OwnWork = (
+  intent: Intent,
+  api: CapabilityApi,
+) => Promise<JsonValue | undefined> | JsonValue | undefined;
 
 /** One time that a capability's code began. */
 export interface WorkRun {
@@ -167,8 +174,11 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   }));
   // A module must offer something.
   const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
-  const work = async ({ capability, raw, payload }: Intent, api: CapabilityApi): Promise<JsonValue> => {
+  const work = async (intent: Intent, api: CapabilityApi): Promise<JsonValue> => {
+    const { capability, raw, payload } = intent;
     body.onRun({ capability, raw, payload: { ...payload } });
+    const own = await body.work?.(intent, api);
+    if (own !== undefined) return own;
     if (capability === 'work.fail' || payload.code !== undefined) {
       throw Object.assign(new Error('It failed as it was asked to.'), { code: payload.code ?? 'internal' });
     }

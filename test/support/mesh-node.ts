@@ -12,7 +12,7 @@ import type { MemoryHub } from '../../src/network/memory-hub.ts';
 import { MemoryDisk } from '../../src/store/memory-disk.ts';
 import { Workflows } from '../../src/workflow/tree.ts';
 import type { TestKey } from './keys.ts';
-import { beginLife, type Life, type WorkRun } from './mesh-life.ts';
+import { beginLife, type Life, type OwnWork, type WorkRun } from './mesh-life.ts';
 import type { DiskCondition } from './mortal-disk.ts';
 import { settle, type VirtualClock } from './virtual-clock.ts';
 
@@ -26,6 +26,8 @@ export interface NodeOptions {
    * `work.fail` fails with `payload.code`, and `work.once` is not idempotent.
    */
   offers?: Record<string, number>;
+  /** What its capabilities do instead; `undefined` leaves it to them. */
+  work?: OwnWork;
   exchange?: Partial<ExchangeInit>;
   engine?: Partial<EngineInit>;
   /** Credits that an identity may owe it. */
@@ -269,13 +271,14 @@ export class TestNode {
 
   #begin(): Promise<Life> {
     const { clock, hub } = this.#mesh;
-    const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000 } = this.#options;
+    const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000, work } = this.#options;
     return beginLife({
       key: this.key,
       clock,
       hub,
       disk: { medium: this.#medium, condition: this.#disk },
       offers,
+      work,
       exchange,
       engine,
       creditLimit,

@@ -34,6 +34,7 @@ export class Chooser {
     const { scheduler, clock } = this.#components;
     const only = care?.only ?? null;
     const tried = new Set([
+      ...(care?.refused ?? []),
       ...(care?.tries ?? []).map(({ executor }) => executor),
       ...(care?.asked ?? []).map(({ executor }) => executor),
     ]);

@@ -8,6 +8,7 @@ import {
   type Care,
   type Grant,
   KEPT_GRANTS,
+  KEPT_REFUSED,
   KEPT_TRIES,
   newestGrant,
   UNPROVEN_TRIES,
@@ -33,12 +34,14 @@ export function onChosen(draft: Draft, event: Of<'chosen'>): void {
   let barred = false;
   for (const candidate of event.ranking) {
     const { nodeId } = candidate;
-    if (refusals.some(({ executor }) => executor === nodeId)) continue;
+    if (care.refused.includes(nodeId) || refusals.some(({ executor }) => executor === nodeId)) continue;
     if (care.unknownRun && !mayRepeat(draft, candidate)) {
       barred = true;
       continue;
     }
-    if (!candidate.proven && nodeId !== self && care.unproven >= UNPROVEN_TRIES) continue;
+    // A node that the caller named is worth every try.
+    const trusted = candidate.proven || nodeId === self || care.only !== null;
+    if (!trusted && care.unproven >= UNPROVEN_TRIES) continue;
     if (nodeId === self && event.local !== null) {
       refusals.push({ executor: self, error: event.local });
       continue;
@@ -97,7 +100,13 @@ function wait(
   const until = Math.min(care.searchUntil ?? limit, draft.state.expiresAt);
   if (until <= now) return giveUp(draft, error);
   const open = capsule.privacyRule === 'public' && care.only === null;
-  draft.tend({ searchUntil: until, asked: [], phase: { kind: 'waiting', until, again: at, open, error } });
+  // Whoever refused is asked again when everybody was asked.
+  const more = care.asked.length >= ASKED_PER_ROUND;
+  const refused = more
+    ? [...care.refused, ...care.asked.map(({ executor }) => executor)].slice(-KEPT_REFUSED)
+    : [];
+  const phase = { kind: 'waiting', until, again: at, open, error } as const;
+  draft.tend({ searchUntil: until, asked: [], refused, phase });
   if (draft.state.status !== 'announced') {
     draft.set({ executor: null });
     draft.become('announced', `nobody can take it now: ${error.code}`);
