@@ -3,7 +3,7 @@ import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
 import { type EngineInit, MeshEngine } from '../../src/engine/engine.ts';
 import { DEFAULT_EXCHANGE_INIT, type ExchangeInit } from '../../src/exchange/components.ts';
 import { Exchange } from '../../src/exchange/exchange.ts';
-import type { Life as Life0 } from '../../src/exchange/machine/state.ts';
+import type { Life as CapsuleLife } from '../../src/exchange/machine/state.ts';
 import type { MeshEvent } from '../../src/exchange/types.ts';
 import { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -69,7 +69,7 @@ export interface Life {
   readonly db: Database;
   readonly network: MemoryNetwork;
   readonly engine: MeshEngine;
-  readonly capsules: DatabaseCapsuleStore<Life0>;
+  readonly capsules: DatabaseCapsuleStore<CapsuleLife>;
   readonly ledger: DatabaseLedger;
   readonly table: ProviderTable;
   readonly advertiser: Advertiser;
@@ -77,7 +77,7 @@ export interface Life {
 }
 
 /** Composes a node of real parts, as `src/daemon/node.ts` does, that has no effect once its life has ended. */
-export function beginLife(body: Body): Life {
+export async function beginLife(body: Body): Promise<Life> {
   const { signer, nodeId } = body.key;
   const log = silentLog;
   const crypto = nodeCrypto;
@@ -87,8 +87,13 @@ export function beginLife(body: Body): Life {
     after: (ms, callback) => mortalTimer(life, body.clock, ms, callback),
   };
   const { medium, condition } = body.disk;
-  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log, clock });
-  const capsules = new DatabaseCapsuleStore<Life0>({ db, clock });
+  let begun: Life | undefined;
+  const db = new BufferedDatabase({
+    disk: new MortalDisk(medium, condition, () => begun?.alive !== false),
+    log,
+    clock,
+  });
+  const capsules = await DatabaseCapsuleStore.open<CapsuleLife>({ db, clock });
   const ledger = new DatabaseLedger(
     { db, crypto, clock },
     { creditLimit: () => body.creditLimit, self: signer.identity },
@@ -134,6 +139,7 @@ export function beginLife(body: Body): Life {
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const life: Life = { alive: true, ended, end, timers: 0, ...parts, table, advertiser, exchange };
+  begun = life;
   return life;
 }
 

@@ -99,7 +99,7 @@ export class TestNode {
 
   /** Begins a life on what earlier ones left on the disk. */
   async start(): Promise<void> {
-    const life = this.#begin();
+    const life = await this.#begin();
     this.#life = life;
     await life.engine.start();
     await life.network.start();
@@ -269,7 +269,7 @@ export class TestNode {
     return this.runs.filter(({ raw }) => raw === `capsule:${id}`).length;
   }
 
-  #begin(): Life {
+  #begin(): Promise<Life> {
     const { clock, hub } = this.#mesh;
     const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000, work } = this.#options;
     return beginLife({

@@ -158,9 +158,13 @@ export class Runs {
     const { submitter, share } = state();
     const nodes = new Set([submitter, nodeIdOf(lease.coordinator)]);
     nodes.delete(this.#self);
-    const ends = [parting({ peers, clock }, nodes, this.#init.graceMs, (from) => raise({ type: 'parted', from }))];
+    const ends = [
+      parting({ peers, clock }, nodes, this.#init.graceMs, (from) => raise({ type: 'parted', from })),
+    ];
     if (share === 'stranger' && lease.price === 0 && submitter !== this.#self)
-      ends.push(parting({ peers, clock }, [submitter], STRANGER_PATIENCE_MS, () => raise({ type: 'abandoned' })));
+      ends.push(
+        parting({ peers, clock }, [submitter], STRANGER_PATIENCE_MS, () => raise({ type: 'abandoned' })),
+      );
     return () => {
       for (const end of ends) end();
     };
