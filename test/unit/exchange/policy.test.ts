@@ -232,7 +232,10 @@ describe('continueAt', () => {
     const paid = { paymentRule: { type: 'credit', amount: 1 } } as const;
     const asked = chain('executor');
     const [step] = asked.next;
-    for (const capsule of [{ ...asked, ...paid }, { ...asked, next: [{ ...step, ...paid }] }]) {
+    for (const capsule of [
+      { ...asked, ...paid },
+      { ...asked, next: [{ ...step, ...paid }] },
+    ]) {
       const { id } = await a.submit(a.capsule(capsule as Parameters<typeof a.capsule>[0]));
       await a.workflowEnded(id);
       const [child] = (await a.view(id)).children;
