@@ -45,7 +45,7 @@ export class Deliveries {
   }
 
   readonly deliver: Performer<'deliver'> = ({ to }, { capsule, state, raise, recovered }) => {
-    const { peers, clock, outcomes, faults } = this.#components;
+    const { peers, clock, outcomes, faults, log } = this.#components;
     const { id } = capsule;
     const debtor = this.#debtors.get(to) ?? this.#addDebtor(to);
     const offer = async (): Promise<boolean> => {
@@ -56,7 +56,9 @@ export class Deliveries {
     // Many found at a start are offered in rounds.
     if (recovered) this.#roundIn(0, debtor);
     else {
-      void offer().then(() => faults.hit('result.sent'));
+      offer()
+        .then(() => faults.hit('result.sent'))
+        .catch((error: unknown) => log.error({ capsuleId: id, err: error }, 'An outcome was not offered'));
       if (debtor.owed.size === 1) this.#roundIn(FIRST_PAUSE_MS, debtor);
     }
     const stopParting = parting({ peers, clock }, [to], this.#graceMs, (from) =>

@@ -3,8 +3,8 @@ import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts
 import type { ExchangeComponents } from '../components.ts';
 import type { Peers } from '../effects/peers.ts';
 import { HAND_BACK, type Replies } from '../effects/replies.ts';
-import { mayHaveBegun } from '../machine/coordinator.ts';
-import { hasEnded, newestGrant, type State } from '../machine/state.ts';
+import { heldBy, mayHaveBegun } from '../machine/coordinator.ts';
+import { hasEnded, type State } from '../machine/state.ts';
 import { cancelled } from '../machine/verdicts.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Cancels } from './cancels.ts';
@@ -103,12 +103,12 @@ export class Answers {
   onSignOfLife(from: string, capsuleId: string, epoch: number): boolean {
     const { runtime, peers } = this.#components;
     const care = runtime.state(capsuleId)?.life.care;
-    const grant = care == null ? undefined : newestGrant(care);
-    if (care == null || grant?.executor !== from || grant.lease.epoch !== epoch) return false;
+    const grant = care == null ? undefined : heldBy(care, from, epoch);
+    if (care == null || grant === undefined) return false;
     const { kind } = care.phase;
     if (kind === 'ordered' || kind === 'waiting' || kind === 'learning')
       runtime.raise(capsuleId, { type: 'accepted', from, epoch });
-    peers.heard(from, capsuleId, epoch);
+    peers.heard(from, capsuleId, grant.lease.epoch);
     return kind !== 'ended' && kind !== 'cancelling';
   }
 }
