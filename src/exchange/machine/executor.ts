@@ -50,11 +50,13 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   if (care?.phase.kind === 'here') return ranForItself(draft, work, event);
   const { receipt, lease, result, error } = event;
   const outcome = outcomeOf(event);
+  // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
+  if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
-  if (completed && care !== null && isSubmitter(draft) && !hasEnded(draft.state)) {
+  if (completed && care !== null && isSubmitter(draft)) {
     conclude(draft, { executor: draft.setting.self, receipt, lease, result, steps: event.steps });
   } else {
     if (completed) continueChain(draft, event.steps, draft.setting.self);
