@@ -53,6 +53,9 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
   if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
+  // Another result was accepted here in the meantime, and is what is kept.
+  if (care !== null && (draft.state.status === 'completed' || care.late !== null))
+    return draft.do({ kind: 'delivered', lease, outcome });
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
