@@ -26,11 +26,13 @@ export class Answers {
   }
 
   async onAccept(from: string, { capsuleId, of, epoch }: ExchangeMessageOf<'capsule_accept'>): Promise<void> {
-    const { runtime, results, faults } = this.#components;
+    const { runtime, results, peers, faults } = this.#components;
     if (of === 'result') return results.onAcknowledged(from, capsuleId);
     if (runtime.state(capsuleId) === undefined) return;
     if (of === 'cancel') return runtime.take(capsuleId, { type: 'cancel_confirmed', from, epoch });
     faults.hit('accept.received');
+    // Also the answer to a question after a lost connection.
+    peers.heard(from, capsuleId, epoch);
     return runtime.take(capsuleId, { type: 'accepted', from, epoch });
   }
 
@@ -97,16 +99,21 @@ export class Answers {
       await runtime.take(capsuleId, { type: 'cancel' });
   }
 
-  /** A sign of life of whoever this node gave the newest lease; true where its words are to be passed on. */
+  /**
+   * A sign of life of whoever this node gave the newest lease; true where its words are to be passed on. It may still be
+   * at it under an older one, and goes on with that when it is ordered again.
+   */
   onSignOfLife(from: string, capsuleId: string, epoch: number): boolean {
     const { runtime, peers } = this.#components;
     const care = runtime.state(capsuleId)?.life.care;
     const grant = care == null ? undefined : newestGrant(care);
-    if (care == null || grant?.executor !== from || grant.lease.epoch !== epoch) return false;
+    if (care == null || grant?.executor !== from) return false;
+    if (!care.grants.some(({ executor, lease }) => executor === from && lease.epoch === epoch)) return false;
     const { kind } = care.phase;
+    const newest = grant.lease.epoch;
     if (kind === 'ordered' || kind === 'waiting' || kind === 'learning')
-      runtime.raise(capsuleId, { type: 'accepted', from, epoch });
-    peers.heard(from, capsuleId, epoch);
+      runtime.raise(capsuleId, { type: 'accepted', from, epoch: newest });
+    peers.heard(from, capsuleId, newest);
     return kind !== 'ended' && kind !== 'cancelling';
   }
 }
