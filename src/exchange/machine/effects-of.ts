@@ -34,8 +34,9 @@ function effectsOfCare(care: Care, state: State, capsule: Capsule): Effect[] {
     case 'ordered': {
       if (grant === undefined) return [];
       const { executor: to, lease, mayRepeat } = grant;
-      // What may not run twice, and what is paid, must be remembered before anybody can begin it.
-      const early = mayRepeat && capsule.paymentRule === null;
+      // What may not run twice, and what is paid, must be remembered before anybody can begin it; and proofs show a
+      // receipt, which is told to nobody before it is on the disk.
+      const early = mayRepeat && capsule.paymentRule === null && capsule.signer === undefined;
       return [{ kind: 'order', key: `order:${lease.epoch}`, to, lease, early }];
     }
     case 'running': {
