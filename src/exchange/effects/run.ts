@@ -127,6 +127,8 @@ export class Runs {
           const settle = standing.stage(tx, this.#ran(standing, assignment, outcome));
           // The commit follows in this very turn.
           settled = Promise.resolve().then(() => settle(durable));
+          // Fails only together with the commit, which says why.
+          settled.catch(() => {});
         },
       });
       const durable = handled.then(() => faults.hit('outcome.committed'));
