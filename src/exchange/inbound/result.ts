@@ -5,6 +5,7 @@ import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import type { Settlement } from '../../../protocols/settlement/v1/schema.ts';
 import { assignmentHash, verifyAssignment } from '../../capsule/assignment.ts';
+import { leaseProblem } from '../../capsule/check-lease.ts';
 import { checkResult } from '../../capsule/check-result.ts';
 import { identityOf, nodeIdOf } from '../../capsule/identity.ts';
 import { needsSignedLease, submitterOf } from '../../capsule/roles.ts';
@@ -113,10 +114,15 @@ export class Results {
   #isGranted(state: State, capsule: Capsule, lease: Assignment): boolean {
     const { crypto, signer, capsules } = this.#components;
     if (lease.coordinator === signer.identity) {
+      // Nobody else can have signed it.
+      if (needsSignedLease(capsule)) return this.#isSigned(lease);
       const grant = state.life.care?.grants.find((each) => each.lease.epoch === lease.epoch);
-      if (grant === undefined || assignmentHash(crypto, grant.lease) !== assignmentHash(crypto, lease))
-        return false;
-      return !needsSignedLease(capsule) || this.#isSigned(lease);
+      if (grant === undefined) return false;
+      if (assignmentHash(crypto, grant.lease) === assignmentHash(crypto, lease)) return true;
+      // Such an order is sent before its lease is on the disk. Of one that a crash took, only its executor knows.
+      const { executor, grantedAt, expiresAt } = grant.lease;
+      const earlier = lease.grantedAt <= grantedAt && lease.expiresAt <= expiresAt;
+      return lease.executor === executor && earlier && leaseProblem(lease, capsule) === null;
     }
     const parent = state.parentCapsule === null ? undefined : capsules.result(state.parentCapsule)?.receipt;
     return parent?.identity === lease.coordinator && this.#isSigned(lease);
