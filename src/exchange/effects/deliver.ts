@@ -57,7 +57,7 @@ export class Deliveries {
     if (recovered) this.#roundIn(0, debtor);
     else {
       void offer().then(() => faults.hit('result.sent'));
-      if (debtor.owed.size === 1) this.#roundIn(FIRST_PAUSE_MS, debtor);
+      if (debtor.owed.size === 1) this.#roundLater(debtor);
     }
     const stopParting = parting({ peers, clock }, [to], this.#graceMs, (from) =>
       raise({ type: 'parted', from }),
@@ -103,7 +103,10 @@ export class Deliveries {
       debtor.owed.set(id, offer);
       if (!(await offer())) break;
     }
-    if (debtor.owed.size === 0) return;
+    if (debtor.owed.size > 0) this.#roundLater(debtor);
+  }
+
+  #roundLater(debtor: Debtor): void {
     this.#roundIn(debtor.pauseMs, debtor);
     debtor.pauseMs = Math.min(2 * debtor.pauseMs, LONGEST_PAUSE_MS);
   }
