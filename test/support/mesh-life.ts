@@ -89,7 +89,7 @@ export function beginLife(body: Body): Life {
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },
-    { modules: [workModule(body)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
+    { modules: [workModule(body, () => life.alive)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
   );
   const network = new MemoryNetwork({ hub: body.hub, log, clock }, { nodeId });
   const changes = new ChangeFeed({ clock });
@@ -134,7 +134,7 @@ function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () =
 }
 
 /** All echo their payload, after `payload.ms` where that is there, or fail with `payload.code`; `work.fail` always does. */
-function workModule(body: Body): ReturnType<typeof testModule> {
+function workModule(body: Body, alive: () => boolean): ReturnType<typeof testModule> {
   const capabilities = Object.entries(body.offers).map(([id, price]) => ({
     id,
     price,
@@ -146,6 +146,7 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   // A module must offer something.
   const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
   const work = async ({ capability, raw, payload }: Intent, api: CapabilityApi): Promise<JsonValue> => {
+    if (!alive()) return new Promise(() => {});
     body.onRun({ capability, raw, payload: { ...payload } });
     if (capability === 'work.fail' || payload.code !== undefined) {
       throw Object.assign(new Error('It failed as it was asked to.'), { code: payload.code ?? 'internal' });
