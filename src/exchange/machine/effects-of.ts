@@ -67,7 +67,8 @@ function effectsOfWork(work: Work): Effect[] {
   switch (work.kind) {
     case 'running': {
       const { lease, stop, mayRepeat } = work;
-      const early = mayRepeat && lease.price === 0;
+      // What is to be stopped at once is not begun before the stop.
+      const early = mayRepeat && lease.price === 0 && stop === null;
       const run: Effect = { kind: 'run', key: `run:${lease.epoch}`, lease, early };
       return stop === null ? [run] : [run, { kind: 'stop', key: `stop:${lease.epoch}`, error: stop }];
     }
