@@ -87,6 +87,11 @@ export class Runtime {
     return this.#entries.get(id)?.capsule ?? this.#parts.capsules.get(id);
   }
 
+  /** Resolves when all that is known of it now is on the disk; rejects where the disk does not take it. */
+  async durable(id: string): Promise<void> {
+    await this.#entries.get(id)?.durable;
+  }
+
   decisions(id: string): Decision[] | undefined {
     return this.#entries.get(id)?.decisions;
   }
@@ -153,7 +158,8 @@ export class Runtime {
     }
     if (this.#stopped) return;
     for (const one of staged) {
-      this.#follow(one.entry, false);
+      // What was staged since is not on the disk yet, and is followed when it is.
+      if (one.entry.durable === durable) this.#follow(one.entry, false);
       this.#tell(one);
     }
   }
