@@ -101,7 +101,12 @@ export async function beginLife(body: Body): Promise<Life> {
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },
-    { modules: [workModule(body, () => life.alive)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
+    {
+      modules: [workModule(body, () => life.alive)],
+      grantedByDefault: () => true,
+      drainMs: 0,
+      ...body.engine,
+    },
   );
   const network = new MemoryNetwork({ hub: body.hub, log, clock }, { nodeId });
   const changes = new ChangeFeed({ clock });

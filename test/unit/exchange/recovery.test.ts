@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { verifyReceipt } from '../../../src/capsule/receipt.ts';
-import { COORDINATOR_FAULT_POINTS, EXECUTOR_FAULT_POINTS, type FaultPoint } from '../../../src/exchange/fault-points.ts';
+import {
+  COORDINATOR_FAULT_POINTS,
+  EXECUTOR_FAULT_POINTS,
+  type FaultPoint,
+} from '../../../src/exchange/fault-points.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type TestNode } from '../../support/mesh.ts';
@@ -108,7 +112,8 @@ describe('a node that dies between two steps', () => {
   for (const death of deaths) {
     const [point, who, occurrence] = death;
     for (const downMs of [100, 6_000]) {
-      it(`${who} at ${point}, the ${occurrence}. time, for ${downMs} ms`, () => survives(trio, death, downMs));
+      it(`${who} at ${point}, the ${occurrence}. time, for ${downMs} ms`, () =>
+        survives(trio, death, downMs));
     }
   }
 
@@ -191,7 +196,11 @@ describe('an execution that was interrupted', () => {
     await b.restart();
     await mesh.settle();
     expect(b.record(id)).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
-    expect(await a.ended(id)).toMatchObject({ status: 'completed', executor: c.nodeId, record: { attempts: 2 } });
+    expect(await a.ended(id)).toMatchObject({
+      status: 'completed',
+      executor: c.nodeId,
+      record: { attempts: 2 },
+    });
     expect(b.runsOf(id)).toBe(2);
   });
 
@@ -349,7 +358,7 @@ describe('a result', () => {
 
   it('is delivered by an executor that died with it', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice, { exchange: { graceMs: 60_000 } });
+    const a = await mesh.add(alice);
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
     b.crashAt('outcome.committed');
     const { id } = await a.submit(a.capsule());
@@ -357,8 +366,31 @@ describe('a result', () => {
     expect(a.status(id)).toBe('executing');
     await mesh.advance(20_000);
     await b.start();
+    await mesh.advance(1);
     expect(a.status(id)).toBe('completed');
     expect(b.runsOf(id)).toBe(1);
+  });
+
+  it('is told to nobody before it is on the disk, not even where its order is stored meanwhile', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
+    const told: string[] = [];
+    mesh.filter(({ type }, { from }) => {
+      if (from === b.nodeId) told.push(type);
+      return undefined;
+    });
+    const goOn = b.stallDisk();
+    const { id } = await a.submit(a.capsule());
+    await mesh.settle();
+    expect(b.runsOf(id)).toBe(1);
+    await a.life.network.send(b.nodeId, { type: 'capsule_result_request', capsuleId: id, epoch: 1 });
+    await mesh.settle();
+    expect(told).toEqual([]);
+    goOn();
+    await mesh.settle();
+    expect(told).toContain('capsule_result');
+    expect(a.status(id)).toBe('completed');
   });
 
   it('is offered in growing pauses, and at once when its receiver is back', async () => {
