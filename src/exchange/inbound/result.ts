@@ -10,13 +10,14 @@ import { checkResult } from '../../capsule/check-result.ts';
 import { identityOf, nodeIdOf } from '../../capsule/identity.ts';
 import { needsSignedLease, submitterOf } from '../../capsule/roles.ts';
 import { verifySettlement } from '../../capsule/settlement.ts';
+import { isInOrder } from '../../capsule/times.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Replies } from '../effects/replies.ts';
 import { hasEnded, type State } from '../machine/state.ts';
 import type { Runtime } from '../runtime.ts';
 import { stepsOf } from '../steps.ts';
 
-type Components = Pick<ExchangeComponents, 'signer' | 'crypto' | 'capsules' | 'faults' | 'log'> & {
+type Components = Pick<ExchangeComponents, 'signer' | 'crypto' | 'clock' | 'capsules' | 'faults' | 'log'> & {
   runtime: Runtime;
   replies: Replies;
 };
@@ -102,10 +103,12 @@ export class Results {
     state: State,
     capsule: Capsule,
   ): string | undefined {
-    const { crypto } = this.#components;
+    const { crypto, clock } = this.#components;
     if (!this.#isGranted(state, capsule, lease)) return 'Its lease was not granted.';
     if (status === 'completed' && result === undefined && state.submitter === this.#self)
       return 'The result is missing.';
+    // The children's own time is this one.
+    if (!isInOrder(receipt.finishedAt, clock.now())) return 'The receipt ends in the future.';
     const reported = { capsule, lease, receipt, status, from: identityOf(from) };
     return checkResult(crypto, result === undefined ? reported : { ...reported, result }) ?? undefined;
   }
