@@ -37,6 +37,8 @@ export interface Body {
   readonly exchange: Partial<ExchangeInit>;
   readonly engine: Partial<EngineInit>;
   readonly creditLimit: number;
+  /** Identities of strangers. */
+  readonly strangers: ReadonlySet<string>;
   /** From 1. */
   readonly number: number;
   /** Called at every fault point; throws where the node dies there. */
@@ -98,6 +100,10 @@ export async function beginLife(body: Body): Promise<Life> {
     { db, crypto, clock },
     { creditLimit: () => body.creditLimit, self: signer.identity },
   );
+  const standing = (identity: string) => {
+    if (identity === signer.identity) return 'own';
+    return body.strangers.has(identity) ? 'stranger' : 'known';
+  };
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },
@@ -105,6 +111,7 @@ export async function beginLife(body: Body): Promise<Life> {
       modules: [workModule(body, () => life.alive)],
       grantedByDefault: () => true,
       drainMs: 0,
+      standing,
       ...body.engine,
     },
   );
@@ -136,7 +143,7 @@ export async function beginLife(body: Body): Promise<Life> {
     network,
   };
   const exchange = new Exchange(
-    { ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log },
+    { ...parts, standing, faults, log },
     { ...DEFAULT_EXCHANGE_INIT, ...body.exchange },
   );
   exchange.follow((event) => {

@@ -32,6 +32,10 @@ export interface NodeOptions {
   engine?: Partial<EngineInit>;
   /** Credits that an identity may owe it. */
   creditLimit?: number;
+  /** Whom it does not know. */
+  strangers?: readonly TestKey[];
+  /** Whom it does not know. */
+  strangers?: readonly TestKey[];
 }
 
 /** What a node sees of the mesh that it is in. */
@@ -268,7 +272,14 @@ export class TestNode {
 
   #begin(): Promise<Life> {
     const { clock, hub } = this.#mesh;
-    const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000, work } = this.#options;
+    const {
+      offers = {},
+      exchange = {},
+      engine = {},
+      creditLimit = 1_000,
+      strangers = [],
+      work,
+    } = this.#options;
     return beginLife({
       key: this.key,
       clock,
@@ -279,6 +290,7 @@ export class TestNode {
       exchange,
       engine,
       creditLimit,
+      strangers: new Set(strangers.map(({ identity }) => identity)),
       number: ++this.#lives,
       pass: (life, point) => this.#pass(life, point),
       onEvent: (event) => this.events.push(event),
