@@ -107,10 +107,11 @@ export class Results {
     if (!this.#isGranted(state, capsule, lease)) return 'Its lease was not granted.';
     if (status === 'completed' && result === undefined && state.submitter === this.#self)
       return 'The result is missing.';
-    // The children's own time is this one.
-    if (!isInOrder(receipt.finishedAt, clock.now())) return 'The receipt ends in the future.';
     const reported = { capsule, lease, receipt, status, from: identityOf(from) };
-    return checkResult(crypto, result === undefined ? reported : { ...reported, result }) ?? undefined;
+    const problem = checkResult(crypto, result === undefined ? reported : { ...reported, result });
+    if (problem !== null) return problem;
+    // Its children take their own time from it.
+    return isInOrder(receipt.finishedAt, clock.now()) ? undefined : 'The receipt ends in the future.';
   }
 
   /** By this node, or, of a step that the parent's executor coordinates, by that one. */
