@@ -21,7 +21,13 @@ import { step } from './machine/machine.ts';
 import { hasEnded, type State } from './machine/state.ts';
 
 /** Events that a crash may take back: whoever said it says it again. */
-const RELAXED: ReadonlySet<Event['type']> = new Set(['accepted', 'acknowledged', 'refused', 'parted']);
+const RELAXED: ReadonlySet<Event['type']> = new Set([
+  'accepted',
+  'acknowledged',
+  'refused',
+  'parted',
+  'offered',
+]);
 /** Pause before an event is taken again that the disk had no room for. */
 const DISK_BUSY_MS = 100;
 
