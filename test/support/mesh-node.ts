@@ -34,8 +34,6 @@ export interface NodeOptions {
   creditLimit?: number;
   /** Whom it does not know. */
   strangers?: readonly TestKey[];
-  /** Whom it does not know. */
-  strangers?: readonly TestKey[];
 }
 
 /** What a node sees of the mesh that it is in. */

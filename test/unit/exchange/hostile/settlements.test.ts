@@ -14,7 +14,7 @@ import {
   target,
 } from '../../../support/hostile.ts';
 import { bob, carol, mallory, type TestKey } from '../../../support/keys.ts';
-import type { NodeOptions, Stranger } from '../../../support/mesh.ts';
+import type { Mesh, NodeOptions, Stranger, TestNode } from '../../../support/mesh.ts';
 
 type Body = Parameters<typeof signSettlement>[2];
 
@@ -22,12 +22,16 @@ const settle = (key: TestKey, body: Body) => signSettlement(key.signer, nodeCryp
 
 const CREDIT = 1_000_000;
 
-/** Mallory has ordered paid work of Bob, who has done it and is owed a settlement. */
-async function owed(options: NodeOptions = {}) {
+/**
+ * Mallory has ordered paid work of Bob, who has done it and is owed a settlement. `lapsed`: the connection was lost for
+ * longer than the grace before the result was delivered.
+ */
+async function owed(options: NodeOptions = {}, { lapsed = false } = {}) {
   const { mesh, b, m } = await target(options);
-  const capsule = capsuleBy(mesh, mallory);
+  const capsule = capsuleBy(mesh, mallory, lapsed ? { payload: { ms: 5_000 } } : {});
   const lease = leaseBy(mesh, capsule, bob);
   await m.say(b, orderOf(capsule, lease));
+  if (lapsed) await part({ mesh, b, m });
   const receipt = b.result(capsule.id)?.receipt;
   if (!receipt) throw new Error('Bob has executed it');
   const { receiptHash } = receipt;
@@ -36,6 +40,16 @@ async function owed(options: NodeOptions = {}) {
     from.say(b, { type: 'capsule_settlement', capsuleId: capsule.id, settlement });
   const open = (): boolean => b.record(capsule.id)?.open === true;
   return { mesh, b, m, capsule, lease, receipt, body, say, open };
+}
+
+/** Parts the two for longer than the grace. */
+async function part({ mesh, b, m }: { mesh: Mesh; b: TestNode; m: Stranger }): Promise<void> {
+  mesh.hub.partition([b.nodeId], [m.nodeId]);
+  await mesh.advance(2_500);
+  mesh.hub.heal();
+  await m.network.dial(`/p2p/${b.nodeId}`);
+  await mesh.settle();
+  await mesh.advance(10_000);
 }
 
 describe('a settlement', () => {
@@ -130,16 +144,6 @@ function winnerOf({ mesh, capsule }: Awaited<ReturnType<typeof owed>>, changes: 
   return { receipt, lease };
 }
 
-/** The connection is lost for longer than the grace before the result is acknowledged. */
-async function lapse(chain: Awaited<ReturnType<typeof owed>>): Promise<void> {
-  const { mesh, b, m } = chain;
-  mesh.hub.partition([b.nodeId], [m.nodeId]);
-  await mesh.advance(2_500);
-  mesh.hub.heal();
-  await m.network.dial(`/p2p/${b.nodeId}`);
-  await mesh.settle();
-}
-
 describe('a payer that has the result and says "conflict"', () => {
   const refuse = async (
     chain: Awaited<ReturnType<typeof owed>>,
@@ -161,9 +165,7 @@ describe('a payer that has the result and says "conflict"', () => {
 
   it('without showing a winner keeps the debt, disputed, lapsed or not', async () => {
     expect(await refuse(await owed())).toEqual(DISPUTED);
-    const late = await owed();
-    await lapse(late);
-    expect(await refuse(late)).toEqual(DISPUTED);
+    expect(await refuse(await owed({}, { lapsed: true }))).toEqual(DISPUTED);
   });
 
   it('and finds the receipt wrong keeps the debt, disputed', async () => {
@@ -177,9 +179,23 @@ describe('a payer that has the result and says "conflict"', () => {
     expect(chain.b.balance(bob)).toBe(CREDIT);
   });
 
-  it('and shows a winner owes nothing where the lease had lapsed', async () => {
+  it('and shows a winner keeps the debt where it had hung up with the result in hand', async () => {
     const chain = await owed();
-    await lapse(chain);
+    expect(chain.m.of('capsule_result')).toHaveLength(1);
+    await part(chain);
+    expect(await refuse(chain, winnerOf(chain))).toEqual(DISPUTED);
+  });
+
+  it('and shows a winner keeps the debt where it had waited for a restart with the result in hand', async () => {
+    const chain = await owed();
+    expect(chain.m.of('capsule_result')).toHaveLength(1);
+    await chain.b.restart();
+    await chain.mesh.advance(1);
+    expect(await refuse(chain, winnerOf(chain))).toEqual(DISPUTED);
+  });
+
+  it('and shows a winner owes nothing where the lease had lapsed', async () => {
+    const chain = await owed({}, { lapsed: true });
     expect(await refuse(chain, winnerOf(chain))).toEqual(REVERSED);
     expect(chain.b.balance(bob)).toBe(0);
     expect((await chain.b.ledger.verify()).problems).toEqual([]);
@@ -231,8 +247,7 @@ describe('a payer that has the result and says "conflict"', () => {
   ];
   for (const [name, forge] of noWinners) {
     it(`and shows a winner ${name} keeps the debt, disputed, though the lease had lapsed`, async () => {
-      const chain = await owed();
-      await lapse(chain);
+      const chain = await owed({}, { lapsed: true });
       expect(await refuse(chain, forge(chain))).toEqual(DISPUTED);
     });
   }
