@@ -34,6 +34,7 @@ import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
+import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
 import { checkAddresses, startError } from './start-error.ts';
 import { StreamOpener } from './stream-opener.ts';
 import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
@@ -41,7 +42,7 @@ import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } 
 export interface Libp2pNetworkComponents {
   log: Logger;
   clock: Clock;
-  crypto: Pick<Crypto, 'publicKey'>;
+  crypto: Pick<Crypto, 'publicKey' | 'randomBytes'>;
 }
 
 export interface Libp2pNetworkInit {
@@ -83,6 +84,7 @@ class Libp2pNetwork implements Network {
   readonly #gate: PeerGate;
   readonly #peers: PeerTable;
   readonly #exchange: ExchangeStreams;
+  readonly #pinger: Pinger;
   readonly #opener: StreamOpener;
   readonly #gossip: Gossip;
   readonly #bootstrap: BootstrapDialer;
@@ -122,7 +124,8 @@ class Libp2pNetwork implements Network {
         clock,
         events: this.#events,
         connections: (nodeId) => this.#connections(nodeId),
-        ping: (nodeId, signal) => this.#running().services.ping.ping(peerIdFromString(nodeId), { signal }),
+        ping: (nodeId, signal) => this.#ping(nodeId, signal),
+        busyMs: () => performance.eventLoopUtilization().active,
         drop: (nodeId) => this.#drop(nodeId, 'The peer does not answer pings'),
       },
       limits,
@@ -136,6 +139,7 @@ class Libp2pNetwork implements Network {
       limits,
     );
     const budgets = new PeerBudgets({ clock, host: (nodeId) => this.#host(nodeId) }, limits);
+    this.#pinger = new Pinger({ clock, crypto });
     this.#exchange = new ExchangeStreams(
       {
         log,
@@ -330,6 +334,7 @@ class Libp2pNetwork implements Network {
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
     libp2p.addEventListener('connection:open', this.#onOpen);
     libp2p.addEventListener('peer:identify', this.#onIdentify);
+    await libp2p.handle(PING_PROTOCOL, this.#pinger.serve, { maxInboundStreams: PING_STREAMS });
     if (this.#exchange.listening) this.#takeStreams();
     await libp2p.start();
     guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
@@ -346,6 +351,12 @@ class Libp2pNetwork implements Network {
     return (
       this.#libp2p?.getConnections(peerIdFromString(nodeId)).filter(({ status }) => status === 'open') ?? []
     );
+  }
+
+  async #ping(nodeId: string, signal: AbortSignal): Promise<number> {
+    const [connection] = this.#connections(nodeId);
+    if (connection === undefined) throw new MeshError('unreachable', 'The connection was lost.');
+    return this.#pinger.ping(connection, signal);
   }
 
   /** Says to peers that this node takes messages; who asked before asks again. */

@@ -6,9 +6,12 @@ export interface PeerInfo {
   nodeId: string;
   addresses: string[];
   direction: 'inbound' | 'outbound';
-  /** Milliseconds, moving average of pings; null before the first. */
+  /** Milliseconds, the least of the last pings; null before the first. */
   roundTripMs: number | null;
-  /** By measurement and address: ring1 same machine, private network or <= 10 ms; ring2 <= 80 ms; else global. */
+  /**
+   * By measurement and address: ring1 same machine, private network or <= 10 ms; ring2 <= 80 ms; else global, also
+   * before there are enough measurements.
+   */
   ring: Exclude<Ring, 'local'>;
   connectedAt: number;
 }
