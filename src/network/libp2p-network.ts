@@ -26,6 +26,7 @@ import { DiscoveryDialer } from './discovery-dialer.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
+import { Forgetting } from './forgetting.ts';
 import { Gossip } from './gossip.ts';
 import { guardGossip } from './gossip-guard.ts';
 import { type Host, hostOf } from './hosts.ts';
@@ -91,6 +92,7 @@ class Libp2pNetwork implements Network {
   readonly #discovery: DiscoveryDialer;
   readonly #addressBook: AddressBook;
   readonly #dialer: Dialer;
+  readonly #forgetting: Forgetting;
   readonly #encryption = new Encryption();
   #libp2p: MeshLibp2p | null = null;
 
@@ -164,6 +166,12 @@ class Libp2pNetwork implements Network {
       { log, clock, isConnected, dial: (peer) => this.#dialer.dial(peer.toString()) },
       { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
     );
+    this.#forgetting = new Forgetting({
+      log,
+      clock,
+      records: () => this.#running().peerStore,
+      isConnected: (nodeId) => nodeId === this.nodeId || isConnected(nodeId),
+    });
     this.#addressBook = new AddressBook({
       clock,
       policy: new DialPolicy({ clock, listening: () => this.#libp2p?.getMultiaddrs() ?? [] }),
@@ -202,6 +210,7 @@ class Libp2pNetwork implements Network {
     this.#exchange.stop();
     this.#opener.stop();
     this.#dialer.stop();
+    this.#forgetting.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
@@ -340,6 +349,7 @@ class Libp2pNetwork implements Network {
     guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
     this.#bootstrap.start();
+    this.#forgetting.start();
   }
 
   #running(): MeshLibp2p {
