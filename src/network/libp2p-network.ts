@@ -1,3 +1,4 @@
+// Over 300 lines: the port, method for method, and the one place that joins the parts behind it.
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type {
   Connection,
