@@ -81,6 +81,7 @@ export class JournaledDisk implements Disk {
     try {
       await this.#checkpoint;
       await this.#applied();
+      await this.#journal.shrink();
       if (!this.#journal.isEmpty) await this.#settle(await this.#journal.rotate());
     } finally {
       await this.#journal.close();
