@@ -120,6 +120,21 @@ describe('JournaledDisk', () => {
     await again.disk.close();
   });
 
+  it('writes nothing more to a journal that failed, of which nobody knows what it took', async () => {
+    const rows = new ForgetfulRows();
+    const { disk, journal } = await begin('a', rows);
+    await disk.write([put('a', '1')]);
+    await journal.close();
+    await expect(disk.write([put('b', '1')])).rejects.toMatchObject({ code: 'storage_failed' });
+    await expect(disk.write([put('c', '1')])).rejects.toMatchObject({ code: 'storage_failed' });
+    const left = await readdir(join(parent, 'a'));
+    await disk.close();
+    expect(await readdir(join(parent, 'a'))).toEqual(left);
+    const again = await begin('a', await rows.afterPowerLoss(() => false));
+    expect(await contents(again.disk)).toEqual({ a: '1' });
+    await again.disk.close();
+  });
+
   it('keeps every promise, and no half of a group, over power losses at any moment', async () => {
     const write = fc.record({ key: fc.nat({ max: 5 }), length: fc.nat({ max: 120 }), deleted: fc.boolean() });
     const oneLife = fc.record({
