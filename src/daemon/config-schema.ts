@@ -123,15 +123,23 @@ export const ConfigSchema = Type.Object(
       ),
     }),
     engine: section('How much runs at once, and for how long.', {
-      concurrency: count('Intents that run at once.', 8, 1024),
+      concurrency: count(
+        'Intents that run at once. A quarter is kept for the node itself; all strangers together may have half.',
+        8,
+        1024,
+      ),
       queue: count(
-        'Intents that may wait, half of them for one capability; beyond that the node says `busy`.',
-        256,
+        'Intents that may wait, half of them for one capability; beyond that the node says `busy`. An eighth is kept for the node itself; all strangers together may have a quarter.',
+        512,
         100_000,
         0,
       ),
       defaultTimeoutMs: ms('How long one run may take where its capsule does not say.', 120_000),
       maxTimeoutMs: ms('Longest that any run may take, whatever its capsule says.', 3_600_000),
+      strangerTimeoutMs: ms(
+        'Longest that a run for a stranger may take: on a mesh that anybody may join, for all whom `credits.known` does not name.',
+        60_000,
+      ),
       probeIntervalMs: ms('Between two looks at what a module offers now.', 15_000, 100),
     }),
     market: section('Advertising, and choosing among providers.', {
@@ -156,11 +164,28 @@ export const ConfigSchema = Type.Object(
     }),
     credits: section('The ledger.', {
       limit: Type.Number({
-        description: 'Credits that an identity may owe this node.',
+        description: 'Credits that an identity may owe this node where `network.allow` says who may join.',
         default: 1000,
         minimum: 0,
-        maximum: 1_000_000_000,
+        maximum: LIMITS.maxAmountCredits,
       }),
+      strangerLimit: Type.Number({
+        description:
+          'Credits that each stranger may owe this node on a mesh that anybody may join. Identities cost nothing, so whatever it is can be had many times.',
+        default: 1,
+        minimum: 0,
+        maximum: LIMITS.maxAmountCredits,
+      }),
+      known: Type.Record(
+        Type.String({ pattern: '^([0-9a-f]{64}|12D3KooW[1-9A-HJ-NP-Za-km-z]{44})$' }),
+        Type.Number({ minimum: 0, maximum: LIMITS.maxAmountCredits }),
+        {
+          description:
+            'Identities or node ids that are no strangers here, and the credits that each may owe, such as `{"12D3KooW…": 100}`.',
+          default: {},
+          ...closed,
+        },
+      ),
     }),
     models: section('Where models run.', {
       ollama: Type.String({

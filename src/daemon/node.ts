@@ -29,7 +29,8 @@ import type { Config } from './config-schema.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
 import { Pruning } from './pruning.ts';
-import { compareBooks } from './reconciliation.ts';
+import { reconcileWith } from './reconciliation.ts';
+import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
 
@@ -83,7 +84,8 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = new DatabaseCapsuleStore({ db, clock });
-  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: config.credits.limit });
+  const { standing, creditLimit } = standingsOf(signer.identity, config);
+  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
   const folders = await findCapabilities(config.capabilities);
   const builtIn = new Set(folders.filter((each) => each.builtIn).map(({ name }) => name));
@@ -93,6 +95,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     {
       ...config.engine,
       maxWaiting: config.engine.queue,
+      standing,
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
@@ -161,7 +164,13 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       engine,
       ledger,
       reconcile: (peer) =>
-        compareBooks({ ledger, exchange, peer, peerIdentity: identityOf(peer), identity: signer.identity }),
+        reconcileWith({
+          ledger,
+          peer,
+          peerIdentity: identityOf(peer),
+          identity: signer.identity,
+          theirs: exchange.ledgerEntriesOf(peer),
+        }),
       market: {
         providers: ({ capability, limit }) =>
           capability === undefined ? table.all(limit) : table.providersOf(capability, { limit }),
@@ -178,7 +187,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       hosts: config.api.hosts,
       token: config.api.requireToken ? token : null,
       identity: signer.identity,
-      creditLimit: config.credits.limit,
+      creditLimit: config.network.allow.length > 0 ? config.credits.limit : config.credits.strangerLimit,
       version,
     },
   );
@@ -194,6 +203,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   // Started in this order, stopped in reverse: no call comes in before all is there, the store closes last.
   const parts = [
     closing(db),
+    ledger,
     engine,
     network,
     exchange,

@@ -5,7 +5,7 @@ import type { Ledger } from '../ledger/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import type { FaultPoints } from '../lib/fault-points.ts';
-import type { PeerHealth, Scheduler } from '../market/types.ts';
+import type { Decision, PeerHealth, Scheduler } from '../market/types.ts';
 import type { Network } from '../network/types.ts';
 import type { CapsuleStore, Database } from '../store/types.ts';
 import type { Limits } from './machine/draft.ts';
@@ -19,6 +19,8 @@ export interface Market {
   handleAdvertisement(from: string, message: ExchangeMessageOf<'capability_advertisement'>): void;
   /** How many nodes offer a capability, and the name that is most like it where none does. */
   knows(capabilityId: string): { providers: number; nearest: string | null };
+  /** Why nobody that is known can take it, in one sentence. */
+  explainNobody(decision: Decision): string;
   /** Something changed that may let capsules go that wait for this capability. Returns the removal. */
   onChanged(listener: (capabilityId: string) => void): () => void;
 }

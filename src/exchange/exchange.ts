@@ -1,5 +1,6 @@
 import type { ExchangeMessage } from '../../protocols/messages/v1/schema.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
+import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { Decision } from '../market/types.ts';
 import { Census } from './census.ts';
@@ -121,7 +122,7 @@ export class Exchange implements CapsuleService, Startable {
       market.onChanged((capability) => this.#line.changed(capability)),
       engine.onOffersChanged(() => this.#line.changed()),
       engine.onRoom(() => this.#line.changed()),
-      network.onMessage(this.#onMessage),
+      network.onMessage(this.#onMessage) ?? (() => {}),
     ];
   }
 
@@ -137,7 +138,8 @@ export class Exchange implements CapsuleService, Startable {
     this.#peers.stop();
   }
 
-  submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
+  async submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
+    if (this.#ends.length === 0) throw new MeshError('interrupted', 'The node is not running.');
     return this.#calls.submit(capsule, options);
   }
 
@@ -166,7 +168,8 @@ export class Exchange implements CapsuleService, Startable {
 
   /** Why it goes where it goes; of what has ended, why it went. */
   explain(id: string): Decision[] {
-    return this.#runtime.decisions(id) ?? this.#components.capsules.result(id)?.decisions ?? [];
+    const stored = this.#runtime.state(id)?.life.decisions ?? [];
+    return stored.length > 0 ? stored : (this.#runtime.decisions(id) ?? []);
   }
 
   follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void {
@@ -174,7 +177,7 @@ export class Exchange implements CapsuleService, Startable {
   }
 
   /** The other node's entries between the two, for `credits reconcile`. */
-  ledgerEntriesOf(nodeId: string): Promise<SharedEntry[]> {
+  ledgerEntriesOf(nodeId: string): AsyncIterable<SharedEntry[]> {
     return this.#reconciler.entriesOf(nodeId);
   }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Decision } from '../market/types.ts';
-import type { Database, Transaction } from '../store/types.ts';
+import type { Database, HistoryEntry, Transaction } from '../store/types.ts';
 import type { Census } from './census.ts';
 import type { Capsules } from './components.ts';
 import type { Batch } from './effects/batch.ts';
@@ -18,7 +18,7 @@ import type { Change, Effect } from './machine/effect.ts';
 import { effectsOf } from './machine/effects-of.ts';
 import type { Event } from './machine/event.ts';
 import { step } from './machine/machine.ts';
-import type { State } from './machine/state.ts';
+import { hasEnded, type State } from './machine/state.ts';
 
 /** Events that a crash may take back: whoever said it says it again. */
 const RELAXED: ReadonlySet<Event['type']> = new Set(['accepted', 'acknowledged', 'refused', 'parted']);
@@ -40,7 +40,7 @@ interface Entry {
 }
 
 /** One step that is staged in a transaction. */
-export interface Staged {
+interface Staged {
   entry: Entry;
   before: State | undefined;
   change: Change;
@@ -125,7 +125,7 @@ export class Runtime {
     const tx = this.#parts.db.transaction();
     const staged = this.#stage(tx, id, event, recovered);
     if (staged === undefined) return;
-    await this.settle(staged, this.#commit(tx, staged));
+    await this.#settle(staged, this.#commit(tx, staged));
   }
 
   /** For events of the node's own, which nobody repeats: taken again where the disk had no room. */
@@ -138,13 +138,8 @@ export class Runtime {
     });
   };
 
-  /** Stages an event in a transaction of somebody else's, who commits it and hands the promise to `settle`. */
-  stage(tx: Transaction, id: string, event: Event): Staged[] {
-    return this.#stage(tx, id, event, false) ?? [];
-  }
-
   /** What follows a commit: early effects at once, all else when it is durable. */
-  async settle(staged: readonly Staged[], durable: Promise<void>): Promise<void> {
+  async #settle(staged: readonly Staged[], durable: Promise<void>): Promise<void> {
     for (const one of staged) {
       one.entry.durable = durable;
       this.#follow(one.entry, true);
@@ -152,7 +147,8 @@ export class Runtime {
     try {
       await durable;
     } catch (error) {
-      for (const { entry } of staged) this.#reload(entry);
+      const again = error instanceof MeshError && error.code === 'busy';
+      for (const { entry } of staged) this.#giveBack(entry, again);
       throw error;
     }
     if (this.#stopped) return;
@@ -180,10 +176,10 @@ export class Runtime {
     if (capsule === undefined) return undefined;
     if (before !== undefined && event.type === 'spawned') return [];
     const decisions = known?.decisions ?? [];
-    const change = this.#steps(before, capsule, event, decisions);
+    const change = withDecisions(this.#steps(before, capsule, event, decisions), before, decisions);
     const entry = known ?? this.#enter(capsule, change.state, decisions, recovered);
     entry.state = change.state;
-    batch.stage(tx, before, change, decisions);
+    batch.stage(tx, before, change);
     census.note(change.state);
     const children = change.writes.flatMap((write) => {
       if (write.kind !== 'spawn') return [];
@@ -253,31 +249,32 @@ export class Runtime {
       state: () => entry.state,
       recovered: entry.recovered,
       raise: (event) => this.raise(id, event),
-      stage: (tx, event) => this.stage(tx, id, event),
-      settle: (staged, durable) => this.settle(staged, durable),
+      stage: (tx, event) => {
+        const staged = this.#stage(tx, id, event, false) ?? [];
+        return (durable) => this.#settle(staged, durable);
+      },
     });
     entry.effects.set(effect.key, end);
   }
 
   #tell({ entry, before, change }: Staged): void {
     const { events, replies } = this.#parts;
-    const { state } = change;
-    if (state !== before && state.status !== before?.status) {
-      const { id: capsuleId, status, executor, error } = state;
+    const { id: capsuleId, executor, error } = change.state;
+    for (const { status, note } of newStatuses(before, change.state)) {
       if (status === 'completed' || status === 'failed') events.emit({ type: 'done', capsuleId, status, error });
-      else events.emit({ type: 'status', capsuleId, status, executor });
+      else events.emit({ type: 'status', capsuleId, status, executor, ...(note !== undefined && { note }) });
     }
     for (const reply of change.replies) replies.send(entry.capsule, entry.state, reply);
   }
 
-  /** The disk took nothing of it: what is stored counts. */
-  #reload(entry: Entry): void {
+  /** The disk took nothing of it: what is stored counts, where that can be gone on with. */
+  #giveBack(entry: Entry, again: boolean): void {
     const { id } = entry.capsule;
     for (const end of entry.effects.values()) end();
     entry.effects.clear();
     this.#entries.delete(id);
     const stored = this.#parts.capsules.row(id);
-    if (stored === undefined || this.#stopped) return;
+    if (stored === undefined || this.#stopped || !again) return;
     this.#parts.chooser.settle(stored);
     entry.state = stored;
     this.#follow(entry, false);
@@ -293,6 +290,20 @@ function noteDecision(decisions: Decision[], decision: Decision): void {
   if (last !== undefined && last.ranking.length === 0 && decision.ranking.length === 0) return;
   decisions.push(decision);
   if (decisions.length > KEPT_DECISIONS) decisions.splice(1, 1);
+}
+
+/** What the history tells since then, where the status changed. */
+function newStatuses(before: State | undefined, { history }: State): HistoryEntry[] {
+  const last = before?.history.at(-1);
+  const known = last === undefined ? -1 : history.lastIndexOf(last);
+  return history.filter(({ status }, at) => at > known && status !== history[at - 1]?.status);
+}
+
+/** What was decided is stored when the capsule ends: in one row less, and once. */
+function withDecisions(change: Change, before: State | undefined, decisions: Decision[]): Change {
+  const { state } = change;
+  const ends = hasEnded(state) && (before === undefined || !hasEnded(before));
+  return ends ? { ...change, state: { ...state, life: { ...state.life, decisions } } } : change;
 }
 
 function isEarly(effect: Effect): boolean {

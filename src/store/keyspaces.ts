@@ -13,6 +13,8 @@ export const KEYSPACE_IDS = {
   records: 3,
   results: 4,
   decisions: 5,
+  /** What proves an executor's child, by root, parent and step. */
+  childProofs: 9,
   /** What must survive a crash about a capsule in progress, at its coordinator and at its executor. */
   leases: 6,
   /** Results not acknowledged yet; a capsule with one is not removed. */
@@ -46,7 +48,8 @@ export const KEYSPACE_IDS = {
   ledgerReferences: 49,
   ledgerBalances: 50,
   ledgerByAccount: 51,
-  ledgerHead: 52,
+  // 52 said which entry is the newest.
+  ledgerDisputed: 53,
 } as const satisfies Record<string, number>;
 
 export type KeyspaceName = keyof typeof KEYSPACE_IDS;

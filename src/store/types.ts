@@ -68,44 +68,33 @@ export interface HistoryEntry {
   note?: string;
 }
 
-/** What the node knows about a capsule beside its bytes. Small, rewritten at each transition. */
-export interface CapsuleRecord {
+/** What the node knows about a capsule beside its bytes: one row, rewritten at each change. Times are ms since the epoch. */
+export interface CapsuleRow<Life = unknown> {
   id: string;
-  status: CapsuleStatus;
   originIdentity: string;
   requestedCapability: string;
   parentCapsule: string | null;
   chainDepth: number;
-  /** Id of the workflow's root capsule; its own id for a root. */
   root: string;
-  /** ms since the epoch, when this node first stored it; the listing order. */
+  timestamp: number;
   receivedAt: number;
   updatedAt: number;
-  /** Node that grants its leases; this node's own id where it coordinates. */
+  expiresAt: number;
+  submitter: string;
   coordinator: string;
-  /** Node where the workflow was submitted. */
-  replyTo: string;
-  /** Node that executes or executed it. */
+  status: CapsuleStatus;
   executor: string | null;
-  /** Newest epoch granted (coordinator) or held (executor). */
   epoch: number;
-  /** Executions begun, counting the first. */
   attempts: number;
-  /** A child waiting for the parent's settlement before it may be scheduled. */
-  held: boolean;
   error: ErrorBody | null;
   receiptHash: string | null;
-  /** Bounded: the first and the newest entries. */
+  steps: StepOutcome[];
+  share: 'own' | 'known' | 'stranger';
+  bytes: number;
+  open: boolean;
   history: HistoryEntry[];
+  life: Life;
 }
-
-/** What a transition may set beside the status. */
-export type RecordPatch = Partial<
-  Pick<
-    CapsuleRecord,
-    'executor' | 'epoch' | 'attempts' | 'held' | 'error' | 'receiptHash' | 'coordinator' | 'replyTo'
-  >
-> & { note?: string };
 
 export interface ListFilter {
   status?: CapsuleStatus;
@@ -138,40 +127,26 @@ export interface StepOutcome {
   error: ErrorBody | null;
 }
 
-/** What a capsule ended with; written in the batch that ends it, the settlement when it arrives. */
+/** What a capsule ended with. */
 export interface StoredResult {
   result: unknown;
-  /** Null only where it failed before anybody ran it. */
   receipt: Receipt | null;
   assignment: Assignment | null;
   settlement: Settlement | null;
-  /** One for each of the capsule's `next` steps, in order; empty where it failed. */
-  steps: StepOutcome[];
 }
 
-/**
- * Capsules and their lifecycle. Methods that take a transaction stage their writes there, so that whatever
- * belongs together is one batch.
- */
-export interface CapsuleStore {
-  /** False, and nothing staged, when it is stored already. */
-  add(tx: Transaction, capsule: Capsule, record: CapsuleRecord): boolean;
+export interface CapsuleStore<Life = unknown> {
+  add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean;
+  put(tx: Transaction, row: CapsuleRow<Life>): void;
   get(id: string): Capsule | undefined;
-  record(id: string, reader?: Reader): CapsuleRecord | undefined;
-  /** Throws `conflict` where the lifecycle has no such arrow, `not_found` for an unknown id. Gives the new record. */
-  setStatus(tx: Transaction, id: string, status: CapsuleStatus, patch?: RecordPatch): CapsuleRecord;
-  /** Changes fields without a new status; same errors. A terminal record accepts nothing. */
-  update(tx: Transaction, id: string, patch: RecordPatch): CapsuleRecord;
+  row(id: string, reader?: Reader): CapsuleRow<Life> | undefined;
   putResult(tx: Transaction, id: string, result: StoredResult): void;
   result(id: string, reader?: Reader): StoredResult | undefined;
-  list(filter: ListFilter): Promise<Page<CapsuleRecord>>;
-  /** Workflow roots, newest first. */
-  listRoots(filter: { limit?: number; cursor?: string }): Promise<Page<CapsuleRecord>>;
-  /** Every record that is not terminal, oldest first; what recovery walks. */
-  unfinished(): AsyncIterable<CapsuleRecord>;
+  list(filter: ListFilter): Promise<Page<CapsuleRow<Life>>>;
+  listRoots(filter: { limit?: number; cursor?: string }): Promise<Page<CapsuleRow<Life>>>;
+  open(): AsyncIterable<CapsuleRow<Life>>;
   counts(): Promise<Record<CapsuleStatus, number>>;
-  /** Throws `conflict` unless terminal. */
   remove(tx: Transaction, id: string): void;
-  /** Removes terminal capsules only; gives how many. */
   prune(options: PruneOptions): Promise<number>;
+  ended: { has(id: string): boolean; refuses(timestamp: number): boolean };
 }

@@ -197,7 +197,8 @@ export function memoryNode(clock: VirtualClock) {
     },
     ledger: {
       balance: (account) => grants.get(account) ?? 0,
-      balances: async () => [...grants].map(([account, microBalance]) => ({ account, microBalance })),
+      balances: async () =>
+        [...grants].map(([account, microBalance]) => ({ account, microBalance, microDisputed: 0 })),
       history: async () => ({
         items: [
           {
@@ -221,7 +222,14 @@ export function memoryNode(clock: VirtualClock) {
         return true;
       },
     },
-    reconcile: async (nodeId) => ({ nodeId, agree: true, entriesHere: 0, entriesThere: 0, differences: [] }),
+    reconcile: async (nodeId) => ({
+      nodeId,
+      agree: true,
+      entriesHere: 0,
+      entriesThere: 0,
+      differences: [],
+      moreDifferences: 0,
+    }),
     market: {
       providers: ({ capability = 'text.stats' }) => [
         {

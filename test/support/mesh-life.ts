@@ -3,6 +3,7 @@ import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
 import { type EngineInit, MeshEngine } from '../../src/engine/engine.ts';
 import { DEFAULT_EXCHANGE_INIT, type ExchangeInit } from '../../src/exchange/components.ts';
 import { Exchange } from '../../src/exchange/exchange.ts';
+import type { Life as Life0 } from '../../src/exchange/machine/state.ts';
 import type { MeshEvent } from '../../src/exchange/types.ts';
 import { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -60,7 +61,7 @@ export interface Life {
   readonly db: Database;
   readonly network: MemoryNetwork;
   readonly engine: MeshEngine;
-  readonly capsules: DatabaseCapsuleStore;
+  readonly capsules: DatabaseCapsuleStore<Life0>;
   readonly ledger: DatabaseLedger;
   readonly table: ProviderTable;
   readonly advertiser: Advertiser;
@@ -79,8 +80,11 @@ export function beginLife(body: Body): Life {
   };
   const { medium, condition } = body.disk;
   const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log, clock });
-  const capsules = new DatabaseCapsuleStore({ db, clock });
-  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: body.creditLimit });
+  const capsules = new DatabaseCapsuleStore<Life0>({ db, clock });
+  const ledger = new DatabaseLedger(
+    { db, crypto, clock },
+    { creditLimit: () => body.creditLimit, self: signer.identity },
+  );
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },
@@ -95,9 +99,17 @@ export function beginLife(body: Body): Life {
     { network, offers: engine, table, clock, random: () => 0.5, log },
     { firstSequence: body.number * 1_000_000 },
   );
-  const market = advertiser;
+  const market = {
+    noteBid: (...of: Parameters<Advertiser['noteBid']>) => advertiser.noteBid(...of),
+    handleQuery: (...of: Parameters<Advertiser['handleQuery']>) => advertiser.handleQuery(...of),
+    handleAdvertisement: (...of: Parameters<Advertiser['handleAdvertisement']>) =>
+      advertiser.handleAdvertisement(...of),
+    knows: (capability: string) => ({ providers: table.providersOf(capability, {}).length, nearest: null }),
+    explainNobody: () => 'Nobody is left.',
+    onChanged: () => () => {},
+  };
   const parts = { signer, crypto, clock, db, capsules, engine, scheduler, health, market, ledger, network };
-  const exchange = new Exchange({ ...parts, faults, log }, { ...DEFAULT_EXCHANGE_INIT, ...body.exchange });
+  const exchange = new Exchange({ ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log }, { ...DEFAULT_EXCHANGE_INIT, ...body.exchange });
   exchange.follow((event) => {
     if (life.alive) body.onEvent(event);
   });

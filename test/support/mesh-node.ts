@@ -231,7 +231,7 @@ export class TestNode {
   }
 
   record(id: string) {
-    return this.life.capsules.record(id);
+    return this.life.capsules.row(id);
   }
 
   result(id: string) {
@@ -244,7 +244,7 @@ export class TestNode {
 
   /** The statuses of a capsule and all that came of it. */
   tree(id: string): string[] {
-    const steps = this.result(id)?.steps ?? [];
+    const steps = this.record(id)?.steps ?? [];
     return [this.status(id), ...steps.flatMap(({ child }) => (child === null ? [] : this.tree(child)))];
   }
 

@@ -171,6 +171,8 @@ export const CapsuleCancel = Type.Object({
 export const CapsuleResultRequest = Type.Object({
   type: Type.Literal('capsule_result_request'),
   capsuleId: Hex32,
+  /** Of the lease that is asked about: who does not know it declines it from then on, and says so. */
+  epoch: Type.Optional(AnyEpoch),
 });
 export const CapabilityQuery = Type.Object({ type: Type.Literal('capability_query'), exchangeId });
 /** Asks for the entries between asker and answerer, oldest first, from the answerer's sequence `from` on. */

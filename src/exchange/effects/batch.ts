@@ -1,11 +1,10 @@
 import { fromMicro, toMicro } from '../../capsule/credits.ts';
 import { signSettlement } from '../../capsule/settlement.ts';
 import { MeshError } from '../../lib/errors.ts';
-import type { Decision } from '../../market/types.ts';
 import type { StoredResult, Transaction } from '../../store/types.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Change, Write } from '../machine/effect.ts';
-import { hasEnded, type State } from '../machine/state.ts';
+import type { State } from '../machine/state.ts';
 import { putProofs } from './proofs.ts';
 
 type Components = Pick<ExchangeComponents, 'capsules' | 'ledger' | 'signer' | 'crypto'>;
@@ -14,8 +13,7 @@ const NO_RESULT: StoredResult = {
   result: null,
   receipt: null,
   assignment: null,
-  settlement: null,
-  decisions: [],
+  settlement: null
 };
 
 /** Puts a new state and what belongs to it into one transaction. Throws `conflict` where a payment was booked before. */
@@ -26,17 +24,14 @@ export class Batch {
     this.#components = components;
   }
 
-  stage(tx: Transaction, before: State | undefined, change: Change, decisions: Decision[]): void {
+  stage(tx: Transaction, before: State | undefined, change: Change): void {
     const { state, writes } = change;
     const { capsules } = this.#components;
     if (state !== before && before !== undefined) capsules.put(tx, state);
-    for (const write of writes) this.#write(tx, state, write, decisions);
-    const ends = hasEnded(state) && (before === undefined || !hasEnded(before));
-    if (ends && state.life.care !== null && !writes.some(({ kind }) => kind === 'result'))
-      capsules.putResult(tx, state.id, { ...(capsules.result(state.id, tx) ?? NO_RESULT), decisions });
+    for (const write of writes) this.#write(tx, state, write);
   }
 
-  #write(tx: Transaction, state: State, write: Write, decisions: Decision[]): void {
+  #write(tx: Transaction, state: State, write: Write): void {
     const { capsules } = this.#components;
     const { id } = state;
     switch (write.kind) {
@@ -44,7 +39,7 @@ export class Batch {
         capsules.add(tx, write.capsule, state);
         return;
       case 'result':
-        return capsules.putResult(tx, id, this.#resultOf(write, decisions));
+        return capsules.putResult(tx, id, this.#resultOf(write));
       case 'settlement': {
         const stored = capsules.result(id, tx) ?? NO_RESULT;
         return capsules.putResult(tx, id, { ...stored, settlement: write.settlement });
@@ -52,9 +47,11 @@ export class Batch {
       case 'book':
         return this.#book(tx, id, write);
       case 'reverse':
-        return this.#components.ledger.reverse(tx, `capsule:${id}`);
+        this.#components.ledger.reverse(tx, `capsule:${id}`);
+        return;
       case 'dispute':
-        return this.#components.ledger.dispute(tx, `capsule:${id}`);
+        this.#components.ledger.dispute(tx, `capsule:${id}`);
+        return;
       case 'proofs':
         return putProofs(tx, state.root, write.capsule, write.proofs);
       case 'spawn':
@@ -62,7 +59,7 @@ export class Batch {
     }
   }
 
-  #resultOf(write: Extract<Write, { kind: 'result' }>, decisions: Decision[]): StoredResult {
+  #resultOf(write: Extract<Write, { kind: 'result' }>): StoredResult {
     const { signer, crypto } = this.#components;
     const { result, receipt, lease: assignment, settled } = write;
     const { charge, receiptHash, identity: payee } = receipt;
@@ -70,7 +67,7 @@ export class Batch {
       settled && charge !== null && payee !== signer.identity
         ? signSettlement(signer, crypto, { receiptHash, amount: charge, payer: signer.identity, payee })
         : null;
-    return { result, receipt, assignment, settlement, decisions };
+    return { result, receipt, assignment, settlement };
   }
 
   #book(tx: Transaction, id: string, { debit, credit, amount, receiptHash }: Extract<Write, { kind: 'book' }>) {

@@ -45,7 +45,7 @@ export function watchPerformer(
     const alive = (): void => giveUpIn(MISSED_HEARTBEATS * heartbeatMs + graceMs);
     const ask = (): void => {
       giveUpIn(acceptTimeoutMs + graceMs);
-      void trySend(parts, node, question(capsule.id));
+      void trySend(parts, node, question(capsule.id, epoch));
     };
     const stopListening = peers.listen(node, { connected: ask, disconnected: () => giveUpIn(graceMs) });
     const stopHearing = peers.hear(capsule.id, (from, heard) => {
@@ -63,7 +63,7 @@ export function watchPerformer(
 
 /** At once, on every new connection, and now and then. A coordinator that is never reached hands its step back. */
 export function askPerformer({ clock, peers, ...parts }: Components): Performer<'ask'> {
-  return ({ node }, { capsule, state, raise }) => {
+  return ({ node, epoch }, { capsule, state, raise }) => {
     let over = false;
     let cancelTimer = (): void => {};
     let unsent = 0;
@@ -71,7 +71,7 @@ export function askPerformer({ clock, peers, ...parts }: Components): Performer<
       cancelTimer();
       const lost = state().life.care?.phase.kind === 'learning';
       cancelTimer = clock.after(lost ? ASK_SOON_MS : ASK_MS, ask);
-      void trySend(parts, node, question(capsule.id)).then((sent) => {
+      void trySend(parts, node, question(capsule.id, epoch)).then((sent) => {
         if (over) return;
         unsent = sent ? 0 : unsent + 1;
         if (unsent === UNASKABLE && !lost) raise({ type: 'handed_back', from: node, begun: true });
@@ -108,6 +108,6 @@ export function timerPerformer({ clock }: Pick<Components, 'clock'>): Performer<
   return ({ at }, { raise }) => callAt(clock, at, () => raise({ type: 'due' }));
 }
 
-function question(capsuleId: string): ExchangeMessage {
-  return { type: 'capsule_result_request', capsuleId };
+function question(capsuleId: string, epoch: number | null): ExchangeMessage {
+  return { type: 'capsule_result_request', capsuleId, ...(epoch !== null && { epoch }) };
 }

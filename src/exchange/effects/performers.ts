@@ -3,7 +3,6 @@ import type { Transaction } from '../../store/types.ts';
 import type { Effect } from '../machine/effect.ts';
 import type { Event } from '../machine/event.ts';
 import type { State } from '../machine/state.ts';
-import type { Staged } from '../runtime.ts';
 
 /** The capsule whose state asks for an effect, for as long as it does. */
 export interface Standing {
@@ -14,9 +13,8 @@ export interface Standing {
   readonly recovered: boolean;
   /** Takes an event to the capsule. Never before the performer has returned. */
   raise(event: Event): void;
-  /** For what belongs into somebody else's batch; what it gives goes to `settle` with the commit's promise. */
-  stage(tx: Transaction, event: Event): Staged[];
-  settle(staged: readonly Staged[], durable: Promise<void>): Promise<void>;
+  /** For what belongs into somebody else's batch; the result is called with the promise of its commit. */
+  stage(tx: Transaction, event: Event): (durable: Promise<void>) => Promise<void>;
 }
 
 export type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;

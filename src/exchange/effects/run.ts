@@ -107,7 +107,9 @@ export class Runs {
     const { id } = capsule;
     const ticket = tickets.take(id);
     const timeoutMs = capsule.executionPolicy?.timeout;
-    const assignment = needsSignedLease(capsule) ? signAssignment(signer, crypto, lease) : lease;
+    const ownLease = lease.coordinator === signer.identity;
+    const signs = ownLease && needsSignedLease(capsule);
+    const assignment = signs ? signAssignment(signer, crypto, lease) : lease;
     let settled: Promise<void> | undefined;
     try {
       const handled = engine.handleIntent(capsuleToIntent(capsule), {
@@ -122,9 +124,9 @@ export class Runs {
         commit: (outcome, tx) => {
           if (run.forgotten) throw new MeshError('interrupted', 'The node is stopping.');
           faults.hit('run.finished');
-          const staged = standing.stage(tx, this.#ran(standing, assignment, outcome));
+          const settle = standing.stage(tx, this.#ran(standing, assignment, outcome));
           // The commit follows in this very turn.
-          settled = Promise.resolve().then(() => standing.settle(staged, durable));
+          settled = Promise.resolve().then(() => settle(durable));
         },
       });
       const durable = handled.then(() => faults.hit('outcome.committed'));

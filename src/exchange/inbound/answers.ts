@@ -45,7 +45,7 @@ export class Answers {
       case 'capsule_result':
         return results.onRefused(from, message);
       case 'capsule_result_request':
-        if (message.code === 'not_found') await runtime.take(capsuleId, { type: 'unknown', from });
+        if (message.code === 'not_found') await runtime.take(capsuleId, { type: 'unknown', from, epoch });
         return;
       case 'capsule_cancel':
         return runtime.take(capsuleId, { type: 'cancel_confirmed', from, epoch });
@@ -58,13 +58,19 @@ export class Answers {
   }
 
   /** "What became of it?" Only the nodes that are owed the answer get it. */
-  onResultRequest(from: string, { capsuleId }: ExchangeMessageOf<'capsule_result_request'>): void {
-    const { runtime, replies } = this.#components;
+  onResultRequest(
+    from: string,
+    { capsuleId, epoch }: ExchangeMessageOf<'capsule_result_request'>,
+  ): void {
+    const { runtime, replies, cancels } = this.#components;
     const state = runtime.state(capsuleId);
     const capsule = runtime.capsule(capsuleId);
     if (state === undefined || capsule === undefined || !mayAsk(from, state)) {
       const error: ErrorBody = { code: 'not_found', message: 'This node does not know that capsule.' };
-      return replies.decline(from, { capsuleId, of: 'capsule_result_request' }, error);
+      // Its order may still be on the way, and is not taken any more once this was said.
+      if (epoch !== undefined) cancels.remember(from, capsuleId, epoch);
+      const about = { capsuleId, of: 'capsule_result_request', ...(epoch !== undefined && { epoch }) };
+      return replies.decline(from, about, error);
     }
     const { care, work } = state.life;
     if (work?.kind === 'running')

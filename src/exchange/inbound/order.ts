@@ -23,20 +23,15 @@ type Components = Pick<
   'signer' | 'crypto' | 'clock' | 'db' | 'faults' | 'standing' | 'ledger' | 'engine'
 > & { runtime: Runtime; admission: Admission; replies: Replies; tickets: Tickets; cancels: Cancels };
 
-/** When a step's submitter, whose own node this is, asks a coordinator to come again: its parent is on the way. */
-const COME_AGAIN_MS = 1_000;
-
 /** What is stored in the origin's name. */
 const STORED_IN_THE_ORIGINS_NAME = 'data.';
 
 /** Orders of other nodes: verified, held against the lease, admitted. Nothing is kept of what is refused. */
 export class Orders {
   readonly #components: Components;
-  readonly #self: string;
 
   constructor(components: Components) {
     this.#components = components;
-    this.#self = nodeIdOf(components.signer.identity);
   }
 
   async onOrder(from: string, message: ExchangeMessageOf<'capsule_data'>): Promise<void> {
@@ -44,9 +39,9 @@ export class Orders {
     faults.hit('order.received');
     const { assignment } = message;
     const { id } = message.capsule;
-    const decline = (error: ErrorBody, retryAfterMs?: number): void => {
+    const decline = (error: ErrorBody): void => {
       const epoch = assignment?.epoch ?? 0;
-      replies.decline(from, { capsuleId: id, of: 'capsule_data', epoch }, error, retryAfterMs);
+      replies.decline(from, { capsuleId: id, of: 'capsule_data', epoch }, error);
     };
     if (assignment === undefined) return decline(leaseInvalid('An order needs an assignment.'));
     const known = runtime.state(id);
@@ -57,8 +52,6 @@ export class Orders {
     const checked = this.#check(from, message, assignment);
     if (!('capsule' in checked)) return decline(checked);
     const { capsule } = checked;
-    if (known === undefined && this.#isOwnStep(capsule))
-      return decline({ code: 'busy', message: "The step's parent has not come here yet." }, COME_AGAIN_MS);
     if (this.#components.cancels.remembers(from, id, assignment.epoch))
       return decline({ code: 'cancelled', message: 'The capsule was cancelled.' });
     const refusal = this.#components.admission.take(from, capsule, assignment.price);
@@ -80,14 +73,13 @@ export class Orders {
   ): Promise<void> {
     const { runtime, standing, admission } = this.#components;
     if (assignment === undefined) return Promise.resolve();
-    const { signature: _, ...lease } = assignment;
     const first = proofs[0]?.parent ?? capsule;
     const idempotent = admission.offer(capsule)?.capability.idempotent === true;
     return runtime.take(capsule.id, {
       type: 'ordered',
       from,
       capsule,
-      lease,
+      lease: assignment,
       proofs,
       root: known?.root ?? first.parentCapsule ?? first.id,
       submitter: nodeIdOf(submitterOf(capsule)),
@@ -129,11 +121,6 @@ export class Orders {
     return taken === undefined || taken === capsule.id
       ? { capsule }
       : { code: 'conflict', message: 'Another child of the same step was taken here.' };
-  }
-
-  /** A step of a chain that was submitted here, of which this node has not heard. */
-  #isOwnStep(capsule: Capsule): boolean {
-    return capsule.parentCapsule !== null && nodeIdOf(submitterOf(capsule)) === this.#self;
   }
 }
 

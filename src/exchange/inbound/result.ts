@@ -7,7 +7,7 @@ import type { Settlement } from '../../../protocols/settlement/v1/schema.ts';
 import { assignmentHash, verifyAssignment } from '../../capsule/assignment.ts';
 import { checkResult } from '../../capsule/check-result.ts';
 import { identityOf, nodeIdOf } from '../../capsule/identity.ts';
-import { needsSignedLease } from '../../capsule/roles.ts';
+import { needsSignedLease, submitterOf } from '../../capsule/roles.ts';
 import { verifySettlement } from '../../capsule/settlement.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Replies } from '../effects/replies.ts';
@@ -148,8 +148,10 @@ export class Results {
   #isWinner(capsule: Capsule, { receipt, lease }: { receipt: Receipt; lease: Assignment }): boolean {
     const { crypto, signer } = this.#components;
     const reported = { capsule, lease, receipt, status: 'completed' as const, from: receipt.identity };
+    const own = this.#components.runtime.state(capsule.id)?.life.work?.lease;
     return (
       receipt.identity !== signer.identity &&
+      (lease.coordinator === own?.coordinator || lease.coordinator === submitterOf(capsule)) &&
       (!needsSignedLease(capsule) || this.#isSigned(lease)) &&
       checkResult(crypto, reported) === null
     );

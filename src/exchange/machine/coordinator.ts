@@ -125,7 +125,7 @@ function grant(draft: Draft, { nodeId, price, idempotent, proven }: Choosable): 
   draft.tend({
     grants: [...care.grants, granted].slice(-KEPT_GRANTS),
     unproven: care.unproven + (proven || nodeId === self ? 0 : 1),
-    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered' },
+    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered', again: false },
   });
   draft.set({ executor: nodeId, epoch, attempts: care.tries.length + 1 });
   draft.become('executing', `assigned to ${nodeId === self ? 'this node' : nodeId}`);
@@ -173,17 +173,19 @@ export function onDeclined(draft: Draft, { from, epoch, error, retryAfterMs }: O
   const kind = draft.care?.phase.kind;
   if (grant === undefined) return;
   // After it took the order, a refusal means that it lost the work.
-  if (kind === 'running') return onUnknown(draft, { type: 'unknown', from });
+  if (kind === 'running') return onUnknown(draft, { type: 'unknown', from, epoch });
   if (kind === 'cancelling') return draft.end('failed', { error: cancelled() });
   if (kind !== 'ordered' && kind !== 'learning') return;
   if (error.code === 'busy') draft.note({ kind: 'busy', node: from, retryAfterMs });
   passOn(draft, grant, error);
 }
 
-/** It never had the order, so nothing of it was begun. */
+/** It never had the order, so nothing of it was begun; unless an earlier life of this node had sent it. */
 export function onUnreachable(draft: Draft, { epoch }: Of<'unreachable'>): void {
   const grant = newest(draft, epoch);
-  if (grant === undefined || draft.care?.phase.kind !== 'ordered') return;
+  const phase = draft.care?.phase;
+  if (grant === undefined || phase?.kind !== 'ordered') return;
+  if (phase.again) return onSilent(draft, { type: 'silent', epoch });
   draft.note({ kind: 'silent', node: grant.executor });
   passOn(draft, grant, { code: 'unreachable', message: 'The node cannot be reached.' });
 }
@@ -209,10 +211,10 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
 }
 
 /** Its executor has no memory of it: it never came, or it is gone. */
-export function onUnknown(draft: Draft, { from }: Of<'unknown'>): void {
+export function onUnknown(draft: Draft, { from, epoch }: Of<'unknown'>): void {
   const { care } = draft;
-  const grant = care === null ? undefined : newestGrant(care);
-  if (care === null || grant?.executor !== from) return;
+  const grant = current(draft, from, epoch);
+  if (care === null || grant === undefined) return;
   const { phase } = care;
   if (phase.kind === 'cancelling') return draft.end('failed', { error: cancelled() });
   const taken = phase.kind === 'running' || (phase.kind === 'learning' && phase.taken);
@@ -239,6 +241,11 @@ export function fail(draft: Draft, grant: Grant, error: ErrorBody): void {
   const retries = draft.capsule.executionPolicy?.maxRetries ?? draft.setting.limits.maxRetries;
   if (tries.length > retries) return giveUp(draft, error);
   choose(draft);
+}
+
+/** What was ordered may have been sent before this node ended. */
+export function onRestartedCare(draft: Draft): void {
+  if (draft.care?.phase.kind === 'ordered') draft.to({ kind: 'ordered', again: true });
 }
 
 /** What the state itself asked for has come. */

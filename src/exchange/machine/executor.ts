@@ -85,12 +85,11 @@ function ranForItself(draft: Draft, work: Running, event: Of<'ran'>): void {
 function deliver(draft: Draft, work: Running, lease: Of<'ran'>['lease'], outcome: Outcome, to: string[]): void {
   const { self, limits } = draft.setting;
   const others = [...new Set(to)].filter((node) => node !== self);
-  const { signature: _, ...unsigned } = lease;
-  if (others.length === 0) return draft.do({ kind: 'delivered', lease: unsigned, outcome });
+  if (others.length === 0) return draft.do({ kind: 'delivered', lease, outcome });
   const free = outcome.charge === null && draft.state.share === 'stranger';
   const until = draft.now + (free ? limits.deliverStrangerMs : limits.deliverMs);
   const lapsed = work.lapsed || draft.now > work.lease.expiresAt;
-  draft.do({ kind: 'delivering', lease: unsigned, outcome, to: others, until, lapsed });
+  draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed });
 }
 
 function earn(draft: Draft, { receipt }: Of<'ran'>): void {
@@ -185,7 +184,7 @@ export function onRestarted(draft: Draft, { mayRepeat }: Of<'restarted'>): void 
   const message = 'The node stopped while it was executing this capsule.';
   const stop = work.stop ?? (again ? null : { code: 'interrupted' as const, message });
   draft.do({ ...work, crashes, stop, lapsed: true });
-  draft.become('executing', 'the node stopped while executing it');
+  if (!hasEnded(draft.state)) draft.become('executing', 'the node stopped while executing it');
 }
 
 function outcomeOf({ receipt }: Of<'ran'>): Outcome {

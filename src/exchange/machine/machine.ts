@@ -73,6 +73,7 @@ function apply(draft: Draft, event: Event): void {
     case 'refused':
       return executor.onRefused(draft, event);
     case 'restarted':
+      coordinator.onRestartedCare(draft);
       return executor.onRestarted(draft, event);
     case 'due':
       coordinator.onDue(draft);
@@ -95,7 +96,9 @@ function bear(event: Event, { self, now }: Setting): State | undefined {
     }
     case 'ordered': {
       const { capsule, root, from, submitter, share } = event;
-      return stateOf(capsule, { root, submitter, coordinator: from, share, now, care: null });
+      // A step of its own chain can be ordered of the submitter before it heard of the parent's result.
+      const care = submitter === self ? careOf({ kind: 'elsewhere' }, null) : null;
+      return stateOf(capsule, { root, submitter, coordinator: from, share, now, care });
     }
     default:
       return undefined;
@@ -152,6 +155,6 @@ function stateOf(
     bytes: 0,
     open: true,
     history: [{ at: now, status: 'pending' }],
-    life: { care, work: null },
+    life: { care, work: null, decisions: [] },
   };
 }

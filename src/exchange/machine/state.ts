@@ -1,5 +1,6 @@
 import type { Assignment } from '../../../protocols/assignment/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import type { Decision } from '../../market/types.ts';
 import type { CapsuleRow } from '../../store/types.ts';
 
 export type Share = CapsuleRow['share'];
@@ -10,8 +11,8 @@ export type Share = CapsuleRow['share'];
  * by node id. Everything is JSON, and every list has a bound.
  */
 
-/** The lease without its signature, which is made when it is sent: signing twice gives the same bytes. */
-export type Lease = Omit<Assignment, 'signature'>;
+/** A lease of this node's own is kept unsigned and signed when it is sent: signing twice gives the same bytes. */
+export type Lease = Assignment;
 
 /** A lease that this node granted. */
 export interface Grant {
@@ -53,8 +54,8 @@ export type Phase =
   | { kind: 'choosing' }
   /** Nobody can take it now. `until` ends the search, `again` ends a pause before the next try; null: neither. */
   | { kind: 'waiting'; until: number; again: number | null; open: boolean; error: ErrorBody }
-  /** Ordered of the newest grant's executor, not answered yet. */
-  | { kind: 'ordered' }
+  /** Ordered of the newest grant's executor, not answered yet. `again`: this node ended since, and may have sent it. */
+  | { kind: 'ordered'; again: boolean }
   /** Taken by the newest grant's executor. The attempt ends at `endBy`, whatever its heartbeats say. */
   | { kind: 'running'; endBy: number }
   /** Assigned to this node itself; `work` has the rest. */
@@ -126,6 +127,8 @@ export interface Outcome {
 export interface Life {
   care: Care | null;
   work: Work | null;
+  /** Why it went where it went; kept in memory until it has ended. */
+  decisions: Decision[];
 }
 
 export type State = CapsuleRow<Life>;

@@ -249,7 +249,7 @@ describe('credits', () => {
       identity: IDENTITY,
       balance: 1.5,
       limit: 1000,
-      accounts: [{ account: IDENTITY, balance: 1.5 }],
+      accounts: [{ account: IDENTITY, balance: 1.5, disputed: 0 }],
     });
     expect((await call('GET', '/api/credits/history')).body.items).toMatchObject([
       { amount: 1.5, microAmount: 1_500_000 },
