@@ -6,6 +6,7 @@ import { isWholeMicro } from '../capsule/credits.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
+import type { Life } from '../exchange/machine/state.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { DatabaseLedger } from '../ledger/ledger.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -15,6 +16,7 @@ import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
 import { Advertiser } from '../market/advertiser.ts';
+import { ChangeFeed } from '../market/change-feed.ts';
 import { PeerHealthTracker } from '../market/peer-health.ts';
 import { ProviderTable } from '../market/provider-table.ts';
 import { createScheduler } from '../market/scheduler.ts';
@@ -83,7 +85,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     ...(onFatal && { onFailure: onFatal }),
   });
   const token = await loadOrCreateToken(directory, crypto);
-  const capsules = new DatabaseCapsuleStore({ db, clock });
+  const capsules = new DatabaseCapsuleStore<Life>({ db, clock });
   const { standing, creditLimit } = standingsOf(signer.identity, config);
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
@@ -109,12 +111,18 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     { seed: options.identity.seed, listen, bootstrap, mdns, allow, deny, limits: { maxConnections } },
   );
   const { nodeId } = network;
-  const table = new ProviderTable({ clock }, { weights: config.market.weights, ttlMs: config.market.ttlMs });
-  const health = new PeerHealthTracker({ clock });
+  const changes = new ChangeFeed({ clock });
+  const connected = (peer: string) => network.isConnected(peer);
+  const table = new ProviderTable(
+    { clock, connected, changes },
+    { weights: config.market.weights, ttlMs: config.market.ttlMs },
+  );
+  const health = new PeerHealthTracker({ clock, changes });
   const local = (capabilityId: string) => engine.offer(capabilityId);
-  const scheduler = createScheduler({ table, local, health, nodeId });
+  const localNames = () => engine.offers().map(({ capability }) => capability.id);
+  const scheduler = createScheduler({ table, local, localNames, health, nodeId });
   const advertiser = new Advertiser(
-    { network, offers: engine, table, clock, random: Math.random, log: part('market') },
+    { network, offers: engine, table, health, clock, random: Math.random, log: part('market') },
     { intervalMs: config.market.advertiseIntervalMs },
   );
   const exchange = new Exchange(
@@ -128,6 +136,8 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       scheduler,
       health,
       market: advertiser,
+      changes,
+      standing,
       ledger,
       network,
       faults,

@@ -5,7 +5,8 @@ import type { Ledger } from '../ledger/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import type { FaultPoints } from '../lib/fault-points.ts';
-import type { Decision, PeerHealth, Scheduler } from '../market/types.ts';
+import type { ChangeFeed } from '../market/change-feed.ts';
+import type { PeerHealth, Scheduler } from '../market/types.ts';
 import type { Network } from '../network/types.ts';
 import type { CapsuleStore, Database } from '../store/types.ts';
 import type { Limits } from './machine/draft.ts';
@@ -17,12 +18,6 @@ export interface Market {
   noteBid(nodeId: string, capabilityId: string, bid: Bid): void;
   handleQuery(from: string, message: ExchangeMessageOf<'capability_query'>): void;
   handleAdvertisement(from: string, message: ExchangeMessageOf<'capability_advertisement'>): void;
-  /** How many nodes offer a capability, and the name that is most like it where none does. */
-  knows(capabilityId: string): { providers: number; nearest: string | null };
-  /** Why nobody that is known can take it, in one sentence. */
-  explainNobody(decision: Decision): string;
-  /** Something changed that may let capsules go that wait for this capability. Returns the removal. */
-  onChanged(listener: (capabilityId: string) => void): () => void;
 }
 
 export type Capsules = CapsuleStore<Life>;
@@ -41,6 +36,8 @@ export interface ExchangeComponents {
   scheduler: Scheduler;
   health: PeerHealth;
   market: Market;
+  /** Tells that capsules that wait for a capability may find somebody now. */
+  changes: Pick<ChangeFeed, 'onChanged'>;
   ledger: Ledger;
   network: Network;
   /** Whose share of this node an identity's work counts against. */

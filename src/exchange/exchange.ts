@@ -112,17 +112,17 @@ export class Exchange implements CapsuleService, Startable {
   /** Takes up what an earlier life of this node left unfinished, and only then anything new. */
   async start(): Promise<void> {
     if (this.#ends.length > 0) return;
-    const { network, engine, market, log } = this.#components;
+    const { network, engine, changes, log } = this.#components;
     this.#peers.start();
     this.#line.start();
     const resumed = await this.#runtime.start(this.#mayRepeat);
     if (resumed > 0) log.info({ resumed }, 'Took up unfinished capsules');
     this.#announcements.start();
     this.#ends = [
-      market.onChanged((capability) => this.#line.changed(capability)),
+      changes.onChanged((capability) => this.#line.changed(capability)),
       engine.onOffersChanged(() => this.#line.changed()),
       engine.onRoom(() => this.#line.changed()),
-      network.onMessage(this.#onMessage) ?? (() => {}),
+      network.onMessage(this.#onMessage),
     ];
   }
 

@@ -9,6 +9,8 @@ export interface Provider {
   /** Seconds, as advertised: moving average plus the queue. */
   estimatedLatency: number;
   ring: Exclude<Ring, 'local'>;
+  /** Whether this node ever shook hands with it. */
+  proven: boolean;
   roundTripMs: number;
   /** Whether the same work may be run a second time. */
   idempotent: boolean;
@@ -19,6 +21,8 @@ export interface Provider {
 
 export type ExclusionReason =
   | 'price_above_amount'
+  /** It lists its models, and the one that the capsule names is not among them. */
+  | 'no_model'
   | 'not_granted'
   | 'circuit_open'
   | 'busy'
@@ -29,9 +33,12 @@ export interface Candidate {
   /** `local` stands for this node. */
   nodeId: string;
   score: number;
+  /** What a lease would name: the capsule's amount, or where its rule charges by price what the provider asks; 0 unpaid. */
   price: number;
   latencySeconds: number;
   ring: Ring;
+  /** Whether this node ever shook hands with it; nobody who did not is ranked before those who did. */
+  proven: boolean;
   /** Whether it may be run a second time, by the offer's word. */
   idempotent: boolean;
   /** One short sentence for `capsule explain`. */
@@ -47,6 +54,8 @@ export interface Decision {
   ranking: Candidate[];
   /** At most 16 are named. */
   excluded: { nodeId: string; reason: ExclusionReason }[];
+  /** How many were left out, by reason; of all that are known where nobody was ranked, else of those looked at. */
+  excludedBy: Partial<Record<ExclusionReason, number>>;
   /** All providers in the table, named or not. */
   providersKnown: number;
   weights: { price: number; latency: number; distance: number };
@@ -66,6 +75,8 @@ export interface ChooseOptions {
 export interface Scheduler {
   /** Empty ranking: nobody. Never awaits; cost is O(log n) in the providers of the capability. */
   choose(capsule: Capsule, options: ChooseOptions): Decision;
+  /** Nodes that offer the capability, this one included; where there is none, the known name most like it. */
+  knows(capabilityId: string): { providers: number; nearest: string | null };
 }
 
 /**

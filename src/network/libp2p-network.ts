@@ -11,18 +11,22 @@ import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { AddressBook } from './address-book.ts';
 import { BootstrapDialer } from './bootstrap-dialer.ts';
+import { PeerBudgets } from './budgets.ts';
+import { ConnectionShares } from './connection-shares.ts';
 import { DiscoveryDialer } from './discovery-dialer.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
 import { Gossip } from './gossip.ts';
+import { type Host, hostOf } from './hosts.ts';
 import { createMeshLibp2p, type MeshLibp2p, stopWithin } from './libp2p-node.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
 import { checkAddresses, startError } from './start-error.ts';
-import type { GossipVerdict, Network, NetworkEvents, PeerInfo } from './types.ts';
+import { StreamOpener } from './stream-opener.ts';
+import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface Libp2pNetworkComponents {
   log: Logger;
@@ -63,9 +67,11 @@ class Libp2pNetwork implements Network {
   readonly #privateKey: PrivateKey;
   readonly #events: NetworkEmitter;
   readonly #penalties: Penalties;
+  readonly #shares: ConnectionShares;
   readonly #gate: PeerGate;
   readonly #peers: PeerTable;
   readonly #exchange: ExchangeStreams;
+  readonly #opener: StreamOpener;
   readonly #gossip: Gossip;
   readonly #bootstrap: BootstrapDialer;
   readonly #discovery: DiscoveryDialer;
@@ -84,8 +90,13 @@ class Libp2pNetwork implements Network {
     this.nodeId = peerIdFromPrivateKey(this.#privateKey).toString();
     this.#events = new NetworkEmitter(log);
     this.#penalties = new Penalties({ clock });
+    const allowed = new Set(init.allow);
+    this.#shares = new ConnectionShares(
+      { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#bootstrap.includes(nodeId) },
+      limits,
+    );
     this.#gate = new PeerGate(
-      { clock, isFull: () => (this.#libp2p?.getConnections().length ?? 0) >= limits.maxConnections },
+      { clock, shares: this.#shares },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
     this.#peers = new PeerTable(
@@ -99,8 +110,24 @@ class Libp2pNetwork implements Network {
       },
       limits,
     );
+    this.#opener = new StreamOpener(
+      {
+        clock,
+        connections: (nodeId) => this.#connections(nodeId),
+        dial: (peer, options) => this.#dialPeer(peer, options),
+      },
+      limits,
+    );
+    const budgets = new PeerBudgets({ clock, host: (nodeId) => this.#host(nodeId) }, limits);
     this.#exchange = new ExchangeStreams(
-      { log, clock, open: (nodeId) => this.#open(nodeId), cutOff },
+      {
+        log,
+        clock,
+        budgets,
+        open: (nodeId) => this.#opener.open(nodeId),
+        cutOff,
+        heard: (nodeId) => this.#shares.heard(nodeId),
+      },
       limits,
     );
     this.#gossip = new Gossip(
@@ -144,6 +171,7 @@ class Libp2pNetwork implements Network {
     this.#bootstrap.stop();
     this.#discovery.stop();
     this.#exchange.stop();
+    this.#opener.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
@@ -186,18 +214,27 @@ class Libp2pNetwork implements Network {
     if (this.#libp2p !== null && nodeId !== this.nodeId) this.#addressBook.learn(nodeId, addresses);
   }
 
+  favour(nodeId: string): void {
+    this.#shares.favour(nodeId);
+  }
+
   send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {
     return this.#exchange.send(to, message, options.signal);
   }
 
-  onMessage(handler: (from: string, message: ExchangeMessage) => void): void {
-    this.#exchange.onMessage(handler);
+  onMessage(handler: MessageHandler): () => void {
+    this.#exchange.listen(handler);
+    this.#takeStreams();
+    return () => {
+      if (!this.#exchange.deafen(handler)) return;
+      this.#libp2p?.unhandle(EXCHANGE_PROTOCOL).catch(this.#onProtocolError);
+    };
   }
 
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage) => GossipVerdict,
-    handle: (from: string, message: GossipMessage) => void,
+    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
+    handle: (from: string, message: GossipMessage, deliverer: string) => void,
   ): void {
     this.#gossip.subscribe(topic, validate, handle);
   }
@@ -249,10 +286,7 @@ class Libp2pNetwork implements Network {
     this.#libp2p = libp2p;
     libp2p.addEventListener('peer:connect', this.#onConnect);
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
-    await libp2p.handle(EXCHANGE_PROTOCOL, this.#onStream, {
-      maxInboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-      maxOutboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-    });
+    if (this.#exchange.listening) this.#takeStreams();
     await libp2p.start();
     this.#gossip.attach(libp2p.services.pubsub);
     this.#bootstrap.start();
@@ -274,17 +308,23 @@ class Libp2pNetwork implements Network {
     return this.#running().dial(targets, options);
   }
 
-  async #open(nodeId: string): Promise<Stream> {
-    try {
-      const peer = peerIdFromString(nodeId);
-      const signal = AbortSignal.timeout(this.#limits.dialTimeoutMs);
-      const connection = this.#connections(nodeId)[0] ?? (await this.#dialPeer(peer, { signal }));
-      return await connection.newStream(EXCHANGE_PROTOCOL, { signal });
-    } catch (error) {
-      throw new MeshError('unreachable', `The node ${nodeId} cannot be reached.`, undefined, {
-        cause: error,
-      });
-    }
+  /** Says to peers that this node takes messages; who asked before asks again. */
+  #takeStreams(): void {
+    this.#libp2p
+      ?.handle(EXCHANGE_PROTOCOL, this.#onStream, {
+        force: true,
+        maxInboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
+        maxOutboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
+      })
+      .catch(this.#onProtocolError);
+  }
+
+  readonly #onProtocolError = (error: unknown): void =>
+    this.#log.error({ err: error }, 'The exchange protocol could not be registered');
+
+  #host(nodeId: string): Host | undefined {
+    const [connection] = this.#connections(nodeId);
+    return connection && hostOf(connection.remoteAddr);
   }
 
   readonly #cutOff = (nodeId: string, reason: string): void => {

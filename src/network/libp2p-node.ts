@@ -31,6 +31,11 @@ export interface Libp2pNodeInit {
 
 /** Found by nodes of this mesh only, not by every libp2p program on the network. */
 const MDNS_SERVICE = '_capsule-mesh._udp.local';
+/** Connections that make room for others and have not closed yet. */
+const CLOSING_MAX = 64;
+/** Handshakes under way, of all hosts together. */
+const PENDING_MAX = 256;
+const INBOUND_PER_SECOND_MAX = 1_000;
 /** A silent connection lives while pings pass, which is twice within this time. */
 const SOCKET_INACTIVITY_MS = 300_000;
 /** 8 rejected messages bring a peer below the graylist threshold of -80. */
@@ -58,9 +63,10 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
     // Every configured address or none: a node that listens on half of them is a mystery to its operator.
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
     connectionManager: {
-      maxConnections: limits.maxConnections,
-      maxIncomingPendingConnections: limits.inboundConnectionsPerSecond,
-      inboundConnectionThreshold: limits.inboundConnectionsPerSecond,
+      // The gate decides, with shares for each host. libp2p's own bounds lie above, and hold nobody off but floods.
+      maxConnections: limits.maxConnections + CLOSING_MAX,
+      maxIncomingPendingConnections: PENDING_MAX,
+      inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
       dialTimeout: limits.dialTimeoutMs,
     },
     // The peer table pings, and drops what does not answer.

@@ -1,8 +1,8 @@
 import { yamux } from '@chainsafe/libp2p-yamux';
 import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
 
-/** A receive window larger than this fills no link faster, and is memory a peer can hold. */
-const STREAM_WINDOW_BYTES = 4_194_304;
+/** What a peer may have on its way to this node on one stream, and so what a paused stream holds. */
+const STREAM_WINDOW_BYTES = 1_048_576;
 /** Streams that a peer may have open on one connection, of all protocols together; the mesh has use for a dozen. */
 const INBOUND_STREAMS = 32;
 

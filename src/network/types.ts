@@ -13,6 +13,12 @@ export interface PeerInfo {
   connectedAt: number;
 }
 
+/**
+ * May return a promise: what that rejects with is logged and counted, and a peer has only so many of its messages in
+ * handling (`handlingPerPeer`).
+ */
+export type MessageHandler = (from: string, message: ExchangeMessage) => void;
+
 export type GossipVerdict = 'accept' | 'ignore' | 'reject';
 
 export interface NetworkEvents {
@@ -41,17 +47,29 @@ export interface Network extends Startable {
    */
   learn(nodeId: string, addresses: readonly string[]): void;
   /**
+   * The peer did useful work, or may do some: it keeps its place where strangers must make room, and is welcome where
+   * they are refused. Bounded: the least recently favoured of too many are strangers again.
+   */
+  favour(nodeId: string): void;
+  /**
    * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, rejects
    * with `unreachable`, `busy` (send queue full) or `too_large`. Frames of one tick share one write.
    */
   send(to: string, message: ExchangeMessage, options?: { signal?: AbortSignal }): Promise<void>;
-  /** One handler; called in order of arrival for each peer. What it throws is logged and costs the peer nothing. */
-  onMessage(handler: (from: string, message: ExchangeMessage) => void): void;
-  /** Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. */
+  /**
+   * One handler, a later one in place of the former; called in order of arrival for each peer, without waiting for
+   * what it returns. Before it is registered and after its removal (the result) no message is taken: who sends meanwhile
+   * waits up to `readyTimeoutMs` for it, and is `unreachable` then.
+   */
+  onMessage(handler: MessageHandler): () => void;
+  /**
+   * Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. `from` is the
+   * author, `deliverer` the peer that passed it on.
+   */
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage) => GossipVerdict,
-    handle: (from: string, message: GossipMessage) => void,
+    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
+    handle: (from: string, message: GossipMessage, deliverer: string) => void,
   ): void;
   unsubscribe(topic: string): void;
   publish(topic: string, message: GossipMessage): Promise<void>;

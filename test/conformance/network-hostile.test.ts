@@ -14,6 +14,7 @@ import { encodeFrame } from '../../src/network/frame.ts';
 import type { Libp2pNetworkInit } from '../../src/network/libp2p-network.ts';
 import type { Network } from '../../src/network/types.ts';
 import { addressOf, advertisement, idOf, libp2pNode, nextEvent, query, seedOf } from '../support/network.ts';
+import { stranger } from '../support/stranger.ts';
 
 type Bare = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
 
@@ -177,13 +178,96 @@ describe('a peer that is only unusual', () => {
   });
 
   it('is slowed down to the rate when it floods, while others are served', async () => {
-    const limits = { framesPerSecond: 50, rateBurstSeconds: 1 };
+    const kindBudgets = { capability_query: { perSecond: 1e6, burst: 1e6 } };
+    const limits = { framesPerSecond: 50, rateBurstSeconds: 1, kindBudgets };
     const { node, honest, stream, from, mallory } = await attacked({ limits });
     const flood = Buffer.concat(Array.from({ length: 20_000 }, (_, count) => json(query(String(count)))));
     stream.send(flood);
     await vi.waitFor(() => expect(from.length).toBeGreaterThan(50));
     await expectUnharmed(node, honest, from);
     expect(from.filter((line) => line.startsWith(mallory)).length).toBeLessThan(1_000);
+  });
+});
+
+describe('a peer that asks the same 20,000 times', () => {
+  /** Read or not, with its type first or last. */
+  const questions: [name: string, bytes: Uint8Array][] = [
+    ['as every node does', json(query('again'))],
+    ['with its type last', json({ exchangeId: 'again', type: 'capability_query' })],
+  ];
+  const answered = (from: string[], peer: string): number =>
+    from.filter((line) => line.startsWith(peer)).length;
+
+  it.each(questions)('%s: is heard a few times, while others are served', async (_name, question) => {
+    const { node, honest, stream, from, mallory } = await attacked();
+    stream.send(Buffer.concat(Array.from({ length: 20_000 }, () => question)));
+    await vi.waitFor(() => expect(answered(from, mallory)).toBeGreaterThan(5));
+    await expectUnharmed(node, honest, from);
+    expect(answered(from, mallory)).toBeLessThan(50);
+  });
+
+  it('has no fresh allowance on another stream or another connection', async () => {
+    const { node, honest, bare, stream, from, mallory } = await attacked();
+    const flood = Buffer.concat(Array.from({ length: 100 }, () => json(query('again'))));
+    stream.send(flood);
+    await vi.waitFor(() => expect(answered(from, mallory)).toBeGreaterThan(5));
+    for (let round = 0; round < 10; round++) {
+      for (const connection of bare.getConnections()) connection.abort(new Error('again'));
+      const another = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
+      another.send(flood);
+      await vi.waitFor(() => expect(another.writeBufferLength).toBe(0));
+    }
+    await expectUnharmed(node, honest, from);
+    expect(answered(from, mallory)).toBeLessThan(30);
+  });
+});
+
+describe('a crowd of strangers', () => {
+  const LIMITS = { maxConnections: 16, maxPerNearHost: 12, tenureMs: 0 };
+
+  async function crowded() {
+    const node = libp2pNode(1, { limits: LIMITS });
+    running.push(node);
+    await node.start();
+    const address = multiaddr(addressOf(node));
+    for (let count = 0; count < 20; count++) {
+      const peer = await stranger();
+      running.push(peer);
+      await peer.dial(address);
+    }
+    return { node, address };
+  }
+
+  it('does not lock an honest newcomer out, and one host does not hold every place', async () => {
+    const { node, address } = await crowded();
+    const honest = libp2pNode(2);
+    running.push(honest);
+    await honest.start();
+    const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === honest.nodeId);
+    await honest.dial(String(address));
+    await met;
+    await vi.waitFor(() => expect(node.peers().length).toBeLessThanOrEqual(LIMITS.maxPerNearHost));
+  });
+
+  it('does not push out a peer that did useful work', async () => {
+    const node = libp2pNode(1, { limits: LIMITS });
+    const [worker, idle] = [libp2pNode(2), libp2pNode(3)];
+    for (const network of [node, worker, idle]) {
+      running.push(network);
+      await network.start();
+    }
+    const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === worker.nodeId);
+    await worker.dial(addressOf(node));
+    await met;
+    node.favour(worker.nodeId);
+    await idle.dial(addressOf(node));
+    for (let count = 0; count < 20; count++) {
+      const peer = await stranger();
+      running.push(peer);
+      await peer.dial(multiaddr(addressOf(node)));
+    }
+    expect(node.isConnected(worker.nodeId)).toBe(true);
+    await vi.waitFor(() => expect(node.isConnected(idle.nodeId)).toBe(false));
   });
 });
 

@@ -17,6 +17,8 @@ import {
 } from '../support/network.ts';
 
 const TOPIC = '/capsule-mesh/1/market';
+/** These tests send the smallest message there is, and many of them. */
+const UNBOUNDED_QUERIES = { capability_query: { perSecond: 1e6, burst: 1e6 } };
 const STRANGER = nodeIdOfSeed(seedOf(99));
 
 type Create = (seed: number, limits: Partial<NetworkLimits>) => Network;
@@ -45,7 +47,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     limits: Partial<NetworkLimits> = {},
   ): Promise<{ [K in keyof T]: Network }> {
     const create = factory();
-    const all = seeds.map((seed) => create(seed, limits));
+    const all = seeds.map((seed) => create(seed, { kindBudgets: UNBOUNDED_QUERIES, ...limits }));
     for (const network of all) {
       started.push(network);
       await network.start();
@@ -202,6 +204,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
 
   it('refuses with busy when too many bytes wait', async () => {
     const [a, b] = await pair({ sendQueueBytes: 5_000 });
+    inbox(b);
     const padding = 'x'.repeat(2_000);
     const outcomes = await Promise.allSettled(
       ['1', '2', '3'].map((id) => a.send(b.nodeId, query(id, { padding }))),
@@ -219,6 +222,69 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     await a.send(b.nodeId, query('2'), { signal: new AbortController().signal });
     await atB.count(1);
     expect(atB.ids()).toEqual(['2']);
+  });
+
+  it('hands over nothing before a handler is there, and then what was sent, in order', async () => {
+    const [a, b] = await pair();
+    const sent = Promise.all(['1', '2', '3'].map((id) => a.send(b.nodeId, query(id))));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const atB = inbox(b);
+    await sent;
+    await atB.count(3);
+    expect(atB.ids()).toEqual(['1', '2', '3']);
+  });
+
+  it('hands over nothing after the removal of a handler, and the rest to the next one', async () => {
+    const [a, b] = await pair();
+    const seen: string[] = [];
+    const remove = b.onMessage((_from, message) => seen.push(message.exchangeId));
+    await a.send(b.nodeId, query('1'));
+    await vi.waitFor(() => expect(seen).toEqual(['1']));
+    remove();
+    const gone = a.send(b.nodeId, query('2')).catch(() => {});
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(seen).toEqual(['1']);
+    const atB = inbox(b);
+    await gone;
+    await a.send(b.nodeId, query('3'));
+    await atB.count(1);
+    expect(atB.ids().at(-1)).toBe('3');
+    expect(seen).toEqual(['1']);
+    remove();
+    await a.send(b.nodeId, query('4'));
+    await vi.waitFor(() => expect(atB.ids().at(-1)).toBe('4'));
+  });
+
+  it('does not wait for what a handler promises, keeps the order, and survives its rejection', async () => {
+    const [a, b] = await pair();
+    const seen: string[] = [];
+    b.onMessage(async (_from, message) => {
+      seen.push(message.exchangeId);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      throw new Error('the part above failed');
+    });
+    await Promise.all(['1', '2', '3'].map((id) => a.send(b.nodeId, query(id))));
+    await vi.waitFor(() => expect(seen).toEqual(['1', '2', '3']));
+    expect(b.isConnected(a.nodeId)).toBe(true);
+  });
+
+  it('reads no more of a peer whose messages are not finished with', async () => {
+    const [a, b] = await pair({ handlingPerPeer: 2 });
+    const seen: string[] = [];
+    const finish: (() => void)[] = [];
+    b.onMessage((_from, message) => {
+      seen.push(message.exchangeId);
+      return new Promise<void>((resolve) => finish.push(resolve));
+    });
+    await Promise.all(['1', '2', '3', '4', '5'].map((id) => a.send(b.nodeId, query(id))));
+    await vi.waitFor(() => expect(seen).toEqual(['1', '2']));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(seen).toEqual(['1', '2']);
+    for (let count = 0; count < 5; count++) {
+      await vi.waitFor(() => expect(finish.length).toBeGreaterThan(0));
+      finish.shift()?.();
+    }
+    await vi.waitFor(() => expect(seen).toEqual(['1', '2', '3', '4', '5']));
   });
 
   it('survives a handler that throws', async () => {
@@ -255,7 +321,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
 
   it('declines a message whose document is not acceptable, with the code of the document', async () => {
     const [a, b] = await pair();
-    const atA = inbox(a);
+    const [atA] = [inbox(a), inbox(b)];
     const data = {
       type: 'capsule_data',
       capsule: { id: 'ab'.repeat(32), version: 2 },

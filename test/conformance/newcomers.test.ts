@@ -19,7 +19,15 @@ describe('two nodes that share only a bootstrap node', () => {
         sells.map((id) => ({ capability: { id, idempotent: true }, price: 1, estimatedLatency: 0.1 })),
       onOffersChanged: () => () => {},
     };
-    const parts = { network, offers, table, clock: systemClock, random: () => 0.5, log: silentLog };
+    const parts = {
+      network,
+      offers,
+      table,
+      health: { heardOf: () => {} },
+      clock: systemClock,
+      random: () => 0.5,
+      log: silentLog,
+    };
     const advertiser = new Advertiser(parts);
     const asked: string[] = [];
     network.onMessage((from, message) => {

@@ -9,6 +9,7 @@ import { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { Advertiser } from '../../src/market/advertiser.ts';
+import { ChangeFeed } from '../../src/market/change-feed.ts';
 import { PeerHealthTracker } from '../../src/market/peer-health.ts';
 import { ProviderTable } from '../../src/market/provider-table.ts';
 import { createScheduler } from '../../src/market/scheduler.ts';
@@ -91,24 +92,19 @@ export function beginLife(body: Body): Life {
     { modules: [workModule(body)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
   );
   const network = new MemoryNetwork({ hub: body.hub, log, clock }, { nodeId });
-  const table = new ProviderTable({ clock });
-  const health = new PeerHealthTracker({ clock });
+  const changes = new ChangeFeed({ clock });
+  const connected = (peer: string) => network.isConnected(peer);
+  const table = new ProviderTable({ clock, connected, changes });
+  const health = new PeerHealthTracker({ clock, changes });
   const local = (capabilityId: string) => engine.offer(capabilityId);
-  const scheduler = createScheduler({ table, local, health, nodeId });
+  const localNames = () => engine.offers().map(({ capability }) => capability.id);
+  const scheduler = createScheduler({ table, local, localNames, health, nodeId });
   const advertiser = new Advertiser(
-    { network, offers: engine, table, clock, random: () => 0.5, log },
+    { network, offers: engine, table, health, clock, random: () => 0.5, log },
     { firstSequence: body.number * 1_000_000 },
   );
-  const market = {
-    noteBid: (...of: Parameters<Advertiser['noteBid']>) => advertiser.noteBid(...of),
-    handleQuery: (...of: Parameters<Advertiser['handleQuery']>) => advertiser.handleQuery(...of),
-    handleAdvertisement: (...of: Parameters<Advertiser['handleAdvertisement']>) =>
-      advertiser.handleAdvertisement(...of),
-    knows: (capability: string) => ({ providers: table.providersOf(capability, {}).length, nearest: null }),
-    explainNobody: () => 'Nobody is left.',
-    onChanged: () => () => {},
-  };
-  const parts = { signer, crypto, clock, db, capsules, engine, scheduler, health, market, ledger, network };
+  const market = advertiser;
+  const parts = { signer, crypto, clock, db, capsules, engine, scheduler, health, market, changes, ledger, network };
   const exchange = new Exchange({ ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log }, { ...DEFAULT_EXCHANGE_INIT, ...body.exchange });
   exchange.follow((event) => {
     if (life.alive) body.onEvent(event);

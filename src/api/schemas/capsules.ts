@@ -98,6 +98,8 @@ const candidate = Type.Object({
   price: Type.Number(),
   latencySeconds: Type.Number(),
   ring: Ring,
+  proven: Type.Boolean({ description: 'Whether this node ever shook hands with it.' }),
+  idempotent: Type.Boolean({ description: 'Whether it may run the same work twice.' }),
   reason: Type.String(),
 });
 
@@ -107,6 +109,7 @@ export const Decision = Type.Object({
   capabilityId: Type.String(),
   ranking: Type.Array(candidate, { description: 'Best first.' }),
   excluded: Type.Array(Type.Object({ nodeId: Type.String(), reason: Type.String() })),
+  excludedBy: Type.Record(Type.String(), Type.Integer(), { description: 'How many, by reason.' }),
   providersKnown: Type.Integer(),
   weights: Type.Object({ price: Type.Number(), latency: Type.Number(), distance: Type.Number() }),
   leastBad: Type.Boolean(),

@@ -1,8 +1,10 @@
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import { identityOf, nodeIdOf } from '../../capsule/identity.ts';
 import { capsuleToIntent } from '../../capsule/intent.ts';
 import type { Ticket } from '../../engine/types.ts';
+import { explainNobody } from '../../market/explain-nobody.ts';
 import { LOCAL } from '../../market/scheduler.ts';
 import type { Decision } from '../../market/types.ts';
 import type { ExchangeComponents } from '../components.ts';
@@ -13,7 +15,7 @@ import type { Tickets } from './tickets.ts';
 
 type Components = Pick<
   ExchangeComponents,
-  'scheduler' | 'health' | 'market' | 'engine' | 'network' | 'clock' | 'signer'
+  'scheduler' | 'health' | 'engine' | 'network' | 'clock' | 'signer'
 > & { tickets: Tickets };
 
 type Chosen = Extract<Event, { type: 'chosen' }>;
@@ -106,11 +108,10 @@ export class Chooser {
     { requestedCapability }: Capsule,
     decision: Decision,
   ): { nobody: ErrorBody; hopeless: boolean } {
-    const { market, network, engine } = this.#components;
-    const { providers, nearest } = market.knows(requestedCapability);
-    const known = providers > 0 || engine.offer(requestedCapability) !== undefined;
-    if (known) {
-      const message = `${market.explainNobody(decision)}`.slice(0, 512);
+    const { scheduler, network } = this.#components;
+    const { providers, nearest } = scheduler.knows(requestedCapability);
+    if (providers > 0) {
+      const message = explainNobody(decision).slice(0, LIMITS.errorMessageChars);
       return { nobody: { code: 'no_provider', message }, hopeless: false };
     }
     const hint = nearest === null ? '' : ` The nearest known name is ${nearest}.`;
