@@ -148,19 +148,19 @@ export const ConfigSchema = Type.Object(
       ttlMs: ms('How long a provider is believed without a new advertisement.', 300_000, 100),
     }),
     exchange: section('Coordinating capsules that run here or elsewhere.', {
-      leaseMs: ms('How long an executor holds a capsule without a heartbeat.', 30_000, 100),
-      heartbeatMs: ms('Between two heartbeats; must be shorter than the lease.', 10_000, 20),
+      heartbeatMs: ms('Between two heartbeats of an executor; two may be missed.', 10_000, 20),
       graceMs: ms('Wait after an executor fell silent or its connection dropped.', 2_000, 0),
       bidWindowMs: ms('Bids are collected for so long after the first.', 250, 1),
-      announceIntervalMs: ms('Between two announcements while nobody has bid.', 2_000, 10),
+      announceIntervalMs: ms('First pause between two announcements while nobody has bid; it doubles.', 2_000, 10),
+      retryMs: ms('First pause before a node that failed is asked again; it doubles.', 1_000, 10),
       searchMs: ms(
         'How long a provider is sought where the capsule does not say when it expires.',
-        10_000,
+        120_000,
         10,
       ),
       acceptTimeoutMs: ms('How long an executor may take to accept or decline.', 5_000, 10),
       maxRetries: count('Further executions after a failed one, where the capsule does not say.', 2, 10, 0),
-      maxActive: count('Capsules coordinated at once; beyond that a submission is `busy`.', 4096, 1_000_000),
+      maxActive: count('Capsules in hand at once; a quarter of the places is kept for this node itself.', 4096, 1_000_000),
     }),
     credits: section('The ledger.', {
       limit: Type.Number({

@@ -7,6 +7,7 @@ import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
 import type { Life } from '../exchange/machine/state.ts';
+import { DEFAULT_EXCHANGE_INIT } from '../exchange/components.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { DatabaseLedger } from '../ledger/ledger.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -143,7 +144,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       faults,
       log: part('exchange'),
     },
-    config.exchange,
+    { ...DEFAULT_EXCHANGE_INIT, ...config.exchange, maxRunMs: config.engine.maxTimeoutMs },
   );
   const pruning = new Pruning({ capsules, clock, log: part('store') }, config.store);
 

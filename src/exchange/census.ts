@@ -3,10 +3,11 @@ import type { Share, State } from './machine/state.ts';
 
 /** What the node's own work can always have of all places; the same fraction is the most that one party may have. */
 const OWN_PART = 1 / 4;
-/** The most that one origin, or one node that orders, may have of the places that are not reserved. */
 const PARTY_PART = 1 / 4;
-/** The most that all strangers together may have of them. */
+/** The most that all strangers together may have of what is not reserved. */
 const STRANGERS_PART = 1 / 2;
+/** Characters of capsules in hand for others: they are in memory while something is owed for them. */
+const MAX_CHARS = 256 * 1_048_576;
 
 export interface Party {
   /** Identity. */
@@ -16,67 +17,82 @@ export interface Party {
   share: Share;
 }
 
+/** Capsules in hand, and their characters. */
+interface Tally {
+  count: number;
+  chars: number;
+}
+
 /**
  * Who has how many capsules in hand here (protocol "Privacy", quotas): they count against the origin, the peer that
  * ordered, and all strangers together, and the fullest decides. The node's own work has a part that nobody else can take.
  */
 export class Census {
   readonly #maxActive: number;
-  readonly #counted = new Map<string, Party>();
-  readonly #origins = new Map<string, number>();
-  readonly #peers = new Map<string, number>();
-  #strangers = 0;
+  readonly #counted = new Map<string, { keys: string[]; chars: number }>();
+  readonly #tallies = new Map<string, Tally>();
 
   constructor({ maxActive }: { maxActive: number }) {
     this.#maxActive = maxActive;
   }
 
   /** Keeps count of a capsule for as long as it is open. */
-  note({ id, open, originIdentity: origin, coordinator: peer, share }: State): void {
+  note({ id, open, originIdentity: origin, coordinator: peer, share, bytes: chars }: State): void {
+    const known = this.#counted.has(id);
+    if (!open && known) this.forget(id);
+    if (!open || known) return;
+    const keys = keysOf({ origin, peer, share });
+    this.#counted.set(id, { keys, chars });
+    this.#add(keys, 1, chars);
+  }
+
+  forget(id: string): void {
     const known = this.#counted.get(id);
-    if (open && known === undefined) this.#count(id, { origin, peer, share });
-    else if (!open && known !== undefined) this.#forget(id, known);
+    this.#counted.delete(id);
+    if (known !== undefined) this.#add(known.keys, -1, -known.chars);
   }
 
   clear(): void {
-    for (const counts of [this.#counted, this.#origins, this.#peers]) counts.clear();
-    this.#strangers = 0;
+    this.#counted.clear();
+    this.#tallies.clear();
   }
 
   /** Why one more is not taken; null where it is. */
-  refusal({ origin, peer, share }: Party): ErrorBody | null {
+  refusal(party: Party): ErrorBody | null {
     const full = this.#counted.size >= this.#maxActive;
-    if (share === 'own')
+    if (party.share === 'own')
       return full ? busy('This node has as many capsules in hand as it can; try again shortly.') : null;
     const places = Math.floor(this.#maxActive * (1 - OWN_PART));
-    if (full || this.#counted.size >= places) return busy('This node has as many capsules in hand as it can.');
-    const most = Math.max(1, Math.floor(places * PARTY_PART));
-    if ((this.#origins.get(origin) ?? 0) >= most || (this.#peers.get(peer) ?? 0) >= most)
-      return busy('You have as many capsules in hand here as one may have.');
-    if (share === 'stranger' && this.#strangers >= places * STRANGERS_PART)
-      return busy('All places for strangers are taken.');
+    if (full || this.#isFull(OTHERS, places, 1)) return busy('This node has as many capsules in hand as it can.');
+    for (const key of keysOf(party)) {
+      const part = key === OTHERS ? 1 : key === STRANGERS ? STRANGERS_PART : PARTY_PART;
+      if (this.#isFull(key, places, part)) return busy('You have as many capsules in hand here as you may have.');
+    }
     return null;
   }
 
-  #count(id: string, party: Party): void {
-    this.#counted.set(id, party);
-    add(this.#origins, party.origin, 1);
-    add(this.#peers, party.peer, 1);
-    if (party.share === 'stranger') this.#strangers++;
+  #isFull(key: string, places: number, part: number): boolean {
+    const { count, chars } = this.#tallies.get(key) ?? { count: 0, chars: 0 };
+    return count >= Math.max(1, Math.floor(places * part)) || chars >= MAX_CHARS * part;
   }
 
-  #forget(id: string, party: Party): void {
-    this.#counted.delete(id);
-    add(this.#origins, party.origin, -1);
-    add(this.#peers, party.peer, -1);
-    if (party.share === 'stranger') this.#strangers--;
+  #add(keys: readonly string[], count: number, chars: number): void {
+    for (const key of keys) {
+      const tally = this.#tallies.get(key) ?? { count: 0, chars: 0 };
+      const next = { count: tally.count + count, chars: tally.chars + chars };
+      if (next.count > 0) this.#tallies.set(key, next);
+      else this.#tallies.delete(key);
+    }
   }
 }
 
-function add(counts: Map<string, number>, key: string, change: number): void {
-  const count = (counts.get(key) ?? 0) + change;
-  if (count > 0) counts.set(key, count);
-  else counts.delete(key);
+const OTHERS = 'others';
+const STRANGERS = 'strangers';
+
+/** What a capsule counts against. Identities and node ids are told apart by their form. */
+function keysOf({ origin, peer, share }: Party): string[] {
+  if (share === 'own') return [];
+  return [OTHERS, origin, peer, ...(share === 'stranger' ? [STRANGERS] : [])];
 }
 
 function busy(message: string): ErrorBody {

@@ -273,7 +273,9 @@ export class Runtime {
     for (const end of entry.effects.values()) end();
     entry.effects.clear();
     this.#entries.delete(id);
+    this.#parts.census.forget(id);
     const stored = this.#parts.capsules.row(id);
+    if (stored !== undefined) this.#parts.census.note(stored);
     if (stored === undefined || this.#stopped || !again) return;
     this.#parts.chooser.settle(stored);
     entry.state = stored;

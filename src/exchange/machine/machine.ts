@@ -152,7 +152,7 @@ function stateOf(
     receiptHash: null,
     steps: [],
     share,
-    bytes: 0,
+    bytes: JSON.stringify(capsule).length,
     open: true,
     history: [{ at: now, status: 'pending' }],
     life: { care, work: null, decisions: [] },

@@ -188,12 +188,6 @@ describe('refusals name path, finding and what is allowed', () => {
     [{ models: { ollama: 'gpu' } }, 'models.ollama', 'gpu', 'a text like'],
     [{ node: { labels: { 'Bad Key': 'x' } } }, 'node.labels', { 'Bad Key': 'x' }, 'keys like'],
     [
-      { exchange: { heartbeatMs: 30_000 } },
-      'exchange.heartbeatMs',
-      30_000,
-      'less than exchange.leaseMs (30000)',
-    ],
-    [
       { engine: { maxTimeoutMs: 10 } },
       'engine.defaultTimeoutMs',
       120_000,
