@@ -16,6 +16,13 @@ const ms = (description: string, value: number, minimum = 1) =>
   });
 const count = (description: string, value: number, maximum: number, minimum = 1) =>
   Type.Integer({ description, default: value, minimum, maximum });
+const bytes = (description: string, mebibytes: number) =>
+  Type.Integer({
+    description: `${description} Bytes; the oldest that ended go first.`,
+    default: mebibytes * 1_048_576,
+    minimum: 1_048_576,
+    maximum: Number.MAX_SAFE_INTEGER,
+  });
 const texts = (description: string, value: readonly string[] = []) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
     description,
@@ -151,7 +158,11 @@ export const ConfigSchema = Type.Object(
       heartbeatMs: ms('Between two heartbeats of an executor; two may be missed.', 10_000, 20),
       graceMs: ms('Wait after an executor fell silent or its connection dropped.', 2_000, 0),
       bidWindowMs: ms('Bids are collected for so long after the first.', 250, 1),
-      announceIntervalMs: ms('First pause between two announcements while nobody has bid; it doubles.', 2_000, 10),
+      announceIntervalMs: ms(
+        'First pause between two announcements while nobody has bid; it doubles.',
+        2_000,
+        10,
+      ),
       retryMs: ms('First pause before a node that failed is asked again; it doubles.', 1_000, 10),
       searchMs: ms(
         'How long a provider is sought where the capsule does not say when it expires.',
@@ -160,7 +171,11 @@ export const ConfigSchema = Type.Object(
       ),
       acceptTimeoutMs: ms('How long an executor may take to accept or decline.', 5_000, 10),
       maxRetries: count('Further executions after a failed one, where the capsule does not say.', 2, 10, 0),
-      maxActive: count('Capsules in hand at once; a quarter of the places is kept for this node itself.', 4096, 1_000_000),
+      maxActive: count(
+        'Capsules in hand at once; a quarter of the places is kept for this node itself.',
+        4096,
+        1_000_000,
+      ),
     }),
     credits: section('The ledger.', {
       limit: Type.Number({
@@ -208,6 +223,10 @@ export const ConfigSchema = Type.Object(
         minimum: 1000,
         maximum: Number.MAX_SAFE_INTEGER,
       }),
+      strangerMaxAgeMs: ms('What strangers ordered is kept for so long after it ended.', 3_600_000, 1000),
+      ownMaxBytes: bytes("Most that capsules of this node's own identity take, with their results.", 16_384),
+      knownMaxBytes: bytes('The same for all identities together that the operator named.', 4_096),
+      strangerMaxBytes: bytes('The same for all others together.', 256),
     }),
   },
   { title: 'capsule.json', description: 'Configuration of a capsule-mesh node.', ...closed },

@@ -6,9 +6,9 @@ import { isWholeMicro } from '../capsule/credits.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
-import type { Life } from '../exchange/machine/state.ts';
 import { DEFAULT_EXCHANGE_INIT } from '../exchange/components.ts';
 import { Exchange } from '../exchange/exchange.ts';
+import type { Life } from '../exchange/machine/state.ts';
 import { DatabaseLedger } from '../ledger/ledger.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createSigner } from '../lib/crypto.ts';
@@ -86,7 +86,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     ...(onFatal && { onFailure: onFatal }),
   });
   const token = await loadOrCreateToken(directory, crypto);
-  const capsules = new DatabaseCapsuleStore<Life>({ db, clock });
+  const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock });
   const { standing, creditLimit } = standingsOf(signer.identity, config);
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
@@ -146,7 +146,9 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     },
     { ...DEFAULT_EXCHANGE_INIT, ...config.exchange, maxRunMs: config.engine.maxTimeoutMs },
   );
-  const pruning = new Pruning({ capsules, clock, log: part('store') }, config.store);
+  const { ownMaxBytes: own, knownMaxBytes: known, strangerMaxBytes: stranger } = config.store;
+  const maxBytes = { own, known, stranger };
+  const pruning = new Pruning({ capsules, clock, log: part('store') }, { ...config.store, maxBytes });
 
   const startedAt = clock.now();
   const status = async (): Promise<NodeStatus> => ({

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
 import { RECEIPT_VERSION } from '../../protocols/receipt/v1/schema.ts';
+import { toMicro } from '../capsule/credits.ts';
 import { abortError, follow, raceAbort, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
@@ -75,6 +76,13 @@ export class IntentHandler {
 
   async handle(request: IntentRequest, options: HandleOptions = {}): Promise<Outcome> {
     const place = options.ticket instanceof Place ? options.ticket : undefined;
+    try {
+      // What no receipt can charge is the caller's mistake, and must not come up when the work is done.
+      toMicro(options.price ?? 0);
+    } catch (error) {
+      place?.release();
+      throw error;
+    }
     const read = readIntent(request, this.#components.crypto);
     const controller = new AbortController();
     const { origin } = request;

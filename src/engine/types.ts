@@ -34,7 +34,7 @@ export interface HandleOptions {
   epoch?: number;
   /** Hash of the assignment that it runs under. */
   lease?: string | null;
-  /** Credits agreed for it; a receipt charges no more, and nothing for a failure. */
+  /** Credits agreed for it, at most six decimals; a receipt charges no more, and nothing for a failure. */
   price?: number | null;
   /** Milliseconds from the moment the code starts; the node's own default and maxima apply on top. */
   timeoutMs?: number;
@@ -83,7 +83,7 @@ export interface ReceiptsVerification {
 }
 
 export interface Engine extends Startable {
-  /** The only way to run anything. Resolves when the receipt is durable; rejects only when storage fails. */
+  /** The only way to run anything. Resolves when the receipt is durable; rejects when storage fails, or for a `price` that is none. */
   handleIntent(request: IntentRequest, options?: HandleOptions): Promise<Outcome>;
   /**
    * A place for one intent of this capability, on behalf of the identity `origin`: taken at once, so that orders on

@@ -63,10 +63,12 @@ export class Census {
     if (party.share === 'own')
       return full ? busy('This node has as many capsules in hand as it can; try again shortly.') : null;
     const places = Math.floor(this.#maxActive * (1 - OWN_PART));
-    if (full || this.#isFull(OTHERS, places, 1)) return busy('This node has as many capsules in hand as it can.');
+    if (full || this.#isFull(OTHERS, places, 1))
+      return busy('This node has as many capsules in hand as it can.');
     for (const key of keysOf(party)) {
       const part = key === OTHERS ? 1 : key === STRANGERS ? STRANGERS_PART : PARTY_PART;
-      if (this.#isFull(key, places, part)) return busy('You have as many capsules in hand here as you may have.');
+      if (this.#isFull(key, places, part))
+        return busy('You have as many capsules in hand here as you may have.');
     }
     return null;
   }

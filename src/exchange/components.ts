@@ -29,10 +29,7 @@ export interface ExchangeComponents {
   clock: Clock;
   db: Database;
   capsules: Capsules;
-  engine: Pick<
-    Engine,
-    'handleIntent' | 'admit' | 'offer' | 'offers' | 'load' | 'onOffersChanged' | 'onRoom'
-  >;
+  engine: Pick<Engine, 'handleIntent' | 'admit' | 'offer' | 'offers' | 'load' | 'onOffersChanged' | 'onRoom'>;
   scheduler: Scheduler;
   health: PeerHealth;
   market: Market;

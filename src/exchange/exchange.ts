@@ -86,10 +86,7 @@ export class Exchange implements CapsuleService, Startable {
     };
     const chooser = new Chooser({ ...components, tickets });
     const batch = new Batch(components);
-    const runtime = new Runtime(
-      { ...components, events, chooser, batch, census, replies, performers },
-      init,
-    );
+    const runtime = new Runtime({ ...components, events, chooser, batch, census, replies, performers }, init);
     const cancels = new Cancels();
     const admission = new Admission({ ...components, census, tickets });
     this.#calls = new Calls({ ...components, runtime, census });

@@ -178,16 +178,16 @@ export class Runtime {
     const decisions = known?.decisions ?? [];
     const change = withDecisions(this.#steps(before, capsule, event, decisions), before, decisions);
     const entry = known ?? this.#enter(capsule, change.state, decisions, recovered);
-    entry.state = change.state;
-    batch.stage(tx, before, change);
-    census.note(change.state);
+    const state = batch.stage(tx, before, change);
+    entry.state = state;
+    census.note(state);
     const children = change.writes.flatMap((write) => {
       if (write.kind !== 'spawn') return [];
-      const { root, submitter, share } = change.state;
+      const { root, submitter, share } = state;
       const born = { capsule: write.capsule, coordinator: write.coordinator, root, submitter, share };
       return this.#stage(tx, write.capsule.id, { type: 'spawned', ...born }, false) ?? [];
     });
-    return [{ entry, before, change, event }, ...children];
+    return [{ entry, before, change: { ...change, state }, event }, ...children];
   }
 
   #steps(before: State | undefined, capsule: Capsule, event: Event, decisions: Decision[]): Change {
@@ -261,7 +261,8 @@ export class Runtime {
     const { events, replies } = this.#parts;
     const { id: capsuleId, executor, error } = change.state;
     for (const { status, note } of newStatuses(before, change.state)) {
-      if (status === 'completed' || status === 'failed') events.emit({ type: 'done', capsuleId, status, error });
+      if (status === 'completed' || status === 'failed')
+        events.emit({ type: 'done', capsuleId, status, error });
       else events.emit({ type: 'status', capsuleId, status, executor, ...(note !== undefined && { note }) });
     }
     for (const reply of change.replies) replies.send(entry.capsule, entry.state, reply);

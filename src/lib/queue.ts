@@ -1,14 +1,9 @@
 import { abortError, throwIfAborted } from './abort.ts';
 import { MeshError } from './errors.ts';
+import { Line, type Party } from './line.ts';
+import { type Bounds, type LaneBounds, QueueShares, Share, type Standing } from './shares.ts';
 
-/** Whose work it is: the owner's, that of somebody the owner knows, or anybody's. */
-export type Standing = 'own' | 'known' | 'stranger';
-
-/** For whom a task runs; all tasks with one key share its bounds and its turn. */
-export interface Party {
-  readonly key: string;
-  readonly standing: Standing;
-}
+export type { Party, Standing };
 
 /** Tasks of one kind: `concurrency` of them may run at once. */
 export interface Lane {
@@ -27,56 +22,9 @@ export interface WorkQueueInit {
   onRoom?: () => void;
 }
 
-/** Shares of slots and of waiting places. Only the owner is never held to one, so its work always finds a place. */
-const SHARES = {
-  /** Kept for the owner: a quarter of the slots, an eighth of the waiting places. */
-  own: { slots: 1 / 4, waiting: 1 / 8 },
-  /** All strangers together, since identities cost nothing. */
-  strangers: { slots: 1 / 2, waiting: 1 / 4 },
-  /** One stranger. */
-  stranger: { slots: 1 / 4, waiting: 1 / 16 },
-  /** Waiting places of one known party; of slots it may have all that others may have but one. */
-  known: { waiting: 1 / 2 },
-} as const;
-
-/** A bound and what of it is in use. */
-class Share {
-  used = 0;
-  readonly limit: number;
-
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  static fits(shares: readonly Share[]): boolean {
-    return shares.every(({ used, limit }) => used < limit);
-  }
-
-  static take(shares: readonly Share[]): void {
-    for (const share of shares) share.used++;
-  }
-
-  static give(shares: readonly Share[]): void {
-    for (const share of shares) share.used--;
-  }
-}
-
-/** A pair of bounds: places are held from admission on, slots while running. */
-interface Bounds {
-  readonly places: Share;
-  readonly slots: Share;
-}
-
-interface LaneState {
+interface LaneState extends LaneBounds {
   readonly lane: Lane;
-  readonly all: Share;
-  readonly own: Share;
-  readonly others: Bounds;
-  /** Started tickets without a slot: the owner's in order, the others' by party, whose turns go round. */
-  readonly waitingOwn: Set<Entry>;
-  readonly waiting: Record<'known' | 'stranger', Map<string, Set<Entry>>>;
-  /** Whose turn it is among the others. */
-  turn: 'known' | 'stranger';
+  readonly line: Line<Entry>;
   /** Tickets that name it. */
   held: number;
 }
@@ -89,7 +37,7 @@ interface PartyState {
 interface Entry {
   readonly party: Party;
   /** Where its place is counted, and where it runs; the same but for work that is routed elsewhere. */
-  asked: LaneState;
+  readonly asked: LaneState;
   runs: LaneState;
   readonly places: Share[];
   slots: Share[];
@@ -98,16 +46,19 @@ interface Entry {
   yield: (() => void) | undefined;
 }
 
+export interface StartOptions {
+  /** Where it runs, if not where it was asked. */
+  lane?: Lane;
+  signal?: AbortSignal;
+  /** Called at most once, on a stranger's task that runs in the only slot that the owner waits for. */
+  onYield?: () => void;
+}
+
 /** A place in the queue; whoever has one runs in the end. */
 export interface Ticket {
-  /** Lane that its place counts in. */
-  readonly lane: Lane;
   readonly party: Party;
-  /**
-   * Resolves when there is a slot; once only. Rejects with the signal's reason when that aborts first; the place is
-   * kept until released. A stranger's `onYield` is called at most once, where the owner waits for the only slot.
-   */
-  start(options?: { lane?: Lane; signal?: AbortSignal; onYield?: () => void }): Promise<void>;
+  /** Resolves when there is a slot; once only. Rejects with the signal's reason when that aborts first; the place is kept. */
+  start(options?: StartOptions): Promise<void>;
   /** Gives place and slot back; again is fine. */
   release(): void;
 }
@@ -119,9 +70,7 @@ export interface Ticket {
  */
 export class WorkQueue {
   readonly #init: WorkQueueInit;
-  readonly #all: Bounds;
-  readonly #others: Bounds;
-  readonly #strangers: Bounds;
+  readonly #shares: QueueShares;
   /** Lanes and parties with a ticket, so bounded by the places. */
   readonly #lanes = new Map<string, LaneState>();
   readonly #parties = new Map<string, PartyState>();
@@ -133,27 +82,21 @@ export class WorkQueue {
 
   constructor(init: WorkQueueInit) {
     this.#init = init;
-    const { concurrency, maxWaiting } = init;
-    this.#all = bounds(concurrency, maxWaiting);
-    this.#others = bounds(
-      concurrency - kept(concurrency, SHARES.own.slots),
-      maxWaiting - Math.floor(maxWaiting * SHARES.own.waiting),
-    );
-    this.#strangers = this.#shareOf(SHARES.strangers);
+    this.#shares = new QueueShares(init.concurrency, init.maxWaiting);
   }
 
   get running(): number {
-    return this.#all.slots.used;
+    return this.#shares.all.slots.used;
   }
 
   /** Places taken: tasks that run, wait, or are on their way. */
   get size(): number {
-    return this.#all.places.used;
+    return this.#shares.all.places.used;
   }
 
   /** `size` over the most there may be; 1 means full. */
   get load(): number {
-    return this.size / this.#all.places.limit;
+    return this.size / this.#shares.all.places.limit;
   }
 
   /** Places taken in one lane. */
@@ -164,10 +107,7 @@ export class WorkQueue {
 
   /** Whether one more task of this party would be admitted now. */
   hasRoom(lane: Lane, party: Party): boolean {
-    const state = this.#lanes.get(lane.key) ?? this.#newLane(lane);
-    const fits = Share.fits(
-      this.#placesOf(state, party, this.#parties.get(party.key) ?? this.#newParty(party)),
-    );
+    const fits = Share.fits(this.#placesOf(this.#lane(lane), party, this.#party(party)));
     if (!fits) this.#refused = true;
     return fits;
   }
@@ -176,7 +116,7 @@ export class WorkQueue {
   admit(lane: Lane, party: Party): Ticket | undefined {
     if (!this.hasRoom(lane, party)) return undefined;
     const asked = this.#enter(lane);
-    const partyState = this.#parties.get(party.key) ?? this.#newParty(party);
+    const partyState = this.#party(party);
     this.#parties.set(party.key, partyState);
     partyState.held++;
     const places = this.#placesOf(asked, party, partyState);
@@ -192,17 +132,13 @@ export class WorkQueue {
       yield: undefined,
     };
     return {
-      lane,
       party,
       start: (options = {}) => this.#start(entry, options),
       release: () => this.#release(entry),
     };
   }
 
-  #start(
-    entry: Entry,
-    { lane, signal, onYield }: NonNullable<Parameters<Ticket['start']>[0]>,
-  ): Promise<void> {
+  #start(entry: Entry, { lane, signal, onYield }: StartOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       if (entry.state !== 'admitted') throw new MeshError('internal', 'A ticket is started once.');
       throwIfAborted(signal);
@@ -210,35 +146,39 @@ export class WorkQueue {
       entry.slots = this.#slotsOf(entry.runs, entry.party);
       entry.yield = onYield;
       const onAbort = (): void => {
-        if (entry.state !== 'waiting') return;
+        if (entry.state !== 'waiting' || signal === undefined) return;
         this.#leaveLine(entry);
         entry.state = 'admitted';
-        if (signal !== undefined) reject(abortError(signal));
+        reject(abortError(signal));
       };
       entry.begin = () => {
         signal?.removeEventListener('abort', onAbort);
-        entry.state = 'running';
-        Share.take(entry.slots);
-        const { standing } = entry.party;
-        if (standing !== 'own') entry.runs.turn = standing === 'known' ? 'stranger' : 'known';
-        if (standing === 'stranger' && entry.yield !== undefined) this.#yielding.add(entry);
+        this.#begin(entry);
         resolve();
       };
       if (Share.fits(entry.slots)) return entry.begin();
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#joinLine(entry);
+      entry.state = 'waiting';
+      entry.runs.line.join(entry);
+      this.#waiting.add(entry.runs);
+      if (entry.party.standing === 'own') this.#askToYield(entry.runs);
     });
+  }
+
+  #begin(entry: Entry): void {
+    entry.state = 'running';
+    Share.take(entry.slots);
+    entry.runs.line.hadTurn(entry.party);
+    if (entry.party.standing === 'stranger' && entry.yield !== undefined) this.#yielding.add(entry);
   }
 
   #release(entry: Entry): void {
     const { state, runs, asked, party } = entry;
     if (state === 'released') return;
-    if (state === 'waiting') this.#leaveLine(entry);
     entry.state = 'released';
-    if (state === 'running') {
-      Share.give(entry.slots);
-      this.#yielding.delete(entry);
-    }
+    if (state === 'waiting') this.#leaveLine(entry);
+    if (state === 'running') Share.give(entry.slots);
+    this.#yielding.delete(entry);
     Share.give(entry.places);
     this.#leave(asked);
     if (runs !== asked) this.#leave(runs);
@@ -248,30 +188,9 @@ export class WorkQueue {
     this.#tellRoom();
   }
 
-  #joinLine(entry: Entry): void {
-    const { runs, party } = entry;
-    entry.state = 'waiting';
-    this.#waiting.add(runs);
-    if (party.standing === 'own') {
-      runs.waitingOwn.add(entry);
-      this.#askToYield(runs);
-      return;
-    }
-    const line = runs.waiting[party.standing];
-    const own = line.get(party.key) ?? new Set();
-    line.set(party.key, own.add(entry));
-  }
-
   #leaveLine(entry: Entry): void {
-    const { runs, party } = entry;
-    if (party.standing === 'own') runs.waitingOwn.delete(entry);
-    else {
-      const line = runs.waiting[party.standing];
-      const own = line.get(party.key);
-      own?.delete(entry);
-      if (own?.size === 0) line.delete(party.key);
-    }
-    if (!isAwaited(runs)) this.#waiting.delete(runs);
+    entry.runs.line.leave(entry);
+    if (entry.runs.line.isEmpty) this.#waiting.delete(entry.runs);
   }
 
   /** Where a single slot is all there is, none can be kept: a stranger's task ends, so that the owner's need not wait for it. */
@@ -290,25 +209,20 @@ export class WorkQueue {
 
   /** Starts whatever the free slots allow: the owner's first, then lane by lane. */
   #dispatch(): void {
-    while (this.#all.slots.used < this.#all.slots.limit) {
-      const next = this.#next(ownersTurn) ?? this.#next(othersTurn);
+    const { slots } = this.#shares.all;
+    while (slots.used < slots.limit) {
+      const next = this.#next((line) => line.nextOwn()) ?? this.#next((line) => line.nextOther());
       if (next === undefined) return;
       this.#leaveLine(next);
       // Last in line for the next turn, where somebody still waits.
-      const { runs, party } = next;
-      if (this.#waiting.delete(runs)) this.#waiting.add(runs);
-      if (party.standing !== 'own') {
-        const line = runs.waiting[party.standing];
-        const more = line.get(party.key);
-        if (more !== undefined && line.delete(party.key)) line.set(party.key, more);
-      }
+      if (this.#waiting.delete(next.runs)) this.#waiting.add(next.runs);
       next.begin();
     }
   }
 
-  #next(turn: (lane: LaneState) => Entry | undefined): Entry | undefined {
-    for (const lane of this.#waiting) {
-      const entry = turn(lane);
+  #next(pick: (line: Line<Entry>) => Entry | undefined): Entry | undefined {
+    for (const { line } of this.#waiting) {
+      const entry = pick(line);
       if (entry !== undefined) return entry;
     }
     return undefined;
@@ -321,21 +235,33 @@ export class WorkQueue {
   }
 
   #placesOf(lane: LaneState, { standing }: Party, party: PartyState): Share[] {
-    if (standing === 'own') return [this.#all.places, lane.own];
-    const shares = [this.#all.places, this.#others.places, lane.others.places, party.bounds.places];
-    return standing === 'known' ? shares : [...shares, this.#strangers.places];
+    const { all, others, strangers } = this.#shares;
+    if (standing === 'own') return [all.places, lane.own];
+    const shares = [all.places, others.places, lane.others.places, party.bounds.places];
+    return standing === 'known' ? shares : [...shares, strangers.places];
   }
 
-  #slotsOf(lane: LaneState, { key, standing }: Party): Share[] {
-    const shares = [this.#all.slots, lane.all];
-    const party = this.#parties.get(key);
-    if (standing === 'own' || party === undefined) return shares;
-    shares.push(this.#others.slots, lane.others.slots, party.bounds.slots);
-    return standing === 'known' ? shares : [...shares, this.#strangers.slots];
+  #slotsOf(lane: LaneState, party: Party): Share[] {
+    const { all, others, strangers } = this.#shares;
+    if (party.standing === 'own') return [all.slots, lane.all];
+    const { slots } = this.#party(party).bounds;
+    const shares = [all.slots, lane.all, others.slots, lane.others.slots, slots];
+    return party.standing === 'known' ? shares : [...shares, strangers.slots];
+  }
+
+  #party({ key, standing }: Party): PartyState {
+    return this.#parties.get(key) ?? { bounds: this.#shares.ofParty(standing), held: 0 };
+  }
+
+  #lane(lane: Lane): LaneState {
+    const known = this.#lanes.get(lane.key);
+    if (known !== undefined) return known;
+    const bounds = QueueShares.ofLane(lane.concurrency, this.#init.maxWaitingPerLane);
+    return { lane, ...bounds, line: new Line(), held: 0 };
   }
 
   #enter(lane: Lane): LaneState {
-    const state = this.#lanes.get(lane.key) ?? this.#newLane(lane);
+    const state = this.#lane(lane);
     this.#lanes.set(lane.key, state);
     state.held++;
     return state;
@@ -344,67 +270,4 @@ export class WorkQueue {
   #leave(state: LaneState): void {
     if (--state.held === 0) this.#lanes.delete(state.lane.key);
   }
-
-  #newLane(lane: Lane): LaneState {
-    const { concurrency } = lane;
-    const { maxWaitingPerLane } = this.#init;
-    return {
-      lane,
-      all: new Share(concurrency),
-      own: new Share(concurrency + maxWaitingPerLane),
-      others: {
-        places: new Share(concurrency + maxWaitingPerLane),
-        slots: new Share(concurrency - kept(concurrency, SHARES.own.slots)),
-      },
-      waitingOwn: new Set(),
-      waiting: { known: new Map(), stranger: new Map() },
-      turn: 'known',
-      held: 0,
-    };
-  }
-
-  #newParty({ standing }: Party): PartyState {
-    return { bounds: this.#partyBounds(standing), held: 0 };
-  }
-
-  #partyBounds(standing: Standing): Bounds {
-    if (standing === 'own') return this.#all;
-    if (standing === 'stranger') return this.#shareOf(SHARES.stranger);
-    const slots = Math.max(1, this.#others.slots.limit - 1);
-    return bounds(slots, Math.ceil(this.#init.maxWaiting * SHARES.known.waiting));
-  }
-
-  #shareOf({ slots, waiting }: { slots: number; waiting: number }): Bounds {
-    const { concurrency, maxWaiting } = this.#init;
-    return bounds(Math.max(1, Math.floor(concurrency * slots)), Math.ceil(maxWaiting * waiting));
-  }
-}
-
-function bounds(slots: number, waiting: number): Bounds {
-  return { places: new Share(slots + waiting), slots: new Share(slots) };
-}
-
-/** Slots kept for the owner: none of a single one, else at least one. */
-function kept(slots: number, share: number): number {
-  return slots < 2 ? 0 : Math.max(1, Math.floor(slots * share));
-}
-
-function isAwaited({ waitingOwn, waiting: { known, stranger } }: LaneState): boolean {
-  return waitingOwn.size + known.size + stranger.size > 0;
-}
-
-function ownersTurn({ waitingOwn }: LaneState): Entry | undefined {
-  const [entry] = waitingOwn;
-  return entry !== undefined && Share.fits(entry.slots) ? entry : undefined;
-}
-
-/** The party whose turn it is; one that has all the slots it may have is passed over. */
-function othersTurn({ waiting, turn }: LaneState): Entry | undefined {
-  for (const standing of [turn, turn === 'known' ? 'stranger' : 'known'] as const) {
-    for (const entries of waiting[standing].values()) {
-      const [entry] = entries;
-      if (entry !== undefined && Share.fits(entry.slots)) return entry;
-    }
-  }
-  return undefined;
 }

@@ -6,7 +6,7 @@ import { offeredModels } from './wanted-model.ts';
 /** An offer's free-form detail beyond this many characters of JSON is dropped. */
 export const MAX_DETAIL_CHARS = 2_048;
 /** Details of one node's offers together; an honest advertisement has no room for more. */
-export const MAX_NODE_DETAIL_CHARS = 49_152;
+const MAX_NODE_DETAIL_CHARS = 49_152;
 
 export type WireOffer = Omit<Offer, 'locality'>;
 /** What the table keeps of an offer; an entry is one. */
@@ -23,6 +23,19 @@ export function readOffer(offer: WireOffer, room: number): ReadOffer | undefined
   const fits = text !== undefined && text.length <= Math.min(room, MAX_DETAIL_CHARS);
   const models = fits ? offeredModels(capabilityId, offer.detail) : undefined;
   return { capabilityId, price, estimatedLatency, idempotent, models, detail: fits ? text : undefined };
+}
+
+/** What is kept of one advertisement, by capability; of a capability that it names twice the last. */
+export function readOffers(offers: readonly WireOffer[]): Map<string, ReadOffer> {
+  const read = new Map<string, ReadOffer>();
+  let room = MAX_NODE_DETAIL_CHARS;
+  for (const wire of offers) {
+    const offer = readOffer(wire, room);
+    if (offer === undefined) continue;
+    room -= offer.detail?.length ?? 0;
+    read.set(offer.capabilityId, offer);
+  }
+  return read;
 }
 
 export function sameModels(a: Entry['models'], b: Entry['models']): boolean {

@@ -1,16 +1,18 @@
+// Above 300 lines, since what a node's arrival, change and expiry do to the same few maps is best read together.
 import { LRUCache } from 'lru-cache';
 import type { Offer } from '../../protocols/messages/v1/schema.ts';
 import { toMicro } from '../capsule/credits.ts';
 import type { Clock } from '../lib/clock.ts';
-import { bestOf, CapabilityIndex } from './capability-index.ts';
+import { bestOf, type CapabilityIndex } from './capability-index.ts';
+import { Catalogue } from './catalogue.ts';
 import { type Changes, NO_CHANGES } from './change-feed.ts';
 import { bytesOf, type Entry, providerOf, type Standing, UNKNOWN_STANDING } from './entry.ts';
-import { hash32 } from './hash.ts';
+import { type KnownNode, newNode } from './known-node.ts';
 import {
   MAX_DETAIL_CHARS,
-  MAX_NODE_DETAIL_CHARS,
   type ReadOffer,
   readOffer,
+  readOffers,
   sameModels,
   type WireOffer,
 } from './offer.ts';
@@ -24,10 +26,6 @@ export const ENTRY_TTL_MS = 300_000;
 export const MAX_NODES = 20_000;
 /** Bytes held, as counted below: 10,000 nodes with a dozen offers each. A flood of invented names stops there. */
 export const MAX_TABLE_BYTES = 100_663_296;
-/** About what the heap keeps for each, measured; the last two for each name, however many share it. */
-const NODE_BYTES = 1_024;
-const CAPABILITY_BYTES = 1_024;
-const MODEL_NAME_BYTES = 640;
 /** Last sequence numbers remembered, longest unheard first to go: three times the nodes held, gone ones included. */
 export const MAX_SEQUENCES = 60_000;
 /** Nodes remembered as met, with where they stood: more than are connected to in a day. */
@@ -35,21 +33,6 @@ export const MAX_MET = 20_000;
 
 /** Why an advertisement did or did not change the table. */
 export type Applied = 'applied' | 'replay' | 'full';
-
-interface KnownNode {
-  readonly nodeId: string;
-  readonly point: number;
-  readonly entries: Map<string, Entry>;
-  standing: Standing;
-  /** This node shook hands with it once. */
-  proven: boolean;
-  /** Of whose deliveries it is a part; undefined once it is proven. */
-  share: string | undefined;
-  sequence: number | undefined;
-  /** Monotonic milliseconds of the last advertisement or bid. */
-  heardAt: number;
-  bytes: number;
-}
 
 export interface ProviderTableComponents {
   clock: Clock;
@@ -79,7 +62,7 @@ export class ProviderTable {
   readonly #maxBytes: number;
   /** Longest unheard first, since whoever is heard moves to the end: expiry looks at the front only. */
   readonly #nodes = new Map<string, KnownNode>();
-  readonly #capabilities = new Map<string, CapabilityIndex>();
+  readonly #catalogue = new Catalogue();
   readonly #shares = new Shares<KnownNode>();
   /** Outlives the entries, so that a withdrawn or expired node's old messages stay replays. */
   readonly #sequences = new LRUCache<string, number>({ max: MAX_SEQUENCES });
@@ -87,11 +70,8 @@ export class ProviderTable {
   readonly #met = new LRUCache<string, Standing>({ max: MAX_MET });
   /** No node expires before this monotonic time. */
   #nextExpiry = Number.POSITIVE_INFINITY;
-  #size = 0;
-  /** Of nodes and offers; names are counted beside. */
+  /** Of nodes and their offers; names are counted beside. */
   #bytes = 0;
-  /** Names of models, for each capability that lists them. */
-  #modelNames = 0;
 
   constructor(components: ProviderTableComponents, init: ProviderTableInit = {}) {
     this.#clock = components.clock;
@@ -106,7 +86,7 @@ export class ProviderTable {
   /** Offers of all nodes. */
   get size(): number {
     this.#expire();
-    return this.#size;
+    return this.#catalogue.size;
   }
 
   get knownNodes(): number {
@@ -116,13 +96,13 @@ export class ProviderTable {
 
   /** As counted against `MAX_TABLE_BYTES`. */
   get bytes(): number {
-    return this.#bytes + this.#capabilities.size * CAPABILITY_BYTES + this.#modelNames * MODEL_NAME_BYTES;
+    return this.#bytes + this.#catalogue.bytes;
   }
 
   /** Of all capabilities that are offered, in no order. */
   names(): Iterable<string> {
     this.#expire();
-    return this.#capabilities.keys();
+    return this.#catalogue.names();
   }
 
   /** The sequence last accepted from the node; undefined when none is remembered. */
@@ -158,18 +138,11 @@ export class ProviderTable {
     const isNew = !this.#nodes.has(nodeId);
     const node = this.#heard(nodeId, deliverer);
     const before = node.bytes;
-    const kept = new Set<string>();
-    let room = MAX_NODE_DETAIL_CHARS;
-    for (const wire of capabilities) {
-      const offer = readOffer(wire, room);
-      if (offer === undefined) continue;
-      room -= offer.detail?.length ?? 0;
-      kept.add(offer.capabilityId);
-      this.#take(node, offer);
-    }
-    if (kept.size < node.entries.size) {
+    const offers = readOffers(capabilities);
+    for (const offer of offers.values()) this.#take(node, offer);
+    if (offers.size < node.entries.size) {
       for (const entry of [...node.entries.values()])
-        if (!kept.has(entry.capabilityId)) this.#drop(node, entry);
+        if (!offers.has(entry.capabilityId)) this.#drop(node, entry);
     }
     if ((isNew || node.bytes > before) && !this.#makeRoom(node, isNew)) return 'full';
     // A node that there is no room for may take up none in the memory of sequences either.
@@ -211,7 +184,7 @@ export class ProviderTable {
     if (node === undefined) return;
     for (const entry of [...node.entries.values()]) this.#drop(node, entry);
     if (node.share !== undefined) this.#shares.remove(node.share, node);
-    this.#bytes -= NODE_BYTES;
+    this.#bytes -= node.bytes;
     this.#nodes.delete(nodeId);
   }
 
@@ -223,7 +196,7 @@ export class ProviderTable {
   /** The providers of a capability, ordered; for the scheduler. Undefined when there is none. */
   index(capabilityId: string): CapabilityIndex | undefined {
     this.#expire();
-    return this.#capabilities.get(capabilityId);
+    return this.#catalogue.index(capabilityId);
   }
 
   /** Milliseconds since the node's last advertisement or bid. */
@@ -262,18 +235,10 @@ export class ProviderTable {
   /** Its first deliverer is who it is counted to: another one that is faster later takes nothing over. */
   #newNode(nodeId: string, deliverer: string): KnownNode {
     const met = this.#met.get(nodeId);
-    const node: KnownNode = {
-      nodeId,
-      point: hash32(nodeId),
-      entries: new Map(),
-      standing: met ?? UNKNOWN_STANDING,
-      proven: met !== undefined,
-      share: undefined,
-      sequence: this.#sequences.get(nodeId),
-      heardAt: 0,
-      bytes: NODE_BYTES,
-    };
-    this.#bytes += NODE_BYTES;
+    const sequence = this.#sequences.get(nodeId);
+    const proven = met !== undefined;
+    const node = newNode(nodeId, { standing: met ?? UNKNOWN_STANDING, proven, sequence, heardAt: 0 });
+    this.#bytes += node.bytes;
     if (!node.proven) node.share = this.#shares.add(deliverer, node);
     return node;
   }
@@ -327,25 +292,18 @@ export class ProviderTable {
       return;
     }
     if (known !== undefined) this.#drop(node, known);
-    const index = this.#capabilities.get(offer.capabilityId) ?? new CapabilityIndex(offer.capabilityId);
-    // Every advertisement brings a copy of the name: all entries keep the same one.
-    const { capabilityId } = index;
-    this.#capabilities.set(capabilityId, index);
+    const capabilityId = this.#catalogue.shared(offer.capabilityId);
     const { nodeId, point } = node;
     const place = { nodeId, point, step, priceMicro: toMicro(price) };
     const entry: Entry = { ...place, capabilityId, ring, band, price, models, ...estimate };
     node.entries.set(capabilityId, entry);
-    this.#modelNames += index.add(entry);
-    this.#size++;
+    this.#catalogue.add(entry);
     this.#grow(node, bytesOf(entry));
   }
 
   #drop(node: KnownNode, entry: Entry): void {
     node.entries.delete(entry.capabilityId);
-    const index = this.#capabilities.get(entry.capabilityId);
-    this.#modelNames -= index?.remove(entry) ?? 0;
-    if (index?.size === 0) this.#capabilities.delete(entry.capabilityId);
-    this.#size--;
+    this.#catalogue.remove(entry);
     this.#grow(node, -bytesOf(entry));
   }
 

@@ -268,10 +268,9 @@ class Choice {
   #excludeWithoutModel(): void {
     if (this.#model === undefined || this.#index === undefined) return;
     const lacking = this.#index.sizeWithout(this.#model);
-    if (this.#draft.full) return this.#draft.count('no_model', lacking);
     let named = 0;
     let looked = 0;
-    const best = new BestFirst(this.#index.listing, Number.POSITIVE_INFINITY);
+    const best = new BestFirst(this.#draft.full ? [] : this.#index.listing, Number.POSITIVE_INFINITY);
     for (let next = best.next(); next !== undefined && looked < LOOKED_AT_FOR_MODEL; next = best.next()) {
       const members = next.index.clockwise(next, this.#draw.point, LOOKED_AT_FOR_MODEL - looked, () => true);
       looked += members.length;

@@ -109,7 +109,10 @@ export class ExchangeStreams {
 
   #receive(from: string, body: Uint8Array, kind: string, budget: PeerBudget): void {
     const decoded = decodeFrame(body, this.#limits.frameBytes);
-    if (decoded.kind === 'garbage') return this.#cutOff(from, decoded.reason);
+    if (decoded.kind === 'garbage') {
+      this.#cutOff(from, decoded.reason);
+      return;
+    }
     this.#components.heard(from);
     if (decoded.kind === 'refused') {
       this.send(from, decoded.decline).catch((error: unknown) =>

@@ -77,30 +77,39 @@ export class FrameReader implements PartialFrame {
   };
 
   readonly #read = (): void => {
-    const { budget, ready, onFrame, onGarbage } = this.#components;
     this.#waiting = null;
     try {
       for (let handled = 0; !this.#closed; handled++) {
-        if (!ready()) return this.#pause(null);
-        const waitMs = budget.waitMs();
-        if (waitMs > 0 || handled >= FRAMES_PER_TURN) return this.#pause(waitMs);
-        const frame = this.#next();
-        if (frame === undefined) break;
-        const kindWaitMs = budget.kindWaitMs(frame.kind);
-        if (kindWaitMs > 0) {
-          this.#held = frame;
-          return this.#pause(kindWaitMs);
-        }
-        budget.takeFrame();
-        budget.takeKind(frame.kind);
-        onFrame(frame.body, frame.kind);
+        const step = handled < FRAMES_PER_TURN ? this.#handleNext() : { waitMs: 0 };
+        if (step === 'more') continue;
+        if (step === 'empty') this.#resume();
+        else this.#pause(step.waitMs);
+        return;
       }
-      this.#resume();
     } catch (error) {
       this.close();
-      onGarbage(error instanceof Error ? error.message : 'A frame is not readable.');
+      this.#components.onGarbage(error instanceof Error ? error.message : 'A frame is not readable.');
     }
   };
+
+  /** Handles one frame, or says why not now: `waitMs` as for `#pause`. */
+  #handleNext(): 'more' | 'empty' | { waitMs: number | null } {
+    const { budget, ready, onFrame } = this.#components;
+    if (!ready()) return { waitMs: null };
+    const waitMs = budget.waitMs();
+    if (waitMs > 0) return { waitMs };
+    const frame = this.#next();
+    if (frame === undefined) return 'empty';
+    const kindWaitMs = budget.kindWaitMs(frame.kind);
+    if (kindWaitMs > 0) {
+      this.#held = frame;
+      return { waitMs: kindWaitMs };
+    }
+    budget.takeFrame();
+    budget.takeKind(frame.kind);
+    onFrame(frame.body, frame.kind);
+    return 'more';
+  }
 
   #next(): { body: Uint8Array; kind: string } | undefined {
     const held = this.#held;

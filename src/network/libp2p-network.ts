@@ -1,5 +1,12 @@
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
-import type { Connection, PeerId, PrivateKey, Stream } from '@libp2p/interface';
+import type {
+  Connection,
+  PeerInfo as DiscoveredPeer,
+  IdentifyResult,
+  PeerId,
+  PrivateKey,
+  Stream,
+} from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
@@ -13,11 +20,14 @@ import { AddressBook } from './address-book.ts';
 import { BootstrapDialer } from './bootstrap-dialer.ts';
 import { PeerBudgets } from './budgets.ts';
 import { ConnectionShares } from './connection-shares.ts';
+import { DialPolicy } from './dial-policy.ts';
+import { Dialer } from './dialer.ts';
 import { DiscoveryDialer } from './discovery-dialer.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
 import { Gossip } from './gossip.ts';
+import { guardGossip } from './gossip-guard.ts';
 import { type Host, hostOf } from './hosts.ts';
 import { createMeshLibp2p, type MeshLibp2p, stopWithin } from './libp2p-node.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
@@ -48,6 +58,8 @@ export interface Libp2pNetworkInit {
   /** Node ids; when not empty, nobody else may connect. */
   allow?: readonly string[];
   deny?: readonly string[];
+  /** Web origins, such as `https://mesh.example`, whose pages may open the WebSocket; no others may. */
+  origins?: readonly string[];
   limits?: Partial<NetworkLimits>;
 }
 
@@ -76,6 +88,7 @@ class Libp2pNetwork implements Network {
   readonly #bootstrap: BootstrapDialer;
   readonly #discovery: DiscoveryDialer;
   readonly #addressBook: AddressBook;
+  readonly #dialer: Dialer;
   readonly #encryption = new Encryption();
   #libp2p: MeshLibp2p | null = null;
 
@@ -96,7 +109,11 @@ class Libp2pNetwork implements Network {
       limits,
     );
     this.#gate = new PeerGate(
-      { clock, shares: this.#shares },
+      {
+        clock,
+        shares: this.#shares,
+        expects: (address, nodeId) => this.#dialer.expects(address, nodeId),
+      },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
     this.#peers = new PeerTable(
@@ -114,7 +131,7 @@ class Libp2pNetwork implements Network {
       {
         clock,
         connections: (nodeId) => this.#connections(nodeId),
-        dial: (peer, options) => this.#dialPeer(peer, options),
+        dial: (nodeId) => this.#dialer.dial(nodeId),
       },
       limits,
     );
@@ -140,15 +157,23 @@ class Libp2pNetwork implements Network {
       { addresses: init.bootstrap ?? [] },
     );
     this.#discovery = new DiscoveryDialer(
-      { log, clock, isConnected, dial: (peer) => this.#dialPeer(peer) },
+      { log, clock, isConnected, dial: (peer) => this.#dialer.dial(peer.toString()) },
       { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
     );
     this.#addressBook = new AddressBook({
       clock,
-      proven: () => this.#running().peerStore,
+      policy: new DialPolicy({ clock, listening: () => this.#libp2p?.getMultiaddrs() ?? [] }),
       peerCount: () => this.#peers.size + this.#discovery.waiting,
       found: this.#discovery.found,
     });
+    this.#dialer = new Dialer(
+      {
+        clock,
+        targets: (nodeId) => this.#addressBook.targets(nodeId),
+        connect: (address, options) => this.#running().dial(address, options),
+      },
+      limits,
+    );
   }
 
   async start(): Promise<void> {
@@ -172,9 +197,12 @@ class Libp2pNetwork implements Network {
     this.#discovery.stop();
     this.#exchange.stop();
     this.#opener.stop();
+    this.#dialer.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
+    libp2p.removeEventListener('connection:open', this.#onOpen);
+    libp2p.removeEventListener('peer:identify', this.#onIdentify);
     this.#peers.clear();
     await stopWithin(this.#limits.stopTimeoutMs, libp2p, {
       clock: this.#clock,
@@ -267,6 +295,19 @@ class Libp2pNetwork implements Network {
     this.#bootstrap.disconnected(nodeId);
   };
 
+  readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => {
+    if (detail.direction === 'outbound') this.#addressBook.proved(`${detail.remotePeer}`, detail.remoteAddr);
+  };
+
+  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void =>
+    this.#addressBook.claim(`${detail.peerId}`, detail.listenAddrs.map(String));
+
+  /** Found on the local network: it says where, as any stranger does. */
+  readonly #onDiscovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
+    if (!this.isConnected(id.toString())) this.#addressBook.claim(id.toString(), multiaddrs.map(String));
+    this.#discovery.found({ id });
+  };
+
   readonly #onStream = (stream: Stream, connection: Connection): void =>
     this.#exchange.accept(connection.remotePeer.toString(), stream);
 
@@ -277,17 +318,21 @@ class Libp2pNetwork implements Network {
       privateKey: this.#privateKey,
       listen,
       announce,
+      origins: this.#init.origins ?? [],
       limits: this.#limits,
       gater: this.#gate.gater,
       encryption: this.#encryption,
       penalty: (nodeId) => this.#penalties.of(nodeId),
-      onDiscovered: this.#init.mdns === true ? this.#discovery.found : null,
+      onDiscovered: this.#init.mdns === true ? this.#onDiscovered : null,
     });
     this.#libp2p = libp2p;
     libp2p.addEventListener('peer:connect', this.#onConnect);
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
+    libp2p.addEventListener('connection:open', this.#onOpen);
+    libp2p.addEventListener('peer:identify', this.#onIdentify);
     if (this.#exchange.listening) this.#takeStreams();
     await libp2p.start();
+    guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
     this.#bootstrap.start();
   }
@@ -301,11 +346,6 @@ class Libp2pNetwork implements Network {
     return (
       this.#libp2p?.getConnections(peerIdFromString(nodeId)).filter(({ status }) => status === 'open') ?? []
     );
-  }
-
-  async #dialPeer(peer: PeerId, options: { signal?: AbortSignal } = {}): Promise<Connection> {
-    const targets = await this.#addressBook.targets(peer);
-    return this.#running().dial(targets, options);
   }
 
   /** Says to peers that this node takes messages; who asked before asks again. */

@@ -4,13 +4,14 @@ import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } 
 import { mdns } from '@libp2p/mdns';
 import { type Ping, ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
-import { webSockets } from '@libp2p/websockets';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
 import type { Encryption } from './encryption.ts';
+import { GOSSIP_BOUNDS } from './gossip-guard.ts';
 import type { NetworkLimits } from './limits.ts';
 import { guardedYamux } from './muxer.ts';
+import { guardedWebSockets } from './web-sockets.ts';
 
 export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
 export type MeshLibp2p = Libp2p<MeshServices>;
@@ -20,6 +21,8 @@ export interface Libp2pNodeInit {
   listen: readonly string[];
   /** Addresses to announce instead of those listened on; empty: those. */
   announce: readonly string[];
+  /** Web origins whose pages may open the WebSocket. */
+  origins: readonly string[];
   limits: NetworkLimits;
   gater: ConnectionGater;
   encryption: Encryption;
@@ -40,6 +43,8 @@ const INBOUND_PER_SECOND_MAX = 1_000;
 const SOCKET_INACTIVITY_MS = 300_000;
 /** 8 rejected messages bring a peer below the graylist threshold of -80. */
 const PENALTY_WEIGHT = 10;
+/** How long gossipsub's own score of a peer outlives its connection: identities cost nothing, and each is a record. */
+const SCORE_RETAINED_MS = 60_000;
 /** Nodes that one household or test machine runs behind one address are welcome. */
 const NO_COLOCATION_PENALTY = 0;
 
@@ -56,7 +61,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
         inboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
         outboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
       }),
-      webSockets(),
+      guardedWebSockets(init.origins),
     ],
     connectionEncrypters: init.encryption.encrypters(),
     streamMuxers: [guardedYamux()],
@@ -68,6 +73,8 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
       maxIncomingPendingConnections: PENDING_MAX,
       inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
       dialTimeout: limits.dialTimeoutMs,
+      // Several addresses of a peer are dialled side by side, each by a dial of its own.
+      addressDialTimeout: limits.dialTimeoutMs,
     },
     // The peer table pings, and drops what does not answer.
     connectionMonitor: { enabled: false },
@@ -87,10 +94,14 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
       ping: ping(),
       pubsub: gossipsub({
         globalSignaturePolicy: StrictSign,
+        ...GOSSIP_BOUNDS,
+        // Nobody is dialled because a peer says so.
+        scoreThresholds: { acceptPXThreshold: Number.MAX_SAFE_INTEGER },
         // Small meshes: a message reaches every subscriber at once, before a heartbeat has grafted anyone.
         floodPublish: true,
         allowPublishToZeroTopicPeers: true,
         scoreParams: {
+          retainScore: SCORE_RETAINED_MS,
           IPColocationFactorWeight: NO_COLOCATION_PENALTY,
           appSpecificWeight: PENALTY_WEIGHT,
           appSpecificScore: (nodeId) => -init.penalty(nodeId),

@@ -15,6 +15,8 @@ export interface NetworkLimits {
   bytesPerSecond: number;
   /** Gossip messages one author may publish in a second; more are ignored. */
   gossipPerSecond: number;
+  /** Gossip messages one peer may forward in a second, of all authors; more are dropped unread. */
+  forwardedPerSecond: number;
   rateBurstSeconds: number;
   /** Messages a peer may send of one kind, in place of those in `budgets.ts`. */
   kindBudgets: Readonly<Record<string, { perSecond: number; burst: number }>>;
@@ -51,6 +53,7 @@ export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
   framesPerSecond: 20_000,
   bytesPerSecond: 67_108_864,
   gossipPerSecond: 50,
+  forwardedPerSecond: 200,
   rateBurstSeconds: 2,
   kindBudgets: {},
   partialFrameBytes: 16 * LIMITS.frameBytes,

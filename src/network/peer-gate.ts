@@ -1,4 +1,5 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import type { ConnectionShares } from './connection-shares.ts';
@@ -6,6 +7,8 @@ import type { ConnectionShares } from './connection-shares.ts';
 export interface PeerGateComponents {
   clock: Clock;
   shares: ConnectionShares;
+  /** Whether this is the peer that was to be found at an address which is being dialled. */
+  expects: (address: Multiaddr, nodeId: string) => boolean;
 }
 
 export interface PeerGateInit {
@@ -22,6 +25,7 @@ const REFUSED_MAX = 4_096;
 export class PeerGate {
   readonly #clock: Clock;
   readonly #shares: ConnectionShares;
+  readonly #expects: PeerGateComponents['expects'];
   readonly #allow: ReadonlySet<string>;
   readonly #deny: ReadonlySet<string>;
   readonly #refusalMs: number;
@@ -31,6 +35,7 @@ export class PeerGate {
   constructor(components: PeerGateComponents, init: PeerGateInit) {
     this.#clock = components.clock;
     this.#shares = components.shares;
+    this.#expects = components.expects;
     this.#allow = new Set(init.allow);
     this.#deny = new Set(init.deny);
     this.#refusalMs = init.refusalMs;
@@ -51,7 +56,8 @@ export class PeerGate {
     denyDialPeer: (peer) => this.#denies(peer),
     denyInboundConnection: (transport) => !this.#shares.admitsHandshake(transport),
     denyInboundEncryptedConnection: (peer) => this.#denies(peer),
-    denyOutboundEncryptedConnection: (peer) => this.#denies(peer),
+    denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
+      this.#denies(peer) || !this.#expects(remoteAddr, peer.toString()),
     denyInboundUpgradedConnection: (peer, transport) =>
       !this.#shares.admits(peer.toString(), transport, 'inbound'),
     denyOutboundUpgradedConnection: (peer, transport) =>

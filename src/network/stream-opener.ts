@@ -1,5 +1,4 @@
-import type { Connection, PeerId, Stream } from '@libp2p/interface';
-import { peerIdFromString } from '@libp2p/peer-id';
+import type { Connection, Stream } from '@libp2p/interface';
 import { EXCHANGE_PROTOCOL } from '../../protocols/common/v1/limits.ts';
 import { abortError, raceAbort, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -10,7 +9,8 @@ export interface StreamOpenerComponents {
   clock: Clock;
   /** Open connections to the peer. */
   connections: (nodeId: string) => Pick<Connection, 'newStream'>[];
-  dial: (peer: PeerId, options: { signal: AbortSignal }) => Promise<Pick<Connection, 'newStream'>>;
+  /** Within a bounded time. */
+  dial: (nodeId: string) => Promise<unknown>;
 }
 
 /** Between two tries at a peer that takes no messages yet; doubled each time. */
@@ -19,13 +19,10 @@ const FIRST_RETRY_MS = 50;
 /** Opens exchange streams: dials where there is no connection, and waits for a peer that is only starting. */
 export class StreamOpener {
   readonly #components: StreamOpenerComponents;
-  readonly #limits: Pick<NetworkLimits, 'dialTimeoutMs' | 'readyTimeoutMs'>;
+  readonly #limits: Pick<NetworkLimits, 'readyTimeoutMs'>;
   #stopped = new AbortController();
 
-  constructor(
-    components: StreamOpenerComponents,
-    limits: Pick<NetworkLimits, 'dialTimeoutMs' | 'readyTimeoutMs'>,
-  ) {
+  constructor(components: StreamOpenerComponents, limits: Pick<NetworkLimits, 'readyTimeoutMs'>) {
     this.#components = components;
     this.#limits = limits;
   }
@@ -38,10 +35,7 @@ export class StreamOpener {
   /** Rejects with `unreachable` where no stream could be opened: nothing was sent. */
   async open(nodeId: string): Promise<Stream> {
     try {
-      const peer = peerIdFromString(nodeId);
-      if (this.#components.connections(nodeId).length === 0) {
-        await this.#within(this.#limits.dialTimeoutMs, (signal) => this.#components.dial(peer, { signal }));
-      }
+      if (this.#components.connections(nodeId).length === 0) await this.#components.dial(nodeId);
       return await this.#within(this.#limits.readyTimeoutMs, (signal) => this.#stream(nodeId, signal));
     } catch (error) {
       throw new MeshError('unreachable', `The node ${nodeId} cannot be reached.`, undefined, {

@@ -59,11 +59,15 @@ export class BufferedDatabase implements Database {
   }
 
   async *scan<T>(space: Keyspace<T>, range: ScanRange): AsyncGenerator<[string, T]> {
+    for await (const pairs of this.scanMany(space, range)) yield* pairs;
+  }
+
+  async *scanMany<T>(space: Keyspace<T>, range: ScanRange): AsyncGenerator<[string, T][]> {
     await this.flushed();
     this.#assertOpen();
-    const prefix = keyspacePrefix(space.id);
-    for await (const [key, raw] of this.#disk.iterate(fullRange(space.id, range))) {
-      yield [key.slice(prefix.length), decode(raw)];
+    const skipped = keyspacePrefix(space.id).length;
+    for await (const pairs of this.#disk.iterate(fullRange(space.id, range))) {
+      yield pairs.map(([key, raw]) => [key.slice(skipped), decode(raw)]);
     }
   }
 

@@ -1,60 +1,204 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { Settlement } from '../../protocols/settlement/v1/schema.ts';
+import { placeInChain } from '../capsule/roles.ts';
 import type { Clock } from '../lib/clock.ts';
+import { MeshError } from '../lib/errors.ts';
+import { AgeClock } from './age-clock.ts';
+import { capsulesByTime, idAt, type Mark, manyMarks, markOf, placeOf } from './capsule-index.ts';
+import { CapsuleLists } from './capsule-lists.ts';
+import { Census, countedOf } from './census.ts';
+import { DatabaseEndedIds } from './ended-ids.ts';
 import { keyspace } from './keyspaces.ts';
-import type { CapsuleRow, CapsuleStatus, CapsuleStore, Database, ListFilter, Page, PruneOptions, Reader, StoredResult, Transaction } from './types.ts';
+import { isOpen, isTerminal } from './lifecycle.ts';
+import { pruneCapsules } from './prune.ts';
+import type {
+  CapsuleRow,
+  CapsuleStatus,
+  CapsuleStore,
+  Database,
+  ListFilter,
+  Page,
+  PruneOptions,
+  Reader,
+  Share,
+  StoredResult,
+  Transaction,
+  Usage,
+} from './types.ts';
 
 const capsules = keyspace<Capsule>('capsules');
-const rows = keyspace<CapsuleRow<never>>('records');
-const results = keyspace<StoredResult>('results');
+const results = keyspace<StoredResult>('capsuleResults');
+const settlements = keyspace<Settlement>('settlements');
+/** Other parts' rows that mean nothing without the capsule. */
+const decisions = keyspace<unknown>('decisions');
+const childProofs = keyspace<unknown>('childProofs');
 
+export interface CapsuleStoreComponents {
+  db: Database;
+  clock: Clock;
+}
+
+/** Capsules in the node's database: one row of state each, one index, and a census in memory. */
 export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> {
+  readonly ended: DatabaseEndedIds;
   readonly #db: Database;
-  readonly ended = { has: () => false, refuses: () => false };
-  constructor({ db }: { db: Database; clock: Clock }) {
+  readonly #age: AgeClock;
+  readonly #census: Census;
+  readonly #rows = keyspace<CapsuleRow<Life>>('capsuleRows');
+  readonly #lists: CapsuleLists<Life>;
+
+  private constructor({ db, clock }: CapsuleStoreComponents, census: Census) {
     this.#db = db;
+    this.#census = census;
+    this.#age = new AgeClock({ db, clock });
+    this.ended = new DatabaseEndedIds({ db, age: this.#age });
+    this.#lists = new CapsuleLists({ db, census, row: (id) => this.row(id) });
   }
+
+  /** Counts what an earlier life stored. Nothing may be written beside it. */
+  static async open<Life = unknown>(components: CapsuleStoreComponents): Promise<DatabaseCapsuleStore<Life>> {
+    const census = new Census();
+    const store = new DatabaseCapsuleStore<Life>(components, census);
+    const count = (place: string, { share, ended }: Mark): void => {
+      if (ended !== null) {
+        const { status, bytes } = ended;
+        census.change(null, { place, share, status, bytes, open: false });
+        return;
+      }
+      const row = store.row(idAt(place));
+      if (row === undefined) throw new MeshError('storage_failed', 'A capsule of the store has no row.');
+      census.change(null, countedOf(row));
+    };
+    for await (const pairs of manyMarks(components.db, {})) {
+      for (const [place, mark] of pairs) count(place, mark);
+    }
+    return store;
+  }
+
   add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean {
-    if (tx.get(rows, capsule.id) !== undefined) return false;
+    if (tx.get(this.#rows, capsule.id) !== undefined) return false;
     tx.put(capsules, capsule.id, capsule);
-    tx.put(rows, row.id, row as never);
+    tx.put(this.#rows, row.id, row);
+    tx.put(capsulesByTime, placeOf(row), markOf(row));
+    this.#changes(tx, null, row);
     return true;
   }
+
   put(tx: Transaction, row: CapsuleRow<Life>): void {
-    tx.put(rows, row.id, row as never);
+    const before = this.#existing(tx, row.id);
+    if (isTerminal(before.status) && row.status !== before.status && !runsAgain(before, row)) {
+      const { id, status } = before;
+      const message = `The capsule has ended (${status}) and cannot become ${row.status}.`;
+      throw new MeshError('conflict', message, { id, from: status, to: row.status });
+    }
+    if (row.receivedAt !== before.receivedAt) {
+      throw new MeshError('conflict', 'The time when a capsule was received cannot change.', { id: row.id });
+    }
+    tx.put(this.#rows, row.id, row);
+    const mark = markOf(row);
+    if (mark !== markOf(before)) tx.put(capsulesByTime, placeOf(row), mark);
+    this.#changes(tx, before, row);
   }
-  get(id: string) {
+
+  get(id: string): Capsule | undefined {
     return this.#db.get(capsules, id);
   }
+
   row(id: string, reader: Reader = this.#db): CapsuleRow<Life> | undefined {
-    return reader.get(rows, id);
+    return reader.get(this.#rows, id);
   }
-  putResult(tx: Transaction, id: string, result: StoredResult): void {
-    tx.put(results, id, result);
+
+  putResult(tx: Transaction, id: string, result: StoredResult): number {
+    this.#existing(tx, id);
+    const stored = tx.get(results, id);
+    const done = stored?.receipt?.status === 'completed';
+    if (done && stored.receipt?.receiptHash !== result.receipt?.receiptHash) {
+      throw new MeshError('conflict', 'The capsule has another result already.', { id });
+    }
+    return tx.put(results, id, result);
   }
-  result(id: string, reader: Reader = this.#db) {
-    return reader.get(results, id);
+
+  putSettlement(tx: Transaction, id: string, settlement: Settlement): void {
+    this.#existing(tx, id);
+    tx.put(settlements, id, settlement);
   }
-  async list(_filter: ListFilter): Promise<Page<CapsuleRow<Life>>> {
-    const items: CapsuleRow<Life>[] = [];
-    for await (const [, row] of this.#db.scan(rows, {})) items.push(row);
-    return { items, cursor: null };
+
+  result(id: string, reader: Reader = this.#db): StoredResult | undefined {
+    const stored = reader.get(results, id);
+    if (stored === undefined || stored.settlement !== null) return stored;
+    return { ...stored, settlement: reader.get(settlements, id) ?? null };
   }
-  async listRoots(): Promise<Page<CapsuleRow<Life>>> {
-    const { items } = await this.list({});
-    return { items: items.filter(({ parentCapsule }) => parentCapsule === null), cursor: null };
+
+  list(filter: ListFilter): Promise<Page<CapsuleRow<Life>>> {
+    return this.#lists.list(filter);
   }
+
+  listRoots(filter: { limit?: number; cursor?: string }): Promise<Page<CapsuleRow<Life>>> {
+    return this.#lists.listRoots(filter);
+  }
+
   async *open(): AsyncGenerator<CapsuleRow<Life>> {
-    for await (const [, row] of this.#db.scan(rows, {})) if ((row as CapsuleRow).open) yield row;
+    for (const place of this.#census.open()) {
+      const row = this.row(idAt(place));
+      if (row !== undefined && isOpen(row)) yield row;
+    }
   }
-  async counts() {
-    const counts: Record<CapsuleStatus, number> = { pending: 0, announced: 0, executing: 0, completed: 0, failed: 0 };
-    for await (const [, row] of this.#db.scan(rows, {})) counts[(row as CapsuleRow).status]++;
-    return counts;
+
+  counts(): Record<CapsuleStatus, number> {
+    return this.#census.counts();
   }
+
+  usage(): Record<Share, Usage> {
+    return this.#census.usage();
+  }
+
   remove(tx: Transaction, id: string): void {
-    for (const space of [capsules, rows, results]) tx.delete(space, id);
+    const row = this.#existing(tx, id);
+    if (isOpen(row)) {
+      const message = `A capsule that is ${row.status} and not done with cannot be removed.`;
+      throw new MeshError('conflict', message, { id });
+    }
+    const capsule = tx.get(capsules, id);
+    if (capsule?.signer !== undefined) tx.delete(childProofs, placeInChain(row.root, capsule));
+    for (const space of [capsules, this.#rows, results]) tx.delete<unknown>(space, id);
+    for (const space of [settlements, decisions]) {
+      if (tx.get<unknown>(space, id) !== undefined) tx.delete<unknown>(space, id);
+    }
+    tx.delete(capsulesByTime, placeOf(row));
+    this.ended.remember(tx, row);
+    this.#changes(tx, row, null);
   }
-  async prune(_options: PruneOptions) {
-    return 0;
+
+  async prune(options: PruneOptions): Promise<number> {
+    const removed = async (): Promise<void> => {
+      if (this.ended.isFull) await this.ended.sweep();
+    };
+    const components = { db: this.#db, census: this.#census, store: this, removed };
+    const count = await pruneCapsules(components, { ...options, now: this.ageNow() });
+    await this.ended.sweep();
+    const tx = this.#db.transaction();
+    this.#age.keep(tx);
+    await tx.commit();
+    return count;
   }
+
+  ageNow(): number {
+    return this.#age.now();
+  }
+
+  #existing(tx: Transaction, id: string): CapsuleRow<Life> {
+    const row = tx.get(this.#rows, id);
+    if (row === undefined) throw new MeshError('not_found', 'No such capsule is stored here.', { id });
+    return row;
+  }
+
+  #changes(tx: Transaction, before: CapsuleRow | null, after: CapsuleRow | null): void {
+    const [from, to] = [before && countedOf(before), after && countedOf(after)];
+    tx.onApplied(() => this.#census.change(from, to));
+  }
+}
+
+/** A node that only executes shows how its own run ended; under another lease it may run what it failed at. */
+function runsAgain(before: CapsuleRow, row: CapsuleRow): boolean {
+  return before.status === 'failed' && row.status === 'executing' && row.epoch > before.epoch;
 }

@@ -14,7 +14,7 @@ import { LevelRows } from './level-rows.ts';
 import type { Database } from './types.ts';
 
 /** Counts up with every change of what is stored that another version would misread. */
-export const STORE_VERSION = 2;
+export const STORE_VERSION = 3;
 /** In keyspace `meta`, and read before there is a journal. */
 const VERSION_KEY = '01store-version';
 /**

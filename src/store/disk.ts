@@ -7,8 +7,8 @@ export interface Disk {
   get(key: string): string | undefined;
   /** All or nothing, and on the medium when it resolves. */
   write(writes: Write[]): Promise<void>;
-  /** Pairs as they were when iteration began, in the order of the keys' UTF-8 bytes. */
-  iterate(range: ScanRange): AsyncIterable<[key: string, value: string]>;
+  /** Pairs as they were when iteration began, in the order of the keys' UTF-8 bytes; many at a time, which is much faster. */
+  iterate(range: ScanRange): AsyncIterable<[key: string, value: string][]>;
   close(): Promise<void>;
 }
 

@@ -70,7 +70,7 @@ export class JournaledDisk implements Disk {
     this.#schedule();
   }
 
-  async *iterate(range: ScanRange): AsyncGenerator<[string, string]> {
+  async *iterate(range: ScanRange): AsyncGenerator<[string, string][]> {
     await this.#applied();
     yield* this.#rows.iterate(range);
   }

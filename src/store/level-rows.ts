@@ -6,6 +6,12 @@ import type { ScanRange } from './types.ts';
 /** Above every key, which begin with two hex digits. */
 const NO_ROW = '~';
 
+/** Rows read at once: few at first, since most readers want a page; more for those who go on. */
+const FEWEST_READ = 64;
+const MOST_READ = 2_048;
+/** Bytes read at once at most, besides the last row. */
+const READ_BYTES = 262_144;
+
 /** LevelDB, one directory, one process. */
 export class LevelRows implements Rows {
   readonly #level: ClassicLevel<string, string>;
@@ -33,8 +39,17 @@ export class LevelRows implements Rows {
     await this.#level.batch(marks, { sync: true });
   }
 
-  iterate(range: ScanRange): AsyncIterable<[string, string]> {
-    return this.#level.iterator(range);
+  async *iterate(range: ScanRange): AsyncGenerator<[string, string][]> {
+    const iterator = this.#level.iterator({ ...range, highWaterMarkBytes: READ_BYTES });
+    try {
+      for (let size = FEWEST_READ; ; size = Math.min(2 * size, MOST_READ)) {
+        const pairs = await iterator.nextv(size);
+        if (pairs.length === 0) return;
+        yield pairs;
+      }
+    } finally {
+      await iterator.close();
+    }
   }
 
   close(): Promise<void> {

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { createConnection } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
@@ -271,6 +272,45 @@ describe('a crowd of strangers', () => {
   });
 });
 
+describe('a web page', () => {
+  /** What the node answers to the request by which a browser opens a WebSocket. */
+  async function opened(origin: string | null, init: Partial<Libp2pNetworkInit> = {}): Promise<string> {
+    const node = libp2pNode(1, { listen: ['/ip4/127.0.0.1/tcp/0/ws'], ...init });
+    running.push(node);
+    await node.start();
+    const port = Number(/\/tcp\/(\d+)/.exec(addressOf(node))?.[1]);
+    const headers = {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
+      ...(origin !== null && { Origin: origin }),
+    };
+    const ask = request({ port, host: '127.0.0.1', headers });
+    running.push({ stop: () => ask.destroy() });
+    return new Promise((resolve, reject) => {
+      ask.on('upgrade', (response, socket) => {
+        socket.destroy();
+        resolve(String(response.statusCode));
+      });
+      ask.on('response', (response) => resolve(String(response.statusCode)));
+      ask.on('error', reject);
+      ask.end();
+    });
+  }
+
+  it.each(['https://evil.example', 'http://127.0.0.1:4480', 'null', ''])(
+    'of the origin "%s" cannot open the WebSocket',
+    async (origin) => expect(await opened(origin)).toBe('401'),
+  );
+
+  it('can where the operator says so, and programs always can', async () => {
+    const origins = ['https://mesh.example'];
+    expect(await opened('https://mesh.example', { origins })).toBe('101');
+    expect(await opened(null)).toBe('101');
+  });
+});
+
 describe('a socket that does not speak libp2p', () => {
   it.each([
     'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
@@ -322,11 +362,26 @@ describe('a peer that spoils gossip', () => {
     await vi.waitFor(() => expect(handled).toEqual([`${honest.nodeId} capability_advertisement`]));
   });
 
+  it('by inventing topics makes the node remember a few', async () => {
+    const { node, honest, bare } = await attacked();
+    const topics = Array.from({ length: 1_000 }, (_, count) => `/invented/${count}`);
+    bare.services.pubsub.subscribe('/invented/0');
+    await vi.waitFor(() => expect(node.subscribers('/invented/0')).toBe(1), 10_000);
+    for (const topic of topics) bare.services.pubsub.subscribe(topic);
+    honest.subscribe(
+      MARKET_TOPIC,
+      () => 'accept',
+      () => {},
+    );
+    await vi.waitFor(() => expect(node.subscribers(MARKET_TOPIC)).toBe(1), 10_000);
+    expect(topics.filter((topic) => node.subscribers(topic) > 0).length).toBeLessThan(80);
+  });
+
   it('by flooding is heard at its rate only', async () => {
     const { honest, handled, mallory, publish } = await gossiping();
     await Promise.all(Array.from({ length: 300 }, (_, count) => publish(advertisement(mallory, count))));
     await honest.publish(MARKET_TOPIC, advertisement(honest.nodeId, 1));
-    await vi.waitFor(() => expect(handled).toContain(`${honest.nodeId} capability_advertisement`));
+    await vi.waitFor(() => expect(handled).toContain(`${honest.nodeId} capability_advertisement`), 10_000);
     expect(handled.filter((line) => line.startsWith(mallory)).length).toBeLessThan(250);
   });
 });

@@ -10,7 +10,7 @@ import { nodeIdOf } from '../../src/capsule/identity.ts';
 import { createNodeCrypto } from '../../src/lib/crypto-node.ts';
 import { MeshError } from '../../src/lib/errors.ts';
 import { toHex } from '../../src/lib/hex.ts';
-import type { CapsuleRecord } from '../../src/store/types.ts';
+import type { CapsuleRow } from '../../src/store/types.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export const TOKEN = 'ab'.repeat(32);
@@ -320,7 +320,7 @@ const manifest = {
   ],
 };
 
-function recordOf(id: string, requestedCapability: string, at: number): CapsuleRecord {
+function recordOf(id: string, requestedCapability: string, at: number): Omit<CapsuleRow, 'life'> {
   return {
     id,
     status: 'pending',
@@ -329,16 +329,21 @@ function recordOf(id: string, requestedCapability: string, at: number): CapsuleR
     parentCapsule: null,
     chainDepth: 0,
     root: id,
+    timestamp: at,
     receivedAt: at,
     updatedAt: at,
+    expiresAt: at + 604_800_000,
+    submitter: NODE_ID,
     coordinator: NODE_ID,
-    replyTo: NODE_ID,
     executor: null,
     epoch: 0,
     attempts: 0,
-    held: false,
     error: null,
     receiptHash: null,
+    steps: [],
+    share: 'own',
+    bytes: 0,
+    open: true,
     history: [{ at, status: 'pending' }],
   };
 }

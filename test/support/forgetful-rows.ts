@@ -28,7 +28,7 @@ export class ForgetfulRows implements Rows {
     this.#unsettled = [];
   }
 
-  iterate(range: ScanRange): AsyncIterable<[string, string]> {
+  iterate(range: ScanRange): AsyncIterable<[string, string][]> {
     return this.#now.iterate(range);
   }
 
@@ -37,8 +37,8 @@ export class ForgetfulRows implements Rows {
   /** What a next life finds. `keeps` is asked for each batch that was not settled, in their order. */
   async afterPowerLoss(keeps: (batch: number) => boolean): Promise<ForgetfulRows> {
     const next = new ForgetfulRows();
-    for await (const [key, value] of this.#kept.iterate({})) {
-      await next.settle([{ type: 'put', key, value }]);
+    for await (const pairs of this.#kept.iterate({})) {
+      for (const [key, value] of pairs) await next.settle([{ type: 'put', key, value }]);
     }
     for (const [batch, writes] of this.#unsettled.entries()) if (keeps(batch)) await next.apply(writes);
     next.applied = 0;

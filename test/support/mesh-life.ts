@@ -3,7 +3,7 @@ import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
 import { type EngineInit, MeshEngine } from '../../src/engine/engine.ts';
 import { DEFAULT_EXCHANGE_INIT, type ExchangeInit } from '../../src/exchange/components.ts';
 import { Exchange } from '../../src/exchange/exchange.ts';
-import type { Life as Life0 } from '../../src/exchange/machine/state.ts';
+import type { Life as CapsuleLife } from '../../src/exchange/machine/state.ts';
 import type { MeshEvent } from '../../src/exchange/types.ts';
 import { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -35,6 +35,7 @@ export interface Body {
   readonly disk: { readonly medium: MemoryDisk; readonly condition: DiskCondition };
   /** Capability ids on offer, with their prices. */
   readonly offers: Record<string, number>;
+  readonly work: OwnWork | undefined;
   readonly exchange: Partial<ExchangeInit>;
   readonly engine: Partial<EngineInit>;
   readonly creditLimit: number;
@@ -45,6 +46,12 @@ export interface Body {
   onEvent(event: MeshEvent): void;
   onRun(run: WorkRun): void;
 }
+
+/** What a node's capabilities do instead of echoing; throws what they fail with. */
+export type OwnWork = (
+  intent: Intent,
+  api: CapabilityApi,
+) => Promise<JsonValue | undefined> | JsonValue | undefined;
 
 /** One time that a capability's code began. */
 export interface WorkRun {
@@ -64,7 +71,7 @@ export interface Life {
   readonly db: Database;
   readonly network: MemoryNetwork;
   readonly engine: MeshEngine;
-  readonly capsules: DatabaseCapsuleStore<Life0>;
+  readonly capsules: DatabaseCapsuleStore<CapsuleLife>;
   readonly ledger: DatabaseLedger;
   readonly table: ProviderTable;
   readonly advertiser: Advertiser;
@@ -72,7 +79,7 @@ export interface Life {
 }
 
 /** Composes a node of real parts, as `src/daemon/node.ts` does, that has no effect once its life has ended. */
-export function beginLife(body: Body): Life {
+export async function beginLife(body: Body): Promise<Life> {
   const { signer, nodeId } = body.key;
   const log = silentLog;
   const crypto = body.crypto ?? nodeCrypto;
@@ -82,8 +89,13 @@ export function beginLife(body: Body): Life {
     after: (ms, callback) => mortalTimer(life, body.clock, ms, callback),
   };
   const { medium, condition } = body.disk;
-  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log, clock });
-  const capsules = new DatabaseCapsuleStore<Life0>({ db, clock });
+  let begun: Life | undefined;
+  const db = new BufferedDatabase({
+    disk: new MortalDisk(medium, condition, () => begun?.alive !== false),
+    log,
+    clock,
+  });
+  const capsules = await DatabaseCapsuleStore.open<CapsuleLife>({ db, clock });
   const ledger = new DatabaseLedger(
     { db, crypto, clock },
     { creditLimit: () => body.creditLimit, self: signer.identity },
@@ -106,13 +118,30 @@ export function beginLife(body: Body): Life {
     { firstSequence: body.number * 1_000_000 },
   );
   const market = advertiser;
-  const parts = { signer, crypto, clock, db, capsules, engine, scheduler, health, market, changes, ledger, network };
-  const exchange = new Exchange({ ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log }, { ...DEFAULT_EXCHANGE_INIT, ...body.exchange });
+  const parts = {
+    signer,
+    crypto,
+    clock,
+    db,
+    capsules,
+    engine,
+    scheduler,
+    health,
+    market,
+    changes,
+    ledger,
+    network,
+  };
+  const exchange = new Exchange(
+    { ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log },
+    { ...DEFAULT_EXCHANGE_INIT, ...body.exchange },
+  );
   exchange.follow((event) => {
     if (life.alive) body.onEvent(event);
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const life: Life = { alive: true, ended, end, timers: 0, ...parts, table, advertiser, exchange };
+  begun = life;
   return life;
 }
 
@@ -147,8 +176,11 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   }));
   // A module must offer something.
   const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
-  const work = async ({ capability, raw, payload }: Intent, api: CapabilityApi): Promise<JsonValue> => {
+  const work = async (intent: Intent, api: CapabilityApi): Promise<JsonValue> => {
+    const { capability, raw, payload } = intent;
     body.onRun({ capability, raw, payload: { ...payload } });
+    const own = await body.work?.(intent, api);
+    if (own !== undefined) return own;
     if (capability === 'work.fail' || payload.code !== undefined) {
       throw Object.assign(new Error('It failed as it was asked to.'), { code: payload.code ?? 'internal' });
     }

@@ -12,7 +12,7 @@ import type { MemoryHub } from '../../src/network/memory-hub.ts';
 import { MemoryDisk } from '../../src/store/memory-disk.ts';
 import { Workflows } from '../../src/workflow/tree.ts';
 import type { TestKey } from './keys.ts';
-import { beginLife, type Life, type WorkRun } from './mesh-life.ts';
+import { beginLife, type Life, type OwnWork, type WorkRun } from './mesh-life.ts';
 import type { DiskCondition } from './mortal-disk.ts';
 import { settle, type VirtualClock } from './virtual-clock.ts';
 
@@ -26,6 +26,8 @@ export interface NodeOptions {
    * `work.fail` fails with `payload.code`, and `work.once` is not idempotent.
    */
   offers?: Record<string, number>;
+  /** What its capabilities do instead; `undefined` leaves it to them. */
+  work?: OwnWork;
   exchange?: Partial<ExchangeInit>;
   engine?: Partial<EngineInit>;
   /** Credits that an identity may owe it. */
@@ -97,7 +99,7 @@ export class TestNode {
 
   /** Begins a life on what earlier ones left on the disk. */
   async start(): Promise<void> {
-    const life = this.#begin();
+    const life = await this.#begin();
     this.#life = life;
     await life.engine.start();
     await life.network.start();
@@ -267,15 +269,16 @@ export class TestNode {
     return this.runs.filter(({ raw }) => raw === `capsule:${id}`).length;
   }
 
-  #begin(): Life {
+  #begin(): Promise<Life> {
     const { clock, hub } = this.#mesh;
-    const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000 } = this.#options;
+    const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000, work } = this.#options;
     return beginLife({
       key: this.key,
       clock,
       hub,
       disk: { medium: this.#medium, condition: this.#disk },
       offers,
+      work,
       exchange,
       engine,
       creditLimit,

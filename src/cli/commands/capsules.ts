@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { CapsuleView } from '../../exchange/types.ts';
+import { explainNobody } from '../../market/explain-nobody.ts';
 import type { Decision } from '../../market/types.ts';
 import { CAPSULE_STATUSES, type CapsuleRow, type Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
@@ -123,7 +124,7 @@ function showDecisions(decisions: readonly Decision[]): string {
           each.ring,
           each.reason,
         ]),
-        'nobody to choose from',
+        explainNobody(decision),
       );
       const excluded = decision.excluded.map(
         ({ nodeId, reason }) => `left out: ${nodeId} (${reason.replaceAll('_', ' ')})`,

@@ -109,7 +109,12 @@ export class Announcer {
   /** Whoever did not hear it hears the next one. */
   #publish(topic: string, capsuleSummaries: CapsuleSummary[]): void {
     const capsuleIds = capsuleSummaries.map(({ id }) => id);
-    const announcement = { type: 'capsule_announce', nodeId: this.#nodeId, capsuleIds, capsuleSummaries } as const;
+    const announcement = {
+      type: 'capsule_announce',
+      nodeId: this.#nodeId,
+      capsuleIds,
+      capsuleSummaries,
+    } as const;
     this.#components.network
       .publish(topic, announcement)
       .catch((error: unknown) => this.#log.debug({ topic, err: error }, 'Announcement reached nobody'));

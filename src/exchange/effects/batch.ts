@@ -9,13 +9,6 @@ import { putProofs } from './proofs.ts';
 
 type Components = Pick<ExchangeComponents, 'capsules' | 'ledger' | 'signer' | 'crypto'>;
 
-const NO_RESULT: StoredResult = {
-  result: null,
-  receipt: null,
-  assignment: null,
-  settlement: null
-};
-
 /** Puts a new state and what belongs to it into one transaction. Throws `conflict` where a payment was booked before. */
 export class Batch {
   readonly #components: Components;
@@ -24,38 +17,42 @@ export class Batch {
     this.#components = components;
   }
 
-  stage(tx: Transaction, before: State | undefined, change: Change): void {
-    const { state, writes } = change;
+  /** Gives the state as it is stored: with the size of its result, where that came with it. */
+  stage(tx: Transaction, before: State | undefined, { state, writes }: Change): State {
     const { capsules } = this.#components;
-    if (state !== before && before !== undefined) capsules.put(tx, state);
-    for (const write of writes) this.#write(tx, state, write);
+    const born = before === undefined ? writes.find((write) => write.kind === 'capsule') : undefined;
+    if (born !== undefined) capsules.add(tx, born.capsule, state);
+    let chars = 0;
+    for (const write of writes) chars += this.#write(tx, state.id, write);
+    const stored = chars === 0 ? state : { ...state, bytes: state.bytes + chars };
+    if (stored !== before && (before !== undefined || chars > 0)) capsules.put(tx, stored);
+    return stored;
   }
 
-  #write(tx: Transaction, state: State, write: Write): void {
-    const { capsules } = this.#components;
-    const { id } = state;
+  /** Gives how much a result adds to what is stored for the capsule. */
+  #write(tx: Transaction, id: string, write: Write): number {
+    const { capsules, ledger } = this.#components;
     switch (write.kind) {
-      case 'capsule':
-        capsules.add(tx, write.capsule, state);
-        return;
       case 'result':
         return capsules.putResult(tx, id, this.#resultOf(write));
-      case 'settlement': {
-        const stored = capsules.result(id, tx) ?? NO_RESULT;
-        return capsules.putResult(tx, id, { ...stored, settlement: write.settlement });
-      }
+      case 'settlement':
+        capsules.putSettlement(tx, id, write.settlement);
+        return 0;
       case 'book':
-        return this.#book(tx, id, write);
+        this.#book(tx, id, write);
+        return 0;
       case 'reverse':
-        this.#components.ledger.reverse(tx, `capsule:${id}`);
-        return;
+        ledger.reverse(tx, `capsule:${id}`);
+        return 0;
       case 'dispute':
-        this.#components.ledger.dispute(tx, `capsule:${id}`);
-        return;
+        ledger.dispute(tx, `capsule:${id}`);
+        return 0;
       case 'proofs':
-        return putProofs(tx, state.root, write.capsule, write.proofs);
+        putProofs(tx, write.root, write.capsule, write.proofs);
+        return 0;
+      case 'capsule':
       case 'spawn':
-        return;
+        return 0;
     }
   }
 
@@ -70,7 +67,11 @@ export class Batch {
     return { result, receipt, assignment, settlement };
   }
 
-  #book(tx: Transaction, id: string, { debit, credit, amount, receiptHash }: Extract<Write, { kind: 'book' }>) {
+  #book(
+    tx: Transaction,
+    id: string,
+    { debit, credit, amount, receiptHash }: Extract<Write, { kind: 'book' }>,
+  ) {
     const { ledger } = this.#components;
     const microAmount = toMicro(amount);
     const entry = { reference: `capsule:${id}`, debit, credit, microAmount, receiptHash };

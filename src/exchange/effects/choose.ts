@@ -34,6 +34,7 @@ export class Chooser {
     const { scheduler, clock } = this.#components;
     const only = care?.only ?? null;
     const tried = new Set([
+      ...(care?.refused ?? []),
       ...(care?.tries ?? []).map(({ executor }) => executor),
       ...(care?.asked ?? []).map(({ executor }) => executor),
     ]);
@@ -84,14 +85,21 @@ export class Chooser {
       // What is restricted must not even be shown to a node that may not execute it.
       const admitted = capsule.privacyRule === 'public' || identityOf(only) === capsule.originIdentity;
       const price = capsule.paymentRule?.amount ?? 0;
-      return admitted
-        ? [{ nodeId: only, price, idempotent: false, proven: network.isConnected(only) }]
-        : [];
+      return admitted ? [{ nodeId: only, price, idempotent: false, proven: network.isConnected(only) }] : [];
     }
-    return ranking.map(({ nodeId, price, idempotent, proven }) => {
-      const self = nodeId === LOCAL;
-      return { nodeId: self ? this.#self : nodeId, price, idempotent, proven: self || proven };
-    });
+    const { action } = capsuleToIntent(capsule);
+    // An offer says nothing of other actions than its own.
+    const asked = capsule.requestedCapability;
+    const plain = action === asked || asked.endsWith(`.${action}`);
+    return ranking.map(({ nodeId, price, idempotent, proven }) =>
+      nodeId === LOCAL
+        ? { nodeId: this.#self, price, idempotent: this.#ownIdempotence(asked, action), proven: true }
+        : { nodeId, price, idempotent: idempotent && plain, proven },
+    );
+  }
+
+  #ownIdempotence(capability: string, action: string): boolean {
+    return this.#components.engine.offer(capability, action)?.idempotent === true;
   }
 
   #admit(capsule: Capsule): ErrorBody | null {
@@ -104,10 +112,7 @@ export class Chooser {
   }
 
   /** The reason of an empty ranking; hopeless where nobody that this node hears of knows the name. */
-  #nobody(
-    { requestedCapability }: Capsule,
-    decision: Decision,
-  ): { nobody: ErrorBody; hopeless: boolean } {
+  #nobody({ requestedCapability }: Capsule, decision: Decision): { nobody: ErrorBody; hopeless: boolean } {
     const { scheduler, network } = this.#components;
     const { providers, nearest } = scheduler.knows(requestedCapability);
     if (providers > 0) {

@@ -34,7 +34,11 @@ const MISSED_HEARTBEATS = 2;
 /** Heartbeats and connection of an executor. A short loss of the connection is forgiven. */
 export function watchPerformer(
   { clock, peers, ...parts }: Components,
-  { heartbeatMs, graceMs, acceptTimeoutMs }: Pick<ExchangeInit, 'heartbeatMs' | 'graceMs' | 'acceptTimeoutMs'>,
+  {
+    heartbeatMs,
+    graceMs,
+    acceptTimeoutMs,
+  }: Pick<ExchangeInit, 'heartbeatMs' | 'graceMs' | 'acceptTimeoutMs'>,
 ): Performer<'watch'> {
   return ({ node, epoch }, { capsule, raise, recovered }) => {
     let cancelTimer = (): void => {};

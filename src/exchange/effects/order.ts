@@ -23,7 +23,12 @@ export function orderPerformer(
     const proofs = proofsOf(components, state().root, capsule);
     let over = false;
     let cancelTimer = (): void => {};
-    const order = { type: 'capsule_data', capsule, assignment, ...(proofs.length > 0 && { proofs }) } as const;
+    const order = {
+      type: 'capsule_data',
+      capsule,
+      assignment,
+      ...(proofs.length > 0 && { proofs }),
+    } as const;
     health.attempted(to, capsule.requestedCapability);
     network.send(to, order).then(
       () => {

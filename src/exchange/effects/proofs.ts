@@ -1,5 +1,6 @@
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { Proof } from '../../../protocols/messages/v1/schema.ts';
+import { placeInChain } from '../../capsule/roles.ts';
 import { keyspace } from '../../store/keyspaces.ts';
 import type { Reader, Transaction } from '../../store/types.ts';
 import type { Capsules } from '../components.ts';
@@ -15,11 +16,11 @@ const taken = keyspace<Taken>('childProofs');
 
 /** The capsule that was taken for this capsule's place in its chain; undefined where there was none. */
 export function takenChild(reader: Reader, root: string, capsule: Capsule): string | undefined {
-  return reader.get(taken, keyOf(root, capsule))?.child;
+  return reader.get(taken, placeInChain(root, capsule))?.child;
 }
 
 export function putProofs(tx: Transaction, root: string, capsule: Capsule, proofs: Proof[]): void {
-  tx.put(taken, keyOf(root, capsule), { child: capsule.id, proofs });
+  tx.put(taken, placeInChain(root, capsule), { child: capsule.id, proofs });
 }
 
 /**
@@ -43,9 +44,5 @@ export function proofsOf(
 
 /** Those that came with the parent's own order, or, where it was made here, its own. */
 function earlier(parts: { db: Reader; capsules: Capsules }, root: string, parent: Capsule): Proof[] {
-  return parts.db.get(taken, keyOf(root, parent))?.proofs ?? proofsOf(parts, root, parent);
-}
-
-function keyOf(root: string, { parentCapsule, lineage }: Capsule): string {
-  return `${root}:${parentCapsule ?? ''}:${lineage?.step ?? ''}`;
+  return parts.db.get(taken, placeInChain(root, parent))?.proofs ?? proofsOf(parts, root, parent);
 }

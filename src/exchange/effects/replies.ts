@@ -61,7 +61,11 @@ export class Replies {
       case 'hand_back': {
         const error = state.error ?? { code: 'no_provider', message: 'It is coordinated here no more.' };
         const { code, message } = error;
-        return this.decline(to, { capsuleId, of: HAND_BACK }, { code, message, detail: { begun: reply.begun } });
+        return this.decline(
+          to,
+          { capsuleId, of: HAND_BACK },
+          { code, message, detail: { begun: reply.begun } },
+        );
       }
     }
   }
@@ -76,7 +80,8 @@ export class Replies {
   /** Paid work is settled; of all else this word is enough. */
   #acknowledgement(capsuleId: string, settled: boolean): ExchangeMessage {
     const stored = this.#components.capsules.result(capsuleId);
-    if (settled && stored?.settlement) return { type: 'capsule_settlement', capsuleId, settlement: stored.settlement };
+    if (settled && stored?.settlement)
+      return { type: 'capsule_settlement', capsuleId, settlement: stored.settlement };
     return { type: 'capsule_accept', capsuleId, of: 'result', epoch: stored?.receipt?.epoch ?? 0 };
   }
 

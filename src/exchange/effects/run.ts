@@ -127,6 +127,8 @@ export class Runs {
           const settle = standing.stage(tx, this.#ran(standing, assignment, outcome));
           // The commit follows in this very turn.
           settled = Promise.resolve().then(() => settle(durable));
+          // A commit that fails is told once, by `durable`.
+          settled.catch(() => {});
         },
       });
       const durable = handled.then(() => faults.hit('outcome.committed'));
@@ -156,9 +158,13 @@ export class Runs {
     const { submitter, share } = state();
     const nodes = new Set([submitter, nodeIdOf(lease.coordinator)]);
     nodes.delete(this.#self);
-    const ends = [parting({ peers, clock }, nodes, this.#init.graceMs, (from) => raise({ type: 'parted', from }))];
+    const ends = [
+      parting({ peers, clock }, nodes, this.#init.graceMs, (from) => raise({ type: 'parted', from })),
+    ];
     if (share === 'stranger' && lease.price === 0 && submitter !== this.#self)
-      ends.push(parting({ peers, clock }, [submitter], STRANGER_PATIENCE_MS, () => raise({ type: 'abandoned' })));
+      ends.push(
+        parting({ peers, clock }, [submitter], STRANGER_PATIENCE_MS, () => raise({ type: 'abandoned' })),
+      );
     return () => {
       for (const end of ends) end();
     };

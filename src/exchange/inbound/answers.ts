@@ -3,8 +3,8 @@ import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts
 import type { ExchangeComponents } from '../components.ts';
 import type { Peers } from '../effects/peers.ts';
 import { HAND_BACK, type Replies } from '../effects/replies.ts';
-import { cancelled } from '../machine/verdicts.ts';
 import { hasEnded, newestGrant, type State } from '../machine/state.ts';
+import { cancelled } from '../machine/verdicts.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Cancels } from './cancels.ts';
 import type { Results } from './result.ts';
@@ -41,7 +41,13 @@ export class Answers {
     if (capsuleId === null || runtime.state(capsuleId) === undefined) return;
     switch (of) {
       case 'capsule_data':
-        return runtime.take(capsuleId, { type: 'declined', from, epoch, error: errorOf(message), retryAfterMs });
+        return runtime.take(capsuleId, {
+          type: 'declined',
+          from,
+          epoch,
+          error: errorOf(message),
+          retryAfterMs,
+        });
       case 'capsule_result':
         return results.onRefused(from, message);
       case 'capsule_result_request':
@@ -58,10 +64,7 @@ export class Answers {
   }
 
   /** "What became of it?" Only the nodes that are owed the answer get it. */
-  onResultRequest(
-    from: string,
-    { capsuleId, epoch }: ExchangeMessageOf<'capsule_result_request'>,
-  ): void {
+  onResultRequest(from: string, { capsuleId, epoch }: ExchangeMessageOf<'capsule_result_request'>): void {
     const { runtime, replies, cancels } = this.#components;
     const state = runtime.state(capsuleId);
     const capsule = runtime.capsule(capsuleId);

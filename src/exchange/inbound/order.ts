@@ -48,7 +48,8 @@ export class Orders {
     const stranger = known !== undefined && from !== known.coordinator && from !== known.submitter;
     if (stranger) return decline({ code: 'conflict', message: 'Another node coordinates this capsule.' });
     // The same order again is a question, and costs no second look at signatures.
-    if (known !== undefined && !this.#wouldRun(known, assignment.epoch)) return this.#take(from, message, known);
+    if (known !== undefined && !this.#wouldRun(known, assignment.epoch))
+      return this.#take(from, message, known);
     const checked = this.#check(from, message, assignment);
     if (!('capsule' in checked)) return decline(checked);
     const { capsule } = checked;

@@ -1,8 +1,8 @@
+import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import { checkCapsule } from '../../capsule/check-capsule.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
 import { submitterOf } from '../../capsule/roles.ts';
 import { validateCapsule } from '../../capsule/validate-capsule.ts';
-import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { Census } from '../census.ts';
 import type { ExchangeComponents } from '../components.ts';

@@ -1,6 +1,6 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
-import { chargesByPrice } from '../../capsule/roles.ts';
 import { identityOf } from '../../capsule/identity.ts';
+import { chargesByPrice } from '../../capsule/roles.ts';
 import { type Draft, LONGEST_RETRY_PAUSE_MS } from './draft.ts';
 import type { Choosable, Event } from './event.ts';
 import {
@@ -8,6 +8,7 @@ import {
   type Care,
   type Grant,
   KEPT_GRANTS,
+  KEPT_REFUSED,
   KEPT_TRIES,
   newestGrant,
   UNPROVEN_TRIES,
@@ -33,12 +34,14 @@ export function onChosen(draft: Draft, event: Of<'chosen'>): void {
   let barred = false;
   for (const candidate of event.ranking) {
     const { nodeId } = candidate;
-    if (refusals.some(({ executor }) => executor === nodeId)) continue;
+    if (care.refused.includes(nodeId) || refusals.some(({ executor }) => executor === nodeId)) continue;
     if (care.unknownRun && !mayRepeat(draft, candidate)) {
       barred = true;
       continue;
     }
-    if (!candidate.proven && nodeId !== self && care.unproven >= UNPROVEN_TRIES) continue;
+    // A node that the caller named is worth every try.
+    const trusted = candidate.proven || nodeId === self || care.only !== null;
+    if (!trusted && care.unproven >= UNPROVEN_TRIES) continue;
     if (nodeId === self && event.local !== null) {
       refusals.push({ executor: self, error: event.local });
       continue;
@@ -67,7 +70,11 @@ function again(draft: Draft, candidate: Choosable, failedAt: number): void {
   const pause = Math.min(retryMs * 2 ** Math.max(0, care.tries.length - 1), LONGEST_RETRY_PAUSE_MS);
   const at = failedAt + pause;
   if (at <= draft.now) return grant(draft, candidate);
-  wait(draft, { again: at, error: lastError(care) ?? interrupted(), searchMs: draft.setting.limits.searchMs });
+  wait(draft, {
+    again: at,
+    error: lastError(care) ?? interrupted(),
+    searchMs: draft.setting.limits.searchMs,
+  });
 }
 
 function nobodyLeft(draft: Draft, { nobody, hopeless }: Of<'chosen'>): void {
@@ -93,7 +100,13 @@ function wait(
   const until = Math.min(care.searchUntil ?? limit, draft.state.expiresAt);
   if (until <= now) return giveUp(draft, error);
   const open = capsule.privacyRule === 'public' && care.only === null;
-  draft.tend({ searchUntil: until, asked: [], phase: { kind: 'waiting', until, again: at, open, error } });
+  // Whoever refused is asked again when everybody was asked.
+  const more = care.asked.length >= ASKED_PER_ROUND;
+  const refused = more
+    ? [...care.refused, ...care.asked.map(({ executor }) => executor)].slice(-KEPT_REFUSED)
+    : [];
+  const phase = { kind: 'waiting', until, again: at, open, error } as const;
+  draft.tend({ searchUntil: until, asked: [], refused, phase });
   if (draft.state.status !== 'announced') {
     draft.set({ executor: null });
     draft.become('announced', `nobody can take it now: ${error.code}`);
@@ -125,7 +138,7 @@ function grant(draft: Draft, { nodeId, price, idempotent, proven }: Choosable): 
   draft.tend({
     grants: [...care.grants, granted].slice(-KEPT_GRANTS),
     unproven: care.unproven + (proven || nodeId === self ? 0 : 1),
-    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered', again: false },
+    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered' },
   });
   draft.set({ executor: nodeId, epoch, attempts: care.tries.length + 1 });
   draft.become('executing', `assigned to ${nodeId === self ? 'this node' : nodeId}`);
@@ -180,12 +193,10 @@ export function onDeclined(draft: Draft, { from, epoch, error, retryAfterMs }: O
   passOn(draft, grant, error);
 }
 
-/** It never had the order, so nothing of it was begun; unless an earlier life of this node had sent it. */
+/** It never had the order, so nothing of it was begun. */
 export function onUnreachable(draft: Draft, { epoch }: Of<'unreachable'>): void {
   const grant = newest(draft, epoch);
-  const phase = draft.care?.phase;
-  if (grant === undefined || phase?.kind !== 'ordered') return;
-  if (phase.again) return onSilent(draft, { type: 'silent', epoch });
+  if (grant === undefined || draft.care?.phase.kind !== 'ordered') return;
   draft.note({ kind: 'silent', node: grant.executor });
   passOn(draft, grant, { code: 'unreachable', message: 'The node cannot be reached.' });
 }
@@ -243,9 +254,14 @@ export function fail(draft: Draft, grant: Grant, error: ErrorBody): void {
   choose(draft);
 }
 
-/** What was ordered may have been sent before this node ended. */
+/**
+ * What was ordered may have been sent before this node ended, and answered. Of work that may not run twice it is asked
+ * what became of it: the same order again could be taken by a node whose refusal of the first is still on its way.
+ */
 export function onRestartedCare(draft: Draft): void {
-  if (draft.care?.phase.kind === 'ordered') draft.to({ kind: 'ordered', again: true });
+  const { care } = draft;
+  const grant = care === null ? undefined : newestGrant(care);
+  if (care?.phase.kind === 'ordered' && grant?.mayRepeat === false) learn(draft, grant, false);
 }
 
 /** What the state itself asked for has come. */

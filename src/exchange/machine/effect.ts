@@ -49,7 +49,7 @@ export type Write =
   /** A next step begins its life here. */
   | { kind: 'spawn'; capsule: Capsule; coordinator: string }
   /** What proves an executor's child, and that no other was taken for its step. */
-  | { kind: 'proofs'; capsule: Capsule; proofs: Proof[] };
+  | { kind: 'proofs'; root: string; capsule: Capsule; proofs: Proof[] };
 
 /** An answer to the message or call that was the event; told once what it says is durable. */
 export type Reply =

@@ -95,7 +95,14 @@ export type Event =
       mayRepeat: boolean;
     }
   /** This node's own run of it ended; in the batch of its receipt. */
-  | { type: 'ran'; receipt: Receipt; lease: Assignment; result: unknown; error: ErrorBody | null; steps: Step[] }
+  | {
+      type: 'ran';
+      receipt: Receipt;
+      lease: Assignment;
+      result: unknown;
+      error: ErrorBody | null;
+      steps: Step[];
+    }
   /** The submitter or coordinator stops it. */
   | { type: 'stopped'; from: string; epoch: number; error: ErrorBody }
   /** The connection to whoever waits for the result was lost for longer than the grace. */

@@ -37,7 +37,8 @@ export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'
   const executor = draft.setting.self;
   draft.set({ executor, epoch, attempts: draft.state.attempts + 1, error: null, receiptHash: null });
   draft.become('executing', `ordered by ${from}`);
-  if (proofs.length > 0) draft.write({ kind: 'proofs', capsule: draft.capsule, proofs });
+  if (proofs.length > 0)
+    draft.write({ kind: 'proofs', root: draft.state.root, capsule: draft.capsule, proofs });
   draft.reply({ kind: 'accept_order', to: from, epoch });
 }
 
@@ -82,7 +83,13 @@ function ranForItself(draft: Draft, work: Running, event: Of<'ran'>): void {
   fail(draft, grant, failure);
 }
 
-function deliver(draft: Draft, work: Running, lease: Of<'ran'>['lease'], outcome: Outcome, to: string[]): void {
+function deliver(
+  draft: Draft,
+  work: Running,
+  lease: Of<'ran'>['lease'],
+  outcome: Outcome,
+  to: string[],
+): void {
   const { self, limits } = draft.setting;
   const others = [...new Set(to)].filter((node) => node !== self);
   if (others.length === 0) return draft.do({ kind: 'delivered', lease, outcome });

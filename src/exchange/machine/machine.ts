@@ -111,6 +111,7 @@ function careOf(phase: Care['phase'], only: string | null): Care {
     grants: [],
     tries: [],
     asked: [],
+    refused: [],
     unproven: 0,
     searchUntil: null,
     only,

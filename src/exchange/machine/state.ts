@@ -45,6 +45,8 @@ export const KEPT_GRANTS = 16;
 export const ASKED_PER_ROUND = 16;
 /** Executions remembered: the most that `maxRetries` admits, and the first. */
 export const KEPT_TRIES = 11;
+/** Nodes remembered that did not take the order in rounds before: more than a node is connected to at a time. */
+export const KEPT_REFUSED = 256;
 /** Orders to nodes that this one never met, for one capsule: invented providers cost at most so many time limits. */
 export const UNPROVEN_TRIES = 3;
 
@@ -54,8 +56,8 @@ export type Phase =
   | { kind: 'choosing' }
   /** Nobody can take it now. `until` ends the search, `again` ends a pause before the next try; null: neither. */
   | { kind: 'waiting'; until: number; again: number | null; open: boolean; error: ErrorBody }
-  /** Ordered of the newest grant's executor, not answered yet. `again`: this node ended since, and may have sent it. */
-  | { kind: 'ordered'; again: boolean }
+  /** Ordered of the newest grant's executor, not answered yet. */
+  | { kind: 'ordered' }
   /** Taken by the newest grant's executor. The attempt ends at `endBy`, whatever its heartbeats say. */
   | { kind: 'running'; endBy: number }
   /** Assigned to this node itself; `work` has the rest. */
@@ -75,6 +77,8 @@ export interface Care {
   grants: Grant[];
   tries: Try[];
   asked: Refusal[];
+  /** Asked in rounds before this one, while there were more to ask; at most `KEPT_REFUSED`. */
+  refused: string[];
   /** Orders to unproven nodes so far. */
   unproven: number;
   /** The search that is under way ends then; null while somebody has the capsule. */

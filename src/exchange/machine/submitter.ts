@@ -105,9 +105,7 @@ function onFailure(draft: Draft, { from, receipt, lease, error }: CheckedResult)
   draft.reply({ kind: 'acknowledge', to: from, settled: false });
   const { care } = draft;
   if (care === null || hasEnded(draft.state)) return;
-  const grant = care.grants.find(
-    ({ executor, lease }) => executor === from && lease.epoch === receipt.epoch,
-  );
+  const grant = care.grants.find(({ executor, lease }) => executor === from && lease.epoch === receipt.epoch);
   if (grant === undefined || grant.void) return;
   const told = error ?? { code: 'internal', message: 'The executor gave no reason.' };
   draft.note({ kind: 'failed', node: from, code: told.code });

@@ -217,7 +217,7 @@ describe('refusals name path, finding and what is allowed', () => {
 
   it('lists what is allowed where nothing is near', async () => {
     await file({ store: { zzz: 1 } });
-    expect((await refusal({})).message).toMatch(/allowed are maxCount, maxAgeMs\.$/);
+    expect((await refusal({})).message).toMatch(/allowed are maxCount, maxAgeMs, strangerMaxAgeMs, .*\.$/);
   });
 
   it('blames the layer that is at fault', async () => {

@@ -62,6 +62,8 @@ describe('handleIntent', () => {
     expect(await receiptOf('test.echo', 0)).toMatchObject({ lease, charge: null });
     expect(await receiptOf('test.echo', null)).toMatchObject({ charge: null });
     expect(await receiptOf('test.fail', 1.5)).toMatchObject({ lease, charge: null, status: 'failed' });
+    await expect(receiptOf('test.echo', 1e-7)).rejects.toMatchObject({ code: 'invalid_request' });
+    expect(engine.load()).toBe(0);
     const direct = await engine.handleIntent(request('test.echo'));
     expect(direct.receipt).toMatchObject({ lease: null, charge: null });
   });

@@ -7,7 +7,11 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const gateOf = (clock: VirtualClock, allow: string[] = [], deny: string[] = []): PeerGate =>
   new PeerGate(
-    { clock, shares: new ConnectionShares({ clock, isKnown: () => false }, DEFAULT_NETWORK_LIMITS) },
+    {
+      clock,
+      shares: new ConnectionShares({ clock, isKnown: () => false }, DEFAULT_NETWORK_LIMITS),
+      expects: () => true,
+    },
     { allow, deny, refusalMs: 1_000 },
   );
 

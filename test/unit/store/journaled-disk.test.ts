@@ -45,7 +45,8 @@ describe('JournaledDisk', () => {
   }
   async function contents(disk: JournaledDisk): Promise<Record<string, string>> {
     const found: Record<string, string> = {};
-    for await (const [key, value] of disk.iterate({})) if (key !== JOURNAL_KEY) found[key] = value;
+    for await (const pairs of disk.iterate({})) Object.assign(found, Object.fromEntries(pairs));
+    delete found[JOURNAL_KEY];
     return found;
   }
 
