@@ -9,7 +9,16 @@ import type { TestKey } from '../support/keys.ts';
 import { beginLife, type Life, type WorkRun } from '../support/mesh-life.ts';
 
 /** Shorter than in life, so that a simulation need not last for hours. */
-export const EXCHANGE = { ...DEFAULT_EXCHANGE_INIT, maxRunMs: 180_000, searchMs: 60_000, maxActive: 16_384 };
+export const EXCHANGE = {
+  ...DEFAULT_EXCHANGE_INIT,
+  maxRunMs: 180_000,
+  searchMs: 60_000,
+  deliverMs: 600_000,
+  maxActive: 16_384,
+};
+
+/** Longer than any simulation. */
+const PROBE_MS = 100 * 86_400_000;
 
 export interface SimNodeInit {
   name: string;
@@ -56,15 +65,18 @@ export class SimNode {
   /** Begins a life on what earlier ones left on the disk, and dials the peers. */
   async start(peers: readonly string[]): Promise<void> {
     const { key, clock, crypto, hub, offers, onRun } = this.#init;
-    const life = beginLife({
+    this.isWaking = true;
+    const life: Life = await beginLife({
       key,
       clock,
       crypto,
       hub,
       disk: this.#disk,
       offers,
+      work: undefined,
       exchange: EXCHANGE,
-      engine: {},
+      // No module here has anything to probe.
+      engine: { probeIntervalMs: PROBE_MS },
       creditLimit: 1_000_000,
       number: ++this.lives,
       pass: () => {},
@@ -74,7 +86,6 @@ export class SimNode {
       },
     });
     this.#life = life;
-    this.isWaking = true;
     await life.engine.start();
     await life.network.start();
     await life.exchange.start();

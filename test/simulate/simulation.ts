@@ -49,9 +49,11 @@ const SUBMITTED_PER_SECOND = 60;
 const BYZANTINE_EVERY = 8;
 /** From the last capsule to the end of all faults, and longest from there until all is quiet; virtual ms. */
 const AFTERMATH_MS = 20_000;
-const QUIET_MS = 1_800_000;
-/** Beyond every expiry and every delivery: nothing may be open then. */
-const FOR_EVER_MS = 9 * 86_400_000;
+const QUIET_MS = 600_000;
+/** In which whatever waits ends once it is cancelled. */
+const CANCELLED_MS = 120_000;
+/** Beyond every delivery: nothing may be open then. */
+const FOR_EVER_MS = 1_200_000;
 const STEP_MS = 10_000;
 /** A clock that is wrong is wrong by up to so many ms; of some nodes it is a little wrong, of some much. */
 const SKEW_MS = 600_000;
@@ -80,6 +82,7 @@ class Simulation {
   readonly #accepted = new Map<string, SimNode>();
   readonly #signed = new Set<string>();
   readonly #runs = new Map<string, Run[]>();
+  readonly #found: Violation[] = [];
   #refused = 0;
 
   constructor(init: SimulationInit) {
@@ -113,8 +116,7 @@ class Simulation {
     faults.stop();
     await this.#during(faults.reconnect());
     await this.#untilQuiet();
-    const { violations } = await this.#judge();
-    return this.#report(violations, faults.crashes);
+    return this.#report(await this.#judge(), faults.crashes);
   }
 
   #populate(): void {
@@ -199,28 +201,51 @@ class Simulation {
     this.#runs.set(id, runs);
   }
 
-  /** Until nothing is open but deliveries to those who never answer; then for ever. */
+  /** Until all has ended that does not wait for a reason; the rest is cancelled. Then for ever. */
   async #untilQuiet(): Promise<void> {
     const end = this.#clock.monotonic() + QUIET_MS;
-    while (this.#clock.monotonic() < end && unfinished(this.#record()).length > 0) await this.#pass(STEP_MS);
+    while (this.#clock.monotonic() < end && this.#stuck().length > 0) await this.#pass(STEP_MS);
+    for (const { id, node, state } of this.#stuck()) {
+      const { status, life } = state ?? {};
+      const how = `${status ?? 'unknown'}, ${JSON.stringify(life?.care?.phase ?? life?.work ?? null).slice(0, 200)}`;
+      this.#found.push({ capsuleId: id, sentence: `${node.name} has not ended it ${QUIET_MS / 1000} s after the last fault: ${how}` });
+    }
+    for (const { id, node } of unfinished(this.#record())) this.#cancel(node, id);
     for (const node of this.#nodes) await this.#during(node.life.advertiser.stop());
     for (const byzantine of this.#byzantine) byzantine.stop();
+    await this.#pass(CANCELLED_MS);
+    for (const { id, node } of unfinished(this.#record()))
+      this.#found.push({ capsuleId: id, sentence: `${node.name} has not ended it ${CANCELLED_MS / 1000} s after it was cancelled` });
     await this.#pass(FOR_EVER_MS);
   }
 
-  async #judge(): Promise<{ violations: Violation[] }> {
-    const violations = await violationsOf(this.#nodes, this.#record());
+  /** What has not ended although nothing goes wrong any more, and does not wait for somebody who may come. */
+  #stuck() {
+    return unfinished(this.#record()).filter(({ state }) => {
+      const phase = state?.life.care?.phase;
+      if (state === undefined || phase === undefined) return true;
+      if (phase.kind === 'waiting') return phase.until <= this.#clock.now();
+      if (phase.kind !== 'elsewhere') return true;
+      const coordinator = this.#nodes.find(({ nodeId }) => nodeId === state.coordinator);
+      const theirs = coordinator?.state(state.id);
+      // A byzantine one may say for ever that it is at it; of an honest one it is known.
+      return coordinator !== undefined && theirs?.life.care?.phase.kind !== 'waiting';
+    });
+  }
+
+  async #judge(): Promise<Violation[]> {
+    const violations = [...this.#found, ...(await violationsOf(this.#nodes, this.#record()))];
     for (const node of this.#nodes) {
       for await (const state of node.life.capsules.open()) {
         const capsule = node.capsule(state.id);
         const asks = capsule === undefined ? [] : effectsOf(state, capsule, EXCHANGE).map(({ key }) => key);
         violations.push({
           capsuleId: state.id,
-          sentence: `${node.name} has it in hand after ${FOR_EVER_MS / 86_400_000} days: ${asks.join(', ')}`,
+          sentence: `${node.name} has it in hand ${FOR_EVER_MS / 1000} s after the end of everything: ${asks.join(', ')}`,
         });
       }
     }
-    return { violations };
+    return violations;
   }
 
   #report(violations: Violation[], crashes: number): SimulationReport {

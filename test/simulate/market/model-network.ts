@@ -21,9 +21,10 @@ export class ModelNetwork implements AdvertiserNetwork {
   readonly nodeId: string;
   readonly #peers: PeerInfo[];
   readonly #traffic: Traffic;
+  #heard = 0;
   readonly #listeners: ((from: string, message: GossipMessage) => void)[];
-  #validate: (from: string, message: GossipMessage) => GossipVerdict = () => 'ignore';
-  #handle: (from: string, message: GossipMessage) => void = () => {};
+  #validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict = () => 'ignore';
+  #handle: (from: string, message: GossipMessage, deliverer: string) => void = () => {};
 
   /** `heard` are those that gossip reaches; all share it. */
   constructor(
@@ -70,8 +71,8 @@ export class ModelNetwork implements AdvertiserNetwork {
 
   subscribe(
     _topic: string,
-    validate: (from: string, message: GossipMessage) => GossipVerdict,
-    handle: (from: string, message: GossipMessage) => void,
+    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
+    handle: (from: string, message: GossipMessage, deliverer: string) => void,
   ): void {
     this.#validate = validate;
     this.#handle = handle;
@@ -86,7 +87,9 @@ export class ModelNetwork implements AdvertiserNetwork {
   }
 
   readonly hear = (from: string, message: GossipMessage): void => {
-    if (this.#validate(from, message) === 'accept') this.#handle(from, message);
+    // Messages come by all peers alike, so that no limit for one forwarder is met.
+    const { nodeId: deliverer } = this.#peers[this.#heard++ % this.#peers.length] ?? { nodeId: from };
+    if (this.#validate(from, message, deliverer) === 'accept') this.#handle(from, message, deliverer);
   };
 
   on(): void {}
