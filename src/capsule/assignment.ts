@@ -11,7 +11,7 @@ export type AssignmentBody = Omit<Assignment, 'signature'>;
 /** Structure only. */
 export const checkAssignmentStructure = structureCheck(Assignment, 'assignment', 'lease_invalid');
 
-/** SHA-256 of the canonical form without `signature`; 64-hex. */
+/** SHA-256 of the canonical form without `signature`, there or not: what a receipt has as `lease`; 64-hex. */
 export function assignmentHash(crypto: Crypto, assignment: AssignmentBody | Assignment): string {
   const { signature: _, ...body }: AssignmentBody & Partial<Assignment> = assignment;
   return hashJson(crypto, body);
@@ -24,17 +24,26 @@ export function signAssignment(signer: Signer, crypto: Crypto, body: AssignmentB
   return { ...body, signature: signHash(signer, DOMAINS.assignment, assignmentHash(crypto, body)) };
 }
 
+export interface AssignmentOptions extends DocumentOptions {
+  /** Whether one without a signature is refused (`needsSignedLease`); one that is there is always verified. */
+  signatureRequired: boolean;
+}
+
 /** Structure and signature; who may coordinate, and until when it holds, is the caller's to judge. Never throws. */
 export function verifyAssignment(
   crypto: Crypto,
   value: unknown,
-  options?: DocumentOptions,
+  options: AssignmentOptions,
 ): { ok: true; assignment: Assignment } | Refused {
   const checked = checkAssignmentStructure(value, options);
   if (!checked.ok) return checked;
   const assignment = checked.document;
-  const hash = assignmentHash(crypto, assignment);
-  if (!verifyHash(crypto, DOMAINS.assignment, hash, assignment.signature, assignment.coordinator))
+  const { signature, coordinator } = assignment;
+  if (signature === undefined)
+    return options.signatureRequired
+      ? refuse('lease_invalid', 'The assignment must be signed and is not.')
+      : { ok: true, assignment };
+  if (!verifyHash(crypto, DOMAINS.assignment, assignmentHash(crypto, assignment), signature, coordinator))
     return refuse('lease_invalid', 'The assignment\'s "signature" is not by the coordinator that it names.');
   return { ok: true, assignment };
 }

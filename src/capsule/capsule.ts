@@ -44,9 +44,9 @@ export function createCapsule(options: CapsuleOptions, clock: Pick<Clock, 'now'>
   };
 }
 
-/** What a capsule's id is the hash of: everything but `id` and `signature`, present or not. */
+/** What a capsule's id is the hash of: everything but `id`, `signer` and `signature`, present or not. */
 export function unsignedPart(capsule: UnsignedCapsule | Capsule): UnsignedCapsule {
-  const { id, signature, ...rest }: UnsignedCapsule & { id?: string; signature?: string } = capsule;
+  const { id, signer, signature, ...rest }: UnsignedCapsule & Partial<Capsule> = capsule;
   return rest;
 }
 
@@ -55,15 +55,15 @@ export function hashCapsule(crypto: Crypto, capsule: UnsignedCapsule | Capsule):
   return hashJson(crypto, unsignedPart(capsule));
 }
 
-/** Identity whose signature the capsule needs: the spawner's where it is delegated, else the origin's. */
-export function signerOf(capsule: UnsignedCapsule | Capsule): string {
-  return capsule.delegation?.spawner ?? capsule.originIdentity;
+/** Identity whose signature the capsule bears: the origin's where it names no other. */
+export function signerOf(capsule: Capsule): string {
+  return capsule.signer ?? capsule.originIdentity;
 }
 
-/** Throws `invalid_request` where the capsule is not this signer's to sign. */
+/** Signs as the origin. Throws `invalid_request` where that is another. */
 export function signCapsule(signer: Signer, crypto: Crypto, unsigned: UnsignedCapsule): Capsule {
-  if (signer.identity !== signerOf(unsigned))
-    throw new MeshError('invalid_request', 'Only its origin, or the spawner it names, can sign a capsule.');
+  if (signer.identity !== unsigned.originIdentity)
+    throw new MeshError('invalid_request', 'Only its origin can sign a capsule.');
   const id = hashCapsule(crypto, unsigned);
   return { id, ...unsignedPart(unsigned), signature: signHash(signer, DOMAINS.capsule, id) };
 }

@@ -1,28 +1,11 @@
-import { CAPSULE_VERSION, Capsule } from '../../protocols/capsule/v1/schema.ts';
-import { LIMITS } from '../../protocols/common/v1/limits.ts';
-import { checkOf } from '../lib/check.ts';
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import type { Crypto } from '../lib/crypto.ts';
-import { describeProblem, jsonProblem } from '../lib/json.ts';
-import { refuseDelegation } from './delegation.ts';
-import { type Refused, refuse } from './outcome.ts';
-import { canonicalBytes, refuseSignature } from './proof.ts';
-import { refuseByRules } from './rules.ts';
+import { canonicalBytes, refuseSignature } from './capsule-signature.ts';
+import type { Refused } from './outcome.ts';
+import { type ProofOptions, refuseProofs } from './proofs.ts';
+import { type CapsuleCheck, prepareCapsule, type ValidateOptions } from './validate-capsule.ts';
 
-export interface CapsuleLimits {
-  /** Bytes of the canonical form. */
-  capsuleBytes: number;
-  jsonDepth: number;
-}
-
-export interface ValidateOptions {
-  /** ms since the epoch by the receiver's clock. */
-  now: number;
-  limits?: CapsuleLimits;
-  /** The structure has already been checked, as `parseExchangeMessage` does: do not check it twice. */
-  schemaChecked?: boolean;
-}
-
-export type CapsuleCheck = { ok: true; capsule: Capsule } | Refused;
+export interface CheckOptions extends ValidateOptions, ProofOptions {}
 
 export interface Verdict {
   valid: boolean;
@@ -30,92 +13,31 @@ export interface Verdict {
   reason?: string;
 }
 
-const schemaCheck = checkOf(Capsule);
-
-/** Bytes that `"id":"…",` and `,"signature":"…"` add to the canonical form of the rest. */
-const ID_AND_SIGNATURE_BYTES = 72 + 143;
-
-/** A capsule in order, and the canonical bytes that its id is the hash of: made once for size and hash. */
-interface Prepared {
-  ok: true;
-  capsule: Capsule;
-  bytes: Uint8Array;
-}
-
 /**
  * The one check of a capsule from outside, used by API, command line, gossip and streams alike: structure, rules,
- * time, id, signature, and the proof of a spawned one back to its root. Never throws.
+ * time, id, signature, and where another than the origin signed, the proofs back to what the origin did sign. Never
+ * throws.
  */
-export function checkCapsule(crypto: Crypto, value: unknown, options: ValidateOptions): CapsuleCheck {
-  const prepared = prepare(value, options);
+export function checkCapsule(crypto: Crypto, value: unknown, options: CheckOptions): CapsuleCheck {
+  const prepared = prepareCapsule(value, options);
   if (!prepared.ok) return prepared;
   const { capsule, bytes } = prepared;
-  return refuseProof(crypto, capsule, bytes) ?? { ok: true, capsule };
+  return refuseProof(crypto, capsule, bytes, options) ?? { ok: true, capsule };
 }
 
-/** Everything that needs no key (protocol "Capsule"): structure, size, depth, amounts, times. Never throws. */
-export function validateCapsule(value: unknown, options: ValidateOptions): CapsuleCheck {
-  const prepared = prepare(value, options);
-  return prepared.ok ? { ok: true, capsule: prepared.capsule } : prepared;
-}
-
-/** Id, signature and delegation of a capsule whose structure is in order. */
-export function verifyCapsule(crypto: Crypto, capsule: Capsule): Verdict {
-  const refused = refuseProof(crypto, capsule, canonicalBytes(capsule));
+/** Id, signature and proofs of a capsule whose structure is in order. Never throws. */
+export function verifyCapsule(crypto: Crypto, capsule: Capsule, options: ProofOptions = {}): Verdict {
+  const refused = refuseProof(crypto, capsule, canonicalBytes(capsule), options);
   return refused === null
     ? { valid: true }
     : { valid: false, code: refused.error.code, reason: refused.error.message };
 }
 
-function prepare(value: unknown, options: ValidateOptions): Prepared | Refused {
-  const limits = options.limits ?? LIMITS;
-  const checked = checkCapsuleStructure(value, { ...options, jsonDepth: limits.jsonDepth });
-  if (!checked.ok) return checked;
-  const { capsule } = checked;
-  const refused = refuseByRules(capsule) ?? refuseTimes(capsule, options.now);
-  if (refused !== null) return refused;
-  const bytes = canonicalBytes(capsule);
-  const size = bytes.length + ID_AND_SIGNATURE_BYTES;
-  if (size > limits.capsuleBytes)
-    return refuse('too_large', `The capsule has ${size} bytes; ${limits.capsuleBytes} are allowed.`, {
-      size,
-      limit: limits.capsuleBytes,
-    });
-  return { ok: true, capsule, bytes };
-}
-
-/** Plain JSON of bounded depth, version and schema only. Never throws. */
-export function checkCapsuleStructure(
-  value: unknown,
-  options: { schemaChecked?: boolean; jsonDepth?: number } = {},
-): CapsuleCheck {
-  const problem = jsonProblem(value, options.jsonDepth ?? LIMITS.jsonDepth);
-  if (problem !== null) return refuse('invalid_capsule', describeProblem('The capsule', problem));
-  if (hasOtherVersion(value))
-    return refuse('unsupported_version', `Only version ${CAPSULE_VERSION} of capsules is understood.`);
-  if (!isCapsule(value, options.schemaChecked === true))
-    return refuse('invalid_capsule', `The capsule is not valid: ${schemaCheck.explain(value)}.`);
-  return { ok: true, capsule: value };
-}
-
-const isCapsule = (value: unknown, schemaChecked: boolean): value is Capsule =>
-  schemaChecked || schemaCheck.accepts(value);
-
-function hasOtherVersion(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || !('version' in value)) return false;
-  return typeof value.version === 'number' && value.version !== CAPSULE_VERSION;
-}
-
-function refuseTimes(capsule: Capsule, now: number): Refused | null {
-  const ahead = capsule.timestamp - now;
-  if (ahead > LIMITS.clockSkewMs)
-    return refuse('invalid_capsule', `The capsule's "timestamp" is ${ahead} ms ahead of this clock.`);
-  const expiresAt = capsule.executionPolicy?.expiresAt;
-  if (expiresAt !== undefined && expiresAt <= now)
-    return refuse('expired', `The capsule expired ${now - expiresAt} ms ago.`, { expiresAt });
-  return null;
-}
-
-function refuseProof(crypto: Crypto, capsule: Capsule, bytes: Uint8Array): Refused | null {
-  return refuseSignature(crypto, capsule, bytes) ?? refuseDelegation(crypto, capsule);
+function refuseProof(
+  crypto: Crypto,
+  capsule: Capsule,
+  bytes: Uint8Array,
+  options: ProofOptions,
+): Refused | null {
+  return refuseSignature(crypto, capsule, bytes) ?? refuseProofs(crypto, capsule, options);
 }

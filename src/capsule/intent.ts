@@ -1,7 +1,8 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import type { Crypto } from '../lib/crypto.ts';
 import { isObject } from '../lib/json.ts';
-import { untrustedPaths } from './derive.ts';
+import { hashJson } from './signing.ts';
 
 /** What a capsule asks the engine to do. */
 export interface CapsuleIntent {
@@ -19,12 +20,10 @@ export interface CapsuleIntent {
 /**
  * The action is `payload.action`, unless that came from a result, which never chooses what runs; else the capability
  * itself. The payload is `payload.payload` where that is an object, else all of `payload` but the `action` it named.
- * `untrusted` are paths of the capsule's payload; a delegated capsule proves its own.
+ * What came from another step's result is what the lineage says.
  */
-export function capsuleToIntent(
-  capsule: Capsule,
-  untrusted: readonly string[] = untrustedPaths(capsule),
-): CapsuleIntent {
+export function capsuleToIntent(capsule: Capsule): CapsuleIntent {
+  const untrusted = capsule.lineage?.paths ?? [];
   const { action: named, ...rest } = capsule.payload;
   const chosen = typeof named === 'string' && !untrusted.includes('action');
   const inner = capsule.payload.payload;
@@ -39,6 +38,11 @@ export function capsuleToIntent(
     untrusted: wrapped ? innerPaths(untrusted, inner) : [...untrusted],
     origin: capsule.originIdentity,
   };
+}
+
+/** What the receipt of this capsule's execution has as `inputHash`; 64-hex. */
+export function inputHashOf(crypto: Crypto, capsule: Capsule): string {
+  return hashJson(crypto, capsuleToIntent(capsule).payload);
 }
 
 /** Paths within `payload.payload`; a result that is all of it makes each of its members untrusted. */

@@ -1,4 +1,6 @@
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import type { WireError } from '../../protocols/common/v1/schema.ts';
 import {
   CapabilityAdvertisement,
   CapsuleAnnounce,
@@ -9,13 +11,13 @@ import {
 import { type Check, checkOf } from '../lib/check.ts';
 import { describeProblem, jsonProblem } from '../lib/json.ts';
 import { checkAssignmentStructure } from './assignment.ts';
-import { checkCapsuleStructure } from './check-capsule.ts';
 import { type Refused, refuse } from './outcome.ts';
 import { checkReceiptStructure } from './receipt.ts';
 import { checkSettlementStructure } from './settlement.ts';
+import { checkCapsuleStructure } from './validate-capsule.ts';
 
-/** A document at its own depth limit still fits: a message carries it one level down. */
-export const MESSAGE_JSON_DEPTH = LIMITS.jsonDepth + 1;
+/** A document at its own depth limit still fits, even in a proof in the list of a message. */
+export const MESSAGE_JSON_DEPTH = LIMITS.jsonDepth + 3;
 
 /** By name in a map: a property walk would let a peer's `type` reach a prototype. */
 const exchangeChecks: ReadonlyMap<string, Check<ExchangeMessage>> = new Map(
@@ -27,17 +29,23 @@ const gossipChecks: ReadonlyMap<string, Check<GossipMessage>> = new Map<string, 
   ['capsule_announce', checkOf(CapsuleAnnounce)],
 ]);
 
+type DocumentCheck = (value: unknown) => { ok: true } | Refused;
+
 /** Where a message carries a signed document, what is wrong with that is told in the document's own code. */
-const documentChecks: readonly [field: string, check: (value: unknown) => { ok: true } | Refused][] = [
+const documentChecks: readonly [field: string, check: DocumentCheck][] = [
   ['capsule', checkCapsuleStructure],
+  ['parent', checkCapsuleStructure],
   ['receipt', checkReceiptStructure],
   ['assignment', checkAssignmentStructure],
+  ['lease', checkAssignmentStructure],
   ['settlement', checkSettlementStructure],
 ];
 
-/** What a refusal of a message should be answered to, where the message still said so. */
+/** What a refusal of a message should be answered to, as far as the message still said so. */
 export interface RefusedMessage extends Refused {
-  exchangeId: string | null;
+  /** The message's type as its sender wrote it, cut to what a `capsule_decline` can hold. */
+  of: string;
+  capsuleId: string | null;
 }
 
 /**
@@ -48,7 +56,7 @@ export function parseExchangeMessage(
   value: unknown,
 ): { ok: true; message: ExchangeMessage } | RefusedMessage {
   const parsed = parseBy(exchangeChecks, value);
-  return parsed.ok ? parsed : { ...parsed, exchangeId: exchangeIdOf(value) };
+  return parsed.ok ? parsed : { ...parsed, of: typeOf(value), capsuleId: capsuleIdOf(value) };
 }
 
 /** Structure of one gossip message; whether its sender may say so is the topic's validator's to judge. Never throws. */
@@ -75,16 +83,26 @@ function parseBy<T>(
   const check = checks.get(value.type);
   if (check === undefined)
     return refuse('unsupported_message', `Messages of the type ${quote(value.type)} are not understood.`);
-  if (check.accepts(value)) return { ok: true, message: value };
+  if (check.accepts(value)) return refuseDetail(value) ?? { ok: true, message: value };
   return (
-    refuseDocuments(value) ??
+    refuseAllDocuments(value) ??
     refuse('invalid_request', `The ${value.type} is not valid: ${check.explain(value)}.`)
   );
 }
 
-function refuseDocuments(message: Record<string, unknown>): Refused | null {
+/** The documents of the message, of its proofs, and of the winner that a decline shows. */
+function refuseAllDocuments(message: Record<string, unknown>): Refused | null {
+  const proofs = Array.isArray(message.proofs) ? message.proofs.slice(0, LIMITS.chainDepth) : [];
+  for (const holder of [message, ...proofs, message.winner]) {
+    const refused = isRecord(holder) ? refuseDocuments(holder) : null;
+    if (refused !== null) return refused;
+  }
+  return null;
+}
+
+function refuseDocuments(holder: Record<string, unknown>): Refused | null {
   for (const [field, check] of documentChecks) {
-    const document = message[field];
+    const document = holder[field];
     if (document === undefined || document === null) continue;
     const checked = check(document);
     if (!checked.ok) return checked;
@@ -92,9 +110,35 @@ function refuseDocuments(message: Record<string, unknown>): Refused | null {
   return null;
 }
 
-function exchangeIdOf(value: unknown): string | null {
-  if (!isRecord(value) || typeof value.exchangeId !== 'string') return null;
-  return value.exchangeId.length <= LIMITS.exchangeIdChars ? value.exchangeId : null;
+/** The bytes of what an error may say beyond its sentence, which no schema can count. */
+function refuseDetail(message: Record<string, unknown>): Refused | null {
+  const detail = isRecord(message.error) ? message.error.detail : message.detail;
+  return isDetailTooLarge(detail)
+    ? refuse('invalid_request', `The "detail" of an error has more than ${LIMITS.errorDetailBytes} bytes.`)
+    : null;
+}
+
+const isDetailTooLarge = (detail: unknown): boolean =>
+  detail !== undefined && new TextEncoder().encode(JSON.stringify(detail)).length > LIMITS.errorDetailBytes;
+
+/** An error as it may be sent: a sentence cut to its limit, and no detail beyond its own. */
+export function wireError({ code, message, detail }: ErrorBody): WireError {
+  const told = { code, message: cut(message, LIMITS.errorMessageChars) };
+  return detail === undefined || isDetailTooLarge(detail) ? told : { ...told, detail };
+}
+
+function typeOf(value: unknown): string {
+  if (!isRecord(value) || typeof value.type !== 'string') return '';
+  return cut(value.type, LIMITS.messageTypeChars);
+}
+
+/** Half a surrogate pair at the end would make the message no JSON that anyone takes. */
+const cut = (text: string, chars: number): string => text.slice(0, chars).toWellFormed();
+
+function capsuleIdOf(value: unknown): string | null {
+  if (!isRecord(value)) return null;
+  const id = isRecord(value.capsule) ? value.capsule.id : value.capsuleId;
+  return typeof id === 'string' && /^[0-9a-f]{64}$/.test(id) ? id : null;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -2,6 +2,7 @@ import { DOMAINS } from '../../protocols/common/v1/limits.ts';
 import { Receipt } from '../../protocols/receipt/v1/schema.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
+import { isWholeMicro } from './credits.ts';
 import { type Refused, refuse } from './outcome.ts';
 import { type DocumentOptions, structureCheck } from './signed-document.ts';
 import { hashJson, signHash, verifyHash } from './signing.ts';
@@ -17,10 +18,12 @@ export function receiptHash(crypto: Crypto, receipt: ReceiptBody | Receipt): str
   return hashJson(crypto, body);
 }
 
-/** Throws `invalid_request` where the receipt is another identity's. */
+/** Throws `invalid_request` where the receipt is another identity's, or charges what no receipt can. */
 export function signReceipt(signer: Signer, crypto: Crypto, body: ReceiptBody): Receipt {
   if (signer.identity !== body.identity)
     throw new MeshError('invalid_request', 'Only the identity that a receipt names can sign it.');
+  const problem = chargeProblem(body);
+  if (problem !== null) throw new MeshError('invalid_request', problem);
   const hash = receiptHash(crypto, body);
   return { ...body, receiptHash: hash, signature: signHash(signer, DOMAINS.receipt, hash) };
 }
@@ -43,12 +46,18 @@ export function verifyReceipt(
   return { ok: true, receipt };
 }
 
-/** A receipt says one thing: a result, or an error. */
+/** A receipt says one thing: a result, or an error, which costs nothing. */
 function outcomeProblem(receipt: Receipt): string | null {
   const completed = receipt.status === 'completed';
   if (completed === (receipt.error !== null))
     return `The receipt says ${receipt.status} ${completed ? 'and' : 'but'} has ${completed ? 'an' : 'no'} "error".`;
   if (completed === (receipt.resultHash === null))
     return `The receipt says ${receipt.status} ${completed ? 'but' : 'and'} has ${completed ? 'no' : 'a'} "resultHash".`;
-  return null;
+  return chargeProblem(receipt);
+}
+
+function chargeProblem({ status, charge }: ReceiptBody): string | null {
+  if (charge === null) return null;
+  if (status !== 'completed') return 'The receipt says failed and has a "charge".';
+  return isWholeMicro(charge) ? null : 'The receipt\'s "charge" has more than 6 decimals.';
 }

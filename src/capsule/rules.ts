@@ -2,13 +2,21 @@ import type { Capsule, NextStep, PaymentRule } from '../../protocols/capsule/v1/
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { isWholeMicro } from './credits.ts';
 import { type Refused, refuse } from './outcome.ts';
+import { isAnythingPaid, submitterOf } from './roles.ts';
 
 /**
  * What protocol "Capsule" demands beyond the schema and whatever the time is: amounts, the depth of the tree of
- * steps, and the fields of a chain agreeing with each other. Null when all hold.
+ * steps, how long it may live, who may coordinate and sign, and the fields of a chain agreeing with each other. Null when
+ * all hold.
  */
 export function refuseByRules(capsule: Capsule): Refused | null {
-  return refuseDepth(capsule) ?? refuseChainFields(capsule) ?? refuseAmounts(capsule, 'paymentRule');
+  return (
+    refuseDepth(capsule) ??
+    refuseChainFields(capsule) ??
+    refuseLifetime(capsule) ??
+    refuseParties(capsule) ??
+    refuseAmounts(capsule, 'paymentRule')
+  );
 }
 
 /** Levels of steps below: 0 without any. */
@@ -33,8 +41,31 @@ function refuseChainFields(capsule: Capsule): Refused | null {
     return refuse('invalid_capsule', 'The capsule has a "chainDepth" above 0 but no "parentCapsule".');
   if (!spawned && capsule.parentCapsule !== null)
     return refuse('invalid_capsule', 'The capsule has a "parentCapsule" but no "chainDepth" above 0.');
-  if (capsule.delegation !== undefined && capsule.delegation.parent.id !== capsule.parentCapsule)
-    return refuse('invalid_capsule', 'The capsule\'s "parentCapsule" is not the parent in its "delegation".');
+  if (capsule.lineage !== undefined && capsule.lineage.parent !== capsule.parentCapsule)
+    return refuse('invalid_capsule', 'The capsule\'s "parentCapsule" is not the parent in its "lineage".');
+  return null;
+}
+
+function refuseLifetime({ timestamp, executionPolicy }: Capsule): Refused | null {
+  const latest = timestamp + LIMITS.maxLifetimeMs;
+  if ((executionPolicy?.expiresAt ?? latest) <= latest) return null;
+  return refuse('invalid_capsule', 'The capsule\'s "expiresAt" is more than 30 days after its "timestamp".', {
+    latest,
+  });
+}
+
+function refuseParties(capsule: Capsule): Refused | null {
+  const { originIdentity, signer, lineage } = capsule;
+  if (submitterOf(capsule) !== originIdentity && isAnythingPaid(capsule))
+    return refuse(
+      'invalid_capsule',
+      'Only its origin may be the "submitter" of a capsule in which anything is paid.',
+    );
+  if (signer !== undefined && lineage === undefined)
+    return refuse('invalid_capsule', 'The capsule has a "signer" but no "lineage".');
+  // One form for one thing: the origin's signature needs no name beside it.
+  if (signer === originIdentity)
+    return refuse('invalid_capsule', 'The capsule\'s "signer" is its origin, which is left out.');
   return null;
 }
 

@@ -8,28 +8,28 @@ const MARK = '$result';
 export interface AppliedTemplate {
   /** Shares its parts with the result: treat both as frozen. */
   payload: JsonObject;
-  /** Dotted paths of the payload that came from the result: data, never instructions. */
+  /** Sorted dotted paths of the payload, each standing for all beneath it, that came from the result: data, never instructions. */
   untrusted: string[];
 }
 
 /**
  * Fills `$result` and `$result.<path>` (protocol "Template substitution"). Pure: the same template and result
- * always give the same payload. Throws `template_path_missing` naming the path, and `too_large` where what is filled
- * in exceeds any capsule: a short template can ask for a large result many times over.
+ * always give the same, in whatever order their members are. Throws `template_path_missing` naming the path, and
+ * `too_large` where what is filled in exceeds any capsule: a short template can ask for a large result many times over.
  */
 export function applyTemplate(template: JsonObject, result: unknown): AppliedTemplate {
-  const untrusted: string[] = [];
+  const paths: string[] = [];
   const found = new Map<string, { value: JsonValue; chars: number }>();
   let filledChars = 0;
 
-  function lookUp(reference: string): JsonValue {
+  function lookUp(reference: string, path: string): JsonValue {
     let entry = found.get(reference);
     if (entry === undefined) {
       const value = valueAt(result, reference);
       entry = { value, chars: JSON.stringify(value).length };
       found.set(reference, entry);
     }
-    filledChars += entry.chars;
+    filledChars += entry.chars + path.length;
     if (filledChars > LIMITS.capsuleBytes)
       throw new MeshError('too_large', 'The next step would hold more of the result than a capsule may.');
     return entry.value;
@@ -38,8 +38,8 @@ export function applyTemplate(template: JsonObject, result: unknown): AppliedTem
   function fill(value: JsonValue, path: string): JsonValue {
     if (typeof value === 'string') {
       if (value !== MARK && !value.startsWith(`${MARK}.`)) return value;
-      untrusted.push(path);
-      return lookUp(value);
+      paths.push(path);
+      return lookUp(value, path);
     }
     if (Array.isArray(value)) return value.map((item, index) => fill(item, `${path}.${index}`));
     return value === null || typeof value !== 'object' ? value : fillObject(value, `${path}.`);
@@ -52,8 +52,22 @@ export function applyTemplate(template: JsonObject, result: unknown): AppliedTem
     );
   }
 
-  return { payload: fillObject(template, ''), untrusted };
+  return { payload: fillObject(template, ''), untrusted: boundedPaths(paths) };
 }
+
+/** Beyond `LIMITS.lineagePaths` only the first parts of the paths, the members of the payload that hold them. */
+function boundedPaths(paths: readonly string[]): string[] {
+  const exact = new Set(paths);
+  const named = exact.size <= LIMITS.lineagePaths ? exact : new Set(paths.map(firstPart));
+  if (named.size > LIMITS.lineagePaths)
+    throw new MeshError(
+      'too_large',
+      'The next step would take too many members of its payload from the result.',
+    );
+  return [...named].sort();
+}
+
+const firstPart = (path: string): string => path.split('.', 1)[0] ?? path;
 
 /** Own properties and array indices only, so that no path reaches a prototype or a length. */
 function valueAt(result: unknown, reference: string): JsonValue {

@@ -2,7 +2,8 @@ import type { Capsule, UnsignedCapsule } from '../../protocols/capsule/v1/schema
 import { draftSigner } from '../api/draft.ts';
 import { CapsuleDraft } from '../api/schemas/capsules.ts';
 import { createCapsule } from '../capsule/capsule.ts';
-import { type CapsuleCheck, checkCapsule } from '../capsule/check-capsule.ts';
+import { checkCapsule } from '../capsule/check-capsule.ts';
+import type { CapsuleCheck } from '../capsule/validate-capsule.ts';
 import { checkOf } from '../lib/check.ts';
 import { systemClock } from '../lib/clock.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';

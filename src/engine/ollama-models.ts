@@ -9,6 +9,8 @@ import type { ModelsPort } from './scoped-models.ts';
 const MAX_TEXT_CHARS = 1_048_576;
 /** Characters of the server's own words about a failure. */
 const MAX_REASON_CHARS = 200;
+/** Characters of its word for how an answer ended; a receipt has room for so many. */
+const MAX_ENDED_CHARS = 64;
 
 export interface OllamaModelsInit {
   /** Base address of the server, such as `http://127.0.0.1:11434`. */
@@ -99,8 +101,7 @@ async function chat(
         throw new MeshError('too_large', `The model's answer has more than ${MAX_TEXT_CHARS} characters.`);
       }
       if (part.message.content !== '') onDelta(part.message.content);
-      if (part.done)
-        return { text, execution: executionOf(info, options, part.prompt_eval_count, part.eval_count) };
+      if (part.done) return { text, execution: executionOf(info, options, part) };
     }
   } catch (error) {
     throw error instanceof MeshError ? error : stopped(error);
@@ -113,8 +114,8 @@ async function embed(
   { model, input }: EmbedRequest,
 ): Promise<{ embeddings: number[][]; execution: ModelExecution }> {
   const info = await findModel(client, model);
-  const { embeddings, prompt_eval_count } = await client.embed({ model, input });
-  return { embeddings, execution: executionOf(info, undefined, prompt_eval_count, undefined) };
+  const answer = await client.embed({ model, input });
+  return { embeddings: answer.embeddings, execution: executionOf(info, undefined, answer) };
 }
 
 /** What is installed under this name now, so that the receipt binds the weights that answered. */
@@ -124,11 +125,17 @@ async function findModel(client: Ollama, model: string): Promise<ModelInfo> {
   throw unavailable(`The model ${model.slice(0, MAX_REASON_CHARS)} is not installed on the model server`);
 }
 
+/** What the server says about the work that it did; older ones leave some of it out. */
+interface Answered {
+  prompt_eval_count?: number;
+  eval_count?: number;
+  done_reason?: string;
+}
+
 function executionOf(
   { name, digest, quantization }: ModelInfo,
   options: ChatRequest['options'] = {},
-  promptTokens: number | undefined,
-  completionTokens: number | undefined,
+  { prompt_eval_count, eval_count, done_reason }: Answered,
 ): ModelExecution {
   const { seed } = options;
   return {
@@ -137,8 +144,9 @@ function executionOf(
     quantization,
     options,
     seed: typeof seed === 'number' && Number.isSafeInteger(seed) ? seed : null,
-    promptTokens: promptTokens ?? null,
-    completionTokens: completionTokens ?? null,
+    promptTokens: prompt_eval_count ?? null,
+    completionTokens: eval_count ?? null,
+    ended: typeof done_reason === 'string' ? done_reason.slice(0, MAX_ENDED_CHARS).toWellFormed() : null,
   };
 }
 

@@ -21,6 +21,10 @@ export interface IntentRequest {
 export interface HandleOptions {
   capsuleId?: string;
   epoch?: number;
+  /** Hash of the assignment that it runs under. */
+  lease?: string | null;
+  /** Credits agreed for it; a receipt charges no more, and nothing for a failure. */
+  price?: number | null;
   /** Milliseconds from the moment the code starts; the node's own default and maximum apply on top. */
   timeoutMs?: number;
   signal?: AbortSignal;

@@ -1,7 +1,11 @@
-import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
-import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
-import { MESSAGE_JSON_DEPTH, parseExchangeMessage, parseGossip } from '../capsule/messages.ts';
+import {
+  MESSAGE_JSON_DEPTH,
+  parseExchangeMessage,
+  parseGossip,
+  type RefusedMessage,
+  wireError,
+} from '../capsule/messages.ts';
 import { MeshError } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
 
@@ -19,9 +23,6 @@ export type DecodedGossip =
   | { kind: 'message'; message: GossipMessage }
   | { kind: 'unknown' }
   | { kind: 'garbage'; reason: string };
-
-/** Stands in for the id of a refused message that has none; an exchange id is never empty. */
-const NO_EXCHANGE = 'unknown';
 
 /** UTF-8 JSON of a message. Throws `too_large` above `maxBytes`. */
 export function encodeMessage(message: ExchangeMessage | GossipMessage, maxBytes: number): Uint8Array {
@@ -42,7 +43,7 @@ export function decodeFrame(bytes: Uint8Array, maxBytes: number): Decoded {
   if (parsed.ok) return { kind: 'message', message: parsed.message };
   return parsed.error.code === 'invalid_request'
     ? { kind: 'garbage', reason: parsed.error.message }
-    : { kind: 'refused', decline: decline(parsed.error, parsed.exchangeId) };
+    : { kind: 'refused', decline: decline(parsed) };
 }
 
 export function decodeGossip(bytes: Uint8Array, maxBytes: number): DecodedGossip {
@@ -63,14 +64,6 @@ function readJson(bytes: Uint8Array, maxBytes: number): { value: unknown } | { e
   }
 }
 
-function decline({ code, message, detail }: ErrorBody, exchangeId: string | null): ExchangeMessage {
-  return {
-    type: 'capsule_decline',
-    exchangeId: exchangeId || NO_EXCHANGE,
-    capsuleId: null,
-    code,
-    message: message.slice(0, LIMITS.errorMessageChars),
-    ...(detail === undefined ? {} : { detail }),
-    load: 0,
-  };
+function decline({ error, of, capsuleId }: RefusedMessage): ExchangeMessage {
+  return { type: 'capsule_decline', capsuleId, of, ...wireError(error), load: 0 };
 }

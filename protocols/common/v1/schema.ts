@@ -12,6 +12,10 @@ export const Identity = Hex32;
 export const NodeId = Type.String({ pattern: '^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$' });
 /** Milliseconds since the epoch. */
 export const TimestampMs = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** Counts the leases of one capsule by one coordinator, from 1. */
+export const Epoch = Type.Integer({ minimum: 1, maximum: LIMITS.maxEpoch });
+/** Credits, 0 included; the six-decimals rule is checked beside the schema, since JSON Schema's is inexact. */
+export const Price = Type.Number({ minimum: 0, maximum: LIMITS.maxAmountCredits });
 export const CapabilityName = Type.String({
   pattern: '^[a-z][a-z0-9_-]*(\\.[a-z0-9][a-z0-9_-]*)+$',
   maxLength: LIMITS.capabilityNameChars,

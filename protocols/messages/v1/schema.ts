@@ -4,10 +4,11 @@ import { Capsule } from '../../capsule/v1/schema.ts';
 import { LIMITS } from '../../common/v1/limits.ts';
 import {
   CapabilityName,
+  Epoch,
   Hex32,
-  Hex64,
   NodeId,
   nullable,
+  Price,
   Ring,
   TimestampMs,
   WireError,
@@ -17,15 +18,18 @@ import { Settlement } from '../../settlement/v1/schema.ts';
 
 /*
  * Messages admit unknown fields, since a newer node may say more; the signed documents inside do not
- * (design "Common rules"). `exchangeId` correlates a conversation on the stream; the asker chooses it.
+ * (design "Common rules"). What is said of a capsule is told apart by its id and the peer; other questions carry an
+ * `exchangeId` that the asker chooses.
  */
 const exchangeId = Type.String({ minLength: 1, maxLength: LIMITS.exchangeIdChars });
-const price = Type.Number({ minimum: 0, maximum: LIMITS.maxAmountCredits });
+const Sequence = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** 0: whichever lease it has. */
+const AnyEpoch = Type.Integer({ minimum: 0, maximum: LIMITS.maxEpoch });
 const latencySeconds = Type.Number({ minimum: 0, maximum: 86_400 });
 
 export const Offer = Type.Object({
   capabilityId: CapabilityName,
-  price,
+  price: Price,
   estimatedLatency: latencySeconds,
   locality: Ring,
   /** Free-form facts a person or a chooser may want, such as the models behind `ai.chat`. */
@@ -54,7 +58,7 @@ export const CapsuleSummary = Type.Object({
   id: Hex32,
   requestedCapability: CapabilityName,
   privacyRule: Type.String({ maxLength: 32 }),
-  amount: nullable(price),
+  amount: nullable(Price),
   expiresAt: nullable(TimestampMs),
   bytes: Type.Integer({ minimum: 0, maximum: LIMITS.capsuleBytes }),
 });
@@ -72,93 +76,95 @@ export type CapsuleAnnounce = Static<typeof CapsuleAnnounce>;
 export const GossipMessage = Type.Union([CapabilityAdvertisement, CapsuleAnnounce]);
 export type GossipMessage = Static<typeof GossipMessage>;
 
-export const Bid = Type.Object({ price, estimatedLatency: latencySeconds });
+export const Bid = Type.Object({ price: Price, estimatedLatency: latencySeconds });
 export type Bid = Static<typeof Bid>;
 
 /** An offer to run what was announced; one without a bid is ignored. */
 export const CapsuleRequest = Type.Object({
   type: Type.Literal('capsule_request'),
-  exchangeId,
   capsuleIds: Type.Array(Hex32, { minItems: 1, maxItems: LIMITS.idsPerMessage }),
   bid: Type.Optional(Bid),
 });
+/**
+ * One link between a capsule that its origin did not sign and the one that it did: that the parent was executed, under
+ * whose lease, and with which result.
+ */
+export const Proof = Type.Object({
+  parent: Capsule,
+  lease: Assignment,
+  receipt: Receipt,
+  result: Type.Unknown(),
+});
+export type Proof = Static<typeof Proof>;
+/** With an assignment an order to execute; `proofs` go from the capsule that the origin signed to the parent. */
 export const CapsuleData = Type.Object({
   type: Type.Literal('capsule_data'),
-  exchangeId,
   capsule: Capsule,
+  proofs: Type.Optional(Type.Array(Proof, { maxItems: LIMITS.chainDepth })),
   assignment: Type.Optional(Assignment),
 });
-/**
- * Takes an order. Also acknowledges a `capsule_result` that needs no settlement from this receiver; where the result
- * is unpaid, and this its payer's word, it releases the next steps that the executor holds.
- */
+/** Takes an order, acknowledges a result that needs no settlement, or confirms that a cancel is durable. */
 export const CapsuleAccept = Type.Object({
   type: Type.Literal('capsule_accept'),
-  exchangeId,
   capsuleId: Hex32,
+  of: Type.Union([Type.Literal('order'), Type.Literal('result'), Type.Literal('cancel')]),
+  epoch: AnyEpoch,
 });
 export const CapsuleDecline = Type.Object({
   type: Type.Literal('capsule_decline'),
-  exchangeId,
   capsuleId: nullable(Hex32),
+  /** The type of the message that is declined, as its sender wrote it. */
+  of: Type.String({ maxLength: LIMITS.messageTypeChars }),
+  epoch: Type.Optional(AnyEpoch),
+  ...WireError.properties,
   code: Type.String({ maxLength: 64 }),
-  message: Type.String({ maxLength: LIMITS.errorMessageChars }),
-  detail: Type.Optional(Type.Unknown()),
   retryAfterMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000 })),
   /** Queued and running over capacity, 0 to 1 and beyond. */
   load: Type.Number({ minimum: 0, maximum: 1_000_000 }),
+  /** With `conflict`: the execution that was accepted instead. */
+  winner: Type.Optional(Type.Object({ receipt: Receipt, lease: Assignment })),
 });
-/** A heartbeat renews the lease; `delta` is streamed text; `stage` is a word for a person. */
+/** A heartbeat puts off that the work is given to another; `delta` is streamed text; `stage` is a word for a person. */
 export const CapsuleProgress = Type.Object({
   type: Type.Literal('capsule_progress'),
-  exchangeId,
   capsuleId: Hex32,
-  epoch: Type.Integer({ minimum: 1 }),
-  seq: Type.Integer({ minimum: 0 }),
+  epoch: Epoch,
+  /** Counts the deltas of an epoch from 0; without a `delta`, how many there were. */
+  seq: Sequence,
   delta: Type.Optional(Type.String({ maxLength: 65_536 })),
   stage: Type.Optional(Type.String({ maxLength: 128 })),
-  /** The lease, for a receiver that did not grant it: proves that the sender executes. */
-  assignment: Type.Optional(Assignment),
 });
-/**
- * A child is a function of parent, receipt, result and step, so its id and the spawner's signature are all
- * that must travel: the receiver derives the rest and checks both.
- */
-export const SpawnedCapsule = Type.Object({
-  step: Type.Integer({ minimum: 0, maximum: LIMITS.nextSteps - 1 }),
-  id: Hex32,
-  signature: Hex64,
+/** Asks once more for the deltas of an epoch from `from` on, as far as the executor still has them. */
+export const CapsuleProgressRequest = Type.Object({
+  type: Type.Literal('capsule_progress_request'),
+  capsuleId: Hex32,
+  epoch: Epoch,
+  from: Sequence,
 });
-export type SpawnedCapsule = Static<typeof SpawnedCapsule>;
+/** A coordinator that is not the submitter gets it without `result`. */
 export const CapsuleResult = Type.Object({
   type: Type.Literal('capsule_result'),
-  exchangeId,
   capsuleId: Hex32,
   status: Type.Union([Type.Literal('completed'), Type.Literal('failed')]),
   result: Type.Optional(Type.Unknown()),
   error: Type.Optional(WireError),
-  /** Null only where a coordinator reports that it gave up before anybody ran it. */
-  receipt: nullable(Receipt),
-  /** The lease under which it ran: proves to a receiver that did not grant it that it was granted. */
-  assignment: nullable(Assignment),
-  spawned: Type.Array(SpawnedCapsule, { maxItems: LIMITS.nextSteps }),
+  receipt: Receipt,
+  /** The lease under which it ran. */
+  assignment: Assignment,
 });
 export const CapsuleSettlement = Type.Object({
   type: Type.Literal('capsule_settlement'),
-  exchangeId,
   capsuleId: Hex32,
   settlement: Settlement,
 });
 export const CapsuleCancel = Type.Object({
   type: Type.Literal('capsule_cancel'),
-  exchangeId,
   capsuleId: Hex32,
-  epoch: Type.Integer({ minimum: 1 }),
+  epoch: AnyEpoch,
 });
 /** "What became of it?" after a restart: answered by progress, result or `capsule_decline` `not_found`. */
 export const CapsuleResultRequest = Type.Object({
   type: Type.Literal('capsule_result_request'),
-  exchangeId,
   capsuleId: Hex32,
 });
 export const CapabilityQuery = Type.Object({ type: Type.Literal('capability_query'), exchangeId });
@@ -192,6 +198,7 @@ export const ExchangeMessages = {
   capsule_accept: CapsuleAccept,
   capsule_decline: CapsuleDecline,
   capsule_progress: CapsuleProgress,
+  capsule_progress_request: CapsuleProgressRequest,
   capsule_result: CapsuleResult,
   capsule_settlement: CapsuleSettlement,
   capsule_cancel: CapsuleCancel,

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { LIMITS } from '../../common/v1/limits.ts';
 import {
   CapabilityName,
   closed,
@@ -21,6 +22,8 @@ export const ModelExecution = Type.Object(
     seed: nullable(Type.Integer()),
     promptTokens: nullable(Type.Integer({ minimum: 0 })),
     completionTokens: nullable(Type.Integer({ minimum: 0 })),
+    /** How its answer ended, in the model server's word: `stop`, `length`. */
+    ended: nullable(Type.String({ maxLength: 64 })),
   },
   closed,
 );
@@ -44,7 +47,11 @@ export const Receipt = Type.Object(
     resultHash: nullable(Hex32),
     status: Type.Union([Type.Literal('completed'), Type.Literal('failed')]),
     error: nullable(SignedError),
+    /** Hash of the assignment it ran under. */
+    lease: nullable(Hex32),
     epoch: nullable(Type.Integer({ minimum: 1 })),
+    /** Credits that it costs whoever asked; null where it failed or nobody pays. Six decimals at most, checked beside the schema. */
+    charge: nullable(Type.Number({ exclusiveMinimum: 0, maximum: LIMITS.maxAmountCredits })),
     execution: nullable(ModelExecution),
     permissionsDeclared: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }),
     /** Sorted; a refused use is recorded as `refused:<permission>`. */

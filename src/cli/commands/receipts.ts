@@ -137,6 +137,8 @@ function showReceipt(receipt: Receipt): string {
     ],
     ['input', receipt.inputHash],
     ['result', receipt.resultHash ?? '-'],
+    ['lease', receipt.lease ?? '-'],
+    ['charge', receipt.charge === null ? '-' : `${receipt.charge} credits`],
     ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
     ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
     ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],

@@ -1,28 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { verifyAssignment } from '../../../src/capsule/assignment.ts';
 import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
 import { verifyReceipt } from '../../../src/capsule/receipt.ts';
-import { spawnChild } from '../../../src/capsule/spawn.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
 import { canonicalJson, parseJson } from '../../../src/lib/json.ts';
-import { NOW, receiptOf, rootCapsule } from '../../support/documents.ts';
-import { bob } from '../../support/keys.ts';
+import { childOf, NOW, proofOf, rootCapsule } from '../../support/documents.ts';
 
 const limits = { maxBytes: 1e6, maxDepth: 64 };
 const root = rootCapsule({
   payload: { text: 'Größe "5 €" \\ 😀', numbers: [0, 1.5, 1e21], action: 'text.analyze' },
-  paymentRule: { type: 'credit', amount: 2.5 },
-  executionPolicy: { maxRetries: 2 },
+  executionPolicy: { maxRetries: 2, continueAt: 'executor' },
   next: [{ requestedCapability: 'report.create', payloadTemplate: { body: '$result.summary' } }],
 });
-const result = { summary: 'A fox.' };
-const receipt = receiptOf(root, result);
-const child = spawnChild(nodeCrypto, { parent: root, step: 0, receipt, result }, bob.signer).capsule;
+const proof = proofOf(root, { summary: 'A fox.' });
+const { receipt, lease } = proof;
+const child = childOf(proof);
+const signatureRequired = true;
 
 const documents: [string, unknown, (value: unknown) => boolean][] = [
   ['capsule', root, (value) => checkCapsule(nodeCrypto, value, { now: NOW }).ok],
-  ['delegated capsule', child, (value) => checkCapsule(nodeCrypto, value, { now: NOW }).ok],
+  [
+    'child of an executor',
+    child,
+    (value) => checkCapsule(nodeCrypto, value, { now: NOW, proofs: [proof] }).ok,
+  ],
+  ['lease', lease, (value) => verifyAssignment(nodeCrypto, value, { signatureRequired }).ok],
   ['receipt', receipt, (value) => verifyReceipt(nodeCrypto, value).ok],
 ];
 

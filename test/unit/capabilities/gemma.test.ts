@@ -39,6 +39,7 @@ function setup(
     seed: null,
     promptTokens: 7,
     completionTokens: tokens.length,
+    ended: 'stop',
   });
   const models: ModelsApi = {
     list: async () => installed,

@@ -1,16 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
-import { capsuleToIntent, isUntrusted } from '../../../src/capsule/intent.ts';
-import { spawnChild } from '../../../src/capsule/spawn.ts';
+import { capsuleToIntent, inputHashOf, isUntrusted } from '../../../src/capsule/intent.ts';
+import { readIntent } from '../../../src/engine/intent.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
-import { NOW, receiptOf, rootCapsule } from '../../support/documents.ts';
-import { alice, bob } from '../../support/keys.ts';
+import { childOf, NOW, proofOf, rootCapsule } from '../../support/documents.ts';
+import { alice } from '../../support/keys.ts';
 
-/** The intent of what Bob spawns with this template and result. */
+/** The intent of the next step with this template and result. */
 function spawnedIntent(payloadTemplate: JsonObject, result: unknown) {
   const parent = rootCapsule({ next: [{ requestedCapability: 'report.create', payloadTemplate }] });
-  const source = { parent, step: 0, receipt: receiptOf(parent, result), result };
-  return capsuleToIntent(spawnChild(nodeCrypto, source, bob.signer).capsule);
+  return capsuleToIntent(childOf(proofOf(parent, result)));
 }
 
 describe('capsuleToIntent', () => {
@@ -61,10 +60,17 @@ describe('capsuleToIntent', () => {
       untrusted: ['action'],
     });
   });
+});
 
-  it('takes from the origin what a child without delegation cannot prove', () => {
-    expect(capsuleToIntent(rootCapsule(), ['text']).untrusted).toEqual(['text']);
-  });
+describe('inputHashOf', () => {
+  it.each<JsonObject>([{ text: 'T' }, { action: 'x.y', n: 1 }, { payload: { a: 1 }, text: 'T' }, {}])(
+    'is what the engine puts in the receipt of %j',
+    (payload) => {
+      const capsule = rootCapsule({ payload });
+      const read = readIntent(capsuleToIntent(capsule), nodeCrypto);
+      expect(inputHashOf(nodeCrypto, capsule)).toBe(read.inputHash);
+    },
+  );
 });
 
 describe('isUntrusted', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { signAssignment, verifyAssignment } from '../../../src/capsule/assignment.ts';
+import { assignmentHash, signAssignment, verifyAssignment } from '../../../src/capsule/assignment.ts';
 import { receiptHash, signReceipt, verifyReceipt } from '../../../src/capsule/receipt.ts';
 import { signSettlement, verifySettlement } from '../../../src/capsule/settlement.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
-import { NOW, receiptOf, rootCapsule } from '../../support/documents.ts';
+import { leaseOf, receiptOf, rootCapsule } from '../../support/documents.ts';
 import { alice, bob, mallory } from '../../support/keys.ts';
 
 const capsule = rootCapsule();
@@ -14,19 +14,13 @@ const settlement = signSettlement(alice.signer, nodeCrypto, {
   payer: alice.identity,
   payee: bob.identity,
 });
-const assignment = signAssignment(alice.signer, nodeCrypto, {
-  capsuleId: capsule.id,
-  executor: bob.identity,
-  epoch: 1,
-  expiresAt: NOW + 1000,
-  replyTo: alice.nodeId,
-  coordinator: alice.identity,
-});
+const assignment = leaseOf(capsule);
+const signatureRequired = true;
 
 const kinds = [
   ['receipt', receipt, (value: unknown) => verifyReceipt(nodeCrypto, value)],
   ['settlement', settlement, (value: unknown) => verifySettlement(nodeCrypto, value)],
-  ['assignment', assignment, (value: unknown) => verifyAssignment(nodeCrypto, value)],
+  ['assignment', assignment, (value: unknown) => verifyAssignment(nodeCrypto, value, { signatureRequired })],
 ] as const;
 
 describe.each(kinds)('a %s', (name, document, verify) => {
@@ -60,6 +54,38 @@ describe('signing for another', () => {
     expect(() => signReceipt(mallory.signer, nodeCrypto, receipt)).toThrow(refusal);
     expect(() => signSettlement(mallory.signer, nodeCrypto, settlement)).toThrow(refusal);
     expect(() => signAssignment(mallory.signer, nodeCrypto, assignment)).toThrow(refusal);
+  });
+});
+
+describe('signing a receipt', () => {
+  it('is refused where it charges for a failure, or in fractions of a micro-credit', () => {
+    const refusal = expect.objectContaining({ code: 'invalid_request' });
+    expect(() => signReceipt(bob.signer, nodeCrypto, { ...receipt, status: 'failed', charge: 1 })).toThrow(
+      refusal,
+    );
+    expect(() => signReceipt(bob.signer, nodeCrypto, { ...receipt, charge: 1e-7 })).toThrow(refusal);
+    expect(verifyReceipt(nodeCrypto, signReceipt(bob.signer, nodeCrypto, { ...receipt, charge: 1 })).ok).toBe(
+      true,
+    );
+  });
+});
+
+describe('an assignment without a signature', () => {
+  const { signature: _, ...unsigned } = assignment;
+
+  it('is accepted where none is required, and has the same hash', () => {
+    expect(verifyAssignment(nodeCrypto, unsigned, { signatureRequired: false })).toEqual({
+      ok: true,
+      assignment: unsigned,
+    });
+    expect(assignmentHash(nodeCrypto, unsigned)).toBe(assignmentHash(nodeCrypto, assignment));
+  });
+
+  it('is refused where one is; a wrong one is refused always', () => {
+    const refused = { ok: false, error: { code: 'lease_invalid' } };
+    const forged = { ...assignment, signature: '00'.repeat(64) };
+    expect(verifyAssignment(nodeCrypto, unsigned, { signatureRequired })).toMatchObject(refused);
+    expect(verifyAssignment(nodeCrypto, forged, { signatureRequired: false })).toMatchObject(refused);
   });
 });
 

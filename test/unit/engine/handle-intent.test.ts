@@ -48,6 +48,23 @@ describe('handleIntent', () => {
     expect(engine.receipts.ofCapsule(CAPSULE_ID)).toEqual(outcome.receipt);
   });
 
+  it('names the lease, and charges the price of what was completed', async () => {
+    const { engine } = await startedEngine();
+    const lease = 'cd'.repeat(32);
+    const receiptOf = async (capability: string, price: number | null) => {
+      const options = { capsuleId: CAPSULE_ID, epoch: 1, lease, price };
+      const outcome = await engine.handleIntent(request(capability), options);
+      expectSound(engine, outcome);
+      return outcome.receipt;
+    };
+    expect(await receiptOf('test.echo', 1.5)).toMatchObject({ lease, charge: 1.5 });
+    expect(await receiptOf('test.echo', 0)).toMatchObject({ lease, charge: null });
+    expect(await receiptOf('test.echo', null)).toMatchObject({ charge: null });
+    expect(await receiptOf('test.fail', 1.5)).toMatchObject({ lease, charge: null, status: 'failed' });
+    const direct = await engine.handleIntent(request('test.echo'));
+    expect(direct.receipt).toMatchObject({ lease: null, charge: null });
+  });
+
   it('gives the code a frozen intent', async () => {
     const attempts: unknown[] = [];
     const module = testModule(async (intent) => {

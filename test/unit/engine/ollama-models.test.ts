@@ -37,6 +37,7 @@ describe('OllamaModels', () => {
         seed: 7,
         promptTokens: 7,
         completionTokens: 3,
+        ended: 'stop',
       },
     });
     expect(server.requests.at(-1)?.body).toMatchObject({
@@ -54,6 +55,7 @@ describe('OllamaModels', () => {
       model: 'embeddinggemma:latest',
       promptTokens: 2,
       completionTokens: null,
+      ended: null,
     });
   });
 

@@ -200,6 +200,7 @@ describe('what a model ran', () => {
     seed: 7,
     promptTokens: 3,
     completionTokens: 4,
+    ended: 'stop',
   };
   const recording = async (given: typeof execution, permissions = ['models']) => {
     const module = api((scoped) => {

@@ -219,6 +219,7 @@ describe('the archive of a finished workflow', () => {
       seed: null,
       promptTokens: null,
       completionTokens: null,
+      ended: null,
     };
     const steps = facts.steps.map((each) =>
       each.receipt === null ? each : { ...each, receipt: { ...each.receipt, execution } },
