@@ -1,6 +1,6 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
-import { chargesByPrice } from '../../capsule/credits.ts';
 import { identityOf } from '../../capsule/identity.ts';
+import { chargesByPrice } from '../../capsule/roles.ts';
 import { type Draft, LONGEST_RETRY_PAUSE_MS } from './draft.ts';
 import type { Choosable, Event } from './event.ts';
 import {

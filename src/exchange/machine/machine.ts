@@ -1,5 +1,5 @@
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
-import { expiryOf } from '../../capsule/rules.ts';
+import { expiryOf } from '../../capsule/roles.ts';
 import * as coordinator from './coordinator.ts';
 import { Draft, type Setting } from './draft.ts';
 import type { Change } from './effect.ts';
