@@ -125,7 +125,7 @@ function grant(draft: Draft, { nodeId, price, idempotent, proven }: Choosable): 
   draft.tend({
     grants: [...care.grants, granted].slice(-KEPT_GRANTS),
     unproven: care.unproven + (proven || nodeId === self ? 0 : 1),
-    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered' },
+    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered', again: false },
   });
   draft.set({ executor: nodeId, epoch, attempts: care.tries.length + 1 });
   draft.become('executing', `assigned to ${nodeId === self ? 'this node' : nodeId}`);
@@ -180,10 +180,12 @@ export function onDeclined(draft: Draft, { from, epoch, error, retryAfterMs }: O
   passOn(draft, grant, error);
 }
 
-/** It never had the order, so nothing of it was begun. */
+/** It never had the order, so nothing of it was begun; unless an earlier life of this node had sent it. */
 export function onUnreachable(draft: Draft, { epoch }: Of<'unreachable'>): void {
   const grant = newest(draft, epoch);
-  if (grant === undefined || draft.care?.phase.kind !== 'ordered') return;
+  const phase = draft.care?.phase;
+  if (grant === undefined || phase?.kind !== 'ordered') return;
+  if (phase.again) return onSilent(draft, { type: 'silent', epoch });
   draft.note({ kind: 'silent', node: grant.executor });
   passOn(draft, grant, { code: 'unreachable', message: 'The node cannot be reached.' });
 }
@@ -239,6 +241,11 @@ export function fail(draft: Draft, grant: Grant, error: ErrorBody): void {
   const retries = draft.capsule.executionPolicy?.maxRetries ?? draft.setting.limits.maxRetries;
   if (tries.length > retries) return giveUp(draft, error);
   choose(draft);
+}
+
+/** What was ordered may have been sent before this node ended. */
+export function onRestartedCare(draft: Draft): void {
+  if (draft.care?.phase.kind === 'ordered') draft.to({ kind: 'ordered', again: true });
 }
 
 /** What the state itself asked for has come. */

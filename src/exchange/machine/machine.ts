@@ -71,6 +71,7 @@ function apply(draft: Draft, event: Event): void {
     case 'refused':
       return executor.onRefused(draft, event);
     case 'restarted':
+      coordinator.onRestartedCare(draft);
       return executor.onRestarted(draft, event);
     case 'due':
       coordinator.onDue(draft);
