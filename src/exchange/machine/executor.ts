@@ -179,7 +179,7 @@ export function onRestarted(draft: Draft, { mayRepeat }: Of<'restarted'>): void 
   const message = 'The node stopped while it was executing this capsule.';
   const stop = work.stop ?? (again ? null : { code: 'interrupted' as const, message });
   draft.do({ ...work, crashes, stop, lapsed: true });
-  draft.become('executing', 'the node stopped while executing it');
+  if (!hasEnded(draft.state)) draft.become('executing', 'the node stopped while executing it');
 }
 
 function outcomeOf({ receipt }: Of<'ran'>): Outcome {
