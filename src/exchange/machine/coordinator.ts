@@ -173,7 +173,7 @@ export function onDeclined(draft: Draft, { from, epoch, error, retryAfterMs }: O
   const kind = draft.care?.phase.kind;
   if (grant === undefined) return;
   // After it took the order, a refusal means that it lost the work.
-  if (kind === 'running') return onUnknown(draft, { type: 'unknown', from });
+  if (kind === 'running') return onUnknown(draft, { type: 'unknown', from, epoch });
   if (kind === 'cancelling') return draft.end('failed', { error: cancelled() });
   if (kind !== 'ordered' && kind !== 'learning') return;
   if (error.code === 'busy') draft.note({ kind: 'busy', node: from, retryAfterMs });
@@ -211,10 +211,10 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
 }
 
 /** Its executor has no memory of it: it never came, or it is gone. */
-export function onUnknown(draft: Draft, { from }: Of<'unknown'>): void {
+export function onUnknown(draft: Draft, { from, epoch }: Of<'unknown'>): void {
   const { care } = draft;
-  const grant = care === null ? undefined : newestGrant(care);
-  if (care === null || grant?.executor !== from) return;
+  const grant = current(draft, from, epoch);
+  if (care === null || grant === undefined) return;
   const { phase } = care;
   if (phase.kind === 'cancelling') return draft.end('failed', { error: cancelled() });
   const taken = phase.kind === 'running' || (phase.kind === 'learning' && phase.taken);

@@ -14,8 +14,11 @@ export type Effect =
   | { kind: 'order'; key: string; to: string; lease: Lease; early: boolean }
   /** Follow heartbeats and connection of whoever executes. */
   | { kind: 'watch'; key: string; node: string; epoch: number }
-  /** Ask now, on every new connection, and now and then, what became of it. */
-  | { kind: 'ask'; key: string; node: string }
+  /**
+   * Ask now, on every new connection, and now and then, what became of it. Who does not know it, and is asked about an
+   * epoch, first remembers for good to decline that lease: its order may still be on the way.
+   */
+  | { kind: 'ask'; key: string; node: string; epoch: number | null }
   | { kind: 'run'; key: string; lease: Lease; early: boolean }
   /** Abort the run, or what is about to be one. */
   | { kind: 'stop'; key: string; error: ErrorBody }

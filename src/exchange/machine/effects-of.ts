@@ -2,7 +2,7 @@ import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import { careDue } from './coordinator.ts';
 import type { Effect } from './effect.ts';
 import { workDue } from './executor.ts';
-import { type Care, newestGrant, type State, type Work } from './state.ts';
+import { type Care, type Grant, newestGrant, type State, type Work } from './state.ts';
 
 /**
  * What a state asks for: a function of the state alone, so that a start after a crash performs what the stored states
@@ -44,9 +44,9 @@ function effectsOfCare(care: Care, state: State, capsule: Capsule): Effect[] {
       return [{ kind: 'watch', key: `watch:${lease.epoch}`, node, epoch: lease.epoch }];
     }
     case 'learning':
-      return grant === undefined ? [] : [{ kind: 'ask', key: `ask:${grant.executor}`, node: grant.executor }];
+      return grant === undefined ? [] : [askAbout(grant)];
     case 'elsewhere':
-      return [{ kind: 'ask', key: `ask:${state.coordinator}`, node: state.coordinator }];
+      return [{ kind: 'ask', key: `ask:${state.coordinator}`, node: state.coordinator, epoch: null }];
     case 'cancelling': {
       const epoch = Math.max(1, state.epoch);
       return [{ kind: 'cancel', key: `cancel:${phase.at}`, to: phase.at, epoch }];
@@ -56,6 +56,10 @@ function effectsOfCare(care: Care, state: State, capsule: Capsule): Effect[] {
     case 'ended':
       return [];
   }
+}
+
+function askAbout({ executor: node, lease: { epoch } }: Grant): Effect {
+  return { kind: 'ask', key: `ask:${epoch}`, node, epoch };
 }
 
 function effectsOfWork(work: Work): Effect[] {

@@ -68,8 +68,8 @@ export type Event =
   | { type: 'silent'; epoch: number }
   /** Its connection or its heartbeats stopped, for longer than is forgiven. */
   | { type: 'lost'; epoch: number }
-  /** Asked what became of it, the executor knows nothing of it. */
-  | { type: 'unknown'; from: string }
+  /** Asked what became of it, the executor knows nothing of it, and will not take the lease of this epoch any more. */
+  | { type: 'unknown'; from: string; epoch: number }
   | ({ type: 'result' } & CheckedResult)
   /** A result that is not in order, under a lease that this node granted. */
   | { type: 'invalid'; from: string; epoch: number; error: ErrorBody }
