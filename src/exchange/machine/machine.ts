@@ -94,7 +94,9 @@ function bear(event: Event, { self, now }: Setting): State | undefined {
     }
     case 'ordered': {
       const { capsule, root, from, submitter, share } = event;
-      return stateOf(capsule, { root, submitter, coordinator: from, share, now, care: null });
+      // A step of its own chain can be ordered of the submitter before it heard of the parent's result.
+      const care = submitter === self ? careOf({ kind: 'elsewhere' }, null) : null;
+      return stateOf(capsule, { root, submitter, coordinator: from, share, now, care });
     }
     default:
       return undefined;
