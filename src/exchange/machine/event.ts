@@ -28,7 +28,7 @@ export interface CheckedResult {
   /** `undefined` at a coordinator that is not the submitter: the receipt is all that it gets. */
   result: unknown;
   error: ErrorBody | null;
-  /** Children in step order; empty where this node does not continue the chain. */
+  /** Children in step order; empty where this node neither continues the chain nor has submitted it. */
   steps: Step[];
 }
 

@@ -1,5 +1,6 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
+import { continuesAt } from '../../capsule/roles.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
 import type { CheckedResult, Event, Step } from './event.ts';
@@ -41,7 +42,7 @@ export function conclude(
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: pays });
   if (pays) {
     pay(draft, receipt);
-    continueChain(draft, steps, setting.self);
+    continueChain(draft, steps, continuesAt(draft.capsule) === 'executor' ? executor : setting.self);
   }
   draft.note({ kind: 'succeeded', node: executor });
   for (const { executor: sayer, error } of care?.tries ?? []) {
