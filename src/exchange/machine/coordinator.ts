@@ -125,7 +125,7 @@ function grant(draft: Draft, { nodeId, price, idempotent, proven }: Choosable): 
   draft.tend({
     grants: [...care.grants, granted].slice(-KEPT_GRANTS),
     unproven: care.unproven + (proven || nodeId === self ? 0 : 1),
-    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered', again: false },
+    phase: nodeId === self ? { kind: 'here' } : { kind: 'ordered' },
   });
   draft.set({ executor: nodeId, epoch, attempts: care.tries.length + 1 });
   draft.become('executing', `assigned to ${nodeId === self ? 'this node' : nodeId}`);
@@ -180,12 +180,10 @@ export function onDeclined(draft: Draft, { from, epoch, error, retryAfterMs }: O
   passOn(draft, grant, error);
 }
 
-/** It never had the order, so nothing of it was begun; unless an earlier life of this node had sent it. */
+/** It never had the order, so nothing of it was begun. */
 export function onUnreachable(draft: Draft, { epoch }: Of<'unreachable'>): void {
   const grant = newest(draft, epoch);
-  const phase = draft.care?.phase;
-  if (grant === undefined || phase?.kind !== 'ordered') return;
-  if (phase.again) return onSilent(draft, { type: 'silent', epoch });
+  if (grant === undefined || draft.care?.phase.kind !== 'ordered') return;
   draft.note({ kind: 'silent', node: grant.executor });
   passOn(draft, grant, { code: 'unreachable', message: 'The node cannot be reached.' });
 }
@@ -243,9 +241,14 @@ export function fail(draft: Draft, grant: Grant, error: ErrorBody): void {
   choose(draft);
 }
 
-/** What was ordered may have been sent before this node ended. */
+/**
+ * What was ordered may have been sent before this node ended, and answered. Of work that may not run twice it is asked
+ * what became of it: the same order again could be taken by a node whose refusal of the first is still on its way.
+ */
 export function onRestartedCare(draft: Draft): void {
-  if (draft.care?.phase.kind === 'ordered') draft.to({ kind: 'ordered', again: true });
+  const { care } = draft;
+  const grant = care === null ? undefined : newestGrant(care);
+  if (care?.phase.kind === 'ordered' && grant?.mayRepeat === false) learn(draft, grant, false);
 }
 
 /** What the state itself asked for has come. */

@@ -53,8 +53,8 @@ export type Phase =
   | { kind: 'choosing' }
   /** Nobody can take it now. `until` ends the search, `again` ends a pause before the next try; null: neither. */
   | { kind: 'waiting'; until: number; again: number | null; open: boolean; error: ErrorBody }
-  /** Ordered of the newest grant's executor, not answered yet. `again`: this node ended since, and may have sent it. */
-  | { kind: 'ordered'; again: boolean }
+  /** Ordered of the newest grant's executor, not answered yet. */
+  | { kind: 'ordered' }
   /** Taken by the newest grant's executor. The attempt ends at `endBy`, whatever its heartbeats say. */
   | { kind: 'running'; endBy: number }
   /** Assigned to this node itself; `work` has the rest. */
