@@ -1,6 +1,5 @@
 import type { Event } from '../../src/exchange/machine/event.ts';
-import { nameOf, S, WHO, type Who, whoIs } from './documents.ts';
-import { lie } from './hostile.ts';
+import { nameOf, S, WHO, type Who } from './documents.ts';
 import { stepsOf } from './inbound.ts';
 import { describe, type Message, type Said } from './message.ts';
 import type { Memory } from './node.ts';
@@ -45,9 +44,8 @@ export function expand(universe: Universe, world: World, found: Emit): void {
   }
   for (const message of universe.sets.get(world[ON_THE_WAY] ?? 0)) arrive(universe, world, message, emit);
   if (universe.scenario.hostile) {
-    lie(universe, world, (message) => {
-      deliver(universe, world, message, emit, () => `lie, ${describe(message)}`);
-    });
+    for (const id of universe.lies(world[SEEN] ?? 0))
+      deliver(universe, world, id, emit, () => `lie, ${describe(universe.messages.get(id))}`);
   }
 }
 
@@ -59,9 +57,20 @@ export function settle(universe: Universe, next: World): void {
   for (const who of WHO) {
     if (universe.isHostile(who)) continue;
     const memory = wordOf(next, who, MEMORY);
-    if (!left(next, 'crashes')) toDisk(universe, next, who);
-    sendAll(universe, next, universe.sent(who, memory, wordOf(next, who, DISK)));
+    if (!mayCrash(universe, next, who)) toDisk(universe, next, who);
+    const disk = wordOf(next, who, DISK);
+    sendAll(universe, next, universe.sent(who, memory, disk));
+    for (const { key, message } of universe.orders(who, memory, disk)) {
+      const begun = wordOf(next, who, BEGUN);
+      if (universe.sets.get(begun).includes(key)) continue;
+      setWord(next, who, BEGUN, universe.sets.with(begun, key));
+      send(universe, next, message);
+    }
   }
+}
+
+function mayCrash({ scenario }: Universe, world: World, who: Who): boolean {
+  return left(world, 'crashes') && scenario.crashing.includes(who);
 }
 
 interface From {
@@ -173,7 +182,7 @@ function toDisk(universe: Universe, next: World, who: Who): void {
 }
 
 function perform(from: From, { capsule, effect, key }: Asked): void {
-  const { universe, world, who, emit } = from;
+  const { universe, world, who } = from;
   const begun = universe.sets.get(wordOf(world, who, BEGUN)).includes(key);
   const early = 'early' in effect && effect.early;
   const durable = early || universe.asked(wordOf(world, who, DISK)).some((asked) => asked.key === key);
@@ -186,21 +195,10 @@ function perform(from: From, { capsule, effect, key }: Asked): void {
   };
   switch (effect.kind) {
     case 'order': {
+      if (!begun) return;
       const { epoch } = effect.lease;
-      if (begun) return event('silent', { type: 'silent', epoch }, 'no answer to the order of', 'cuts');
-      if (!durable) return;
-      const order = universe.message({
-        kind: 'order',
-        lease: effect.lease,
-        from: who,
-        to: whoIs(effect.to),
-        capsule,
-      });
-      const next = world.slice();
-      send(universe, next, order);
-      setWord(next, who, BEGUN, universe.sets.with(wordOf(next, who, BEGUN), key));
-      emit(next, () => `send ${describe(universe.messages.get(order))}`);
-      event('unreachable', { type: 'unreachable', epoch }, 'cannot dial for', 'cuts');
+      event('silent', { type: 'silent', epoch }, 'no answer to the order of', 'cuts');
+      unreachable(from, { capsule, effect, key });
       return;
     }
     case 'watch':
@@ -227,6 +225,31 @@ function perform(from: From, { capsule, effect, key }: Asked): void {
       if (durable) run(from, { capsule, effect, key }, begun);
       return;
   }
+}
+
+/** The order of this life did not get away; one that an earlier life of the node had sent may still come. */
+function unreachable(from: From, { capsule, effect, key }: Asked): void {
+  const { universe, world, who } = from;
+  if (effect.kind !== 'order' || !left(world, 'cuts')) return;
+  const order = universe.order(who, capsule, effect);
+  const onTheWay = world[ON_THE_WAY] ?? 0;
+  const earlier = universe.sets.get(world[PAST] ?? 0).includes(universe.fact(`earlier ${key}`));
+  const past = universe.sets.get(world[PAST] ?? 0);
+  const came =
+    past.includes(universe.fact(`doubled ${order}`)) || !universe.sets.get(onTheWay).includes(order);
+  if (came && !earlier) return;
+  const { epoch } = effect.lease;
+  const tasks = [{ capsule, event: { type: 'unreachable', epoch } satisfies Event }];
+  happen(
+    from,
+    `unreachable ${key}`,
+    () => ({ tasks }),
+    `cannot dial for ${capsule}`,
+    (next) => {
+      spend(next, 'cuts');
+      if (!earlier) next[ON_THE_WAY] = universe.sets.without(onTheWay, order);
+    },
+  );
 }
 
 /** Work that may not repeat is begun and ended apart, so that whatever comes between is seen. */
@@ -291,10 +314,11 @@ function part(from: From): void {
 /** The process ends and starts again: with what is on the disk, or with what got there before anything was told. */
 function crash(from: From): void {
   const { universe, world, who, emit } = from;
-  if (!left(world, 'crashes')) return;
+  if (!mayCrash(universe, world, who)) return;
   const memory = wordOf(world, who, MEMORY);
   const disk = wordOf(world, who, DISK);
-  const { clock } = universe.memories.get(memory);
+  const { clock, locals } = universe.memories.get(memory);
+  if (locals.size === 0) return;
   const kept = memory === disk ? [disk] : [disk, memory];
   for (const life of kept) {
     const reactions = universe.react(who, life, `restarted ${clock}`, () => {
@@ -309,6 +333,8 @@ function crash(from: From): void {
       spend(next, 'crashes');
       setWord(next, who, DISK, life);
       setWord(next, who, TOLD, 0);
+      for (const key of universe.sets.get(wordOf(next, who, BEGUN)))
+        next[PAST] = universe.sets.with(next[PAST] ?? 0, universe.fact(`earlier ${universe.facts.get(key)}`));
       setWord(next, who, BEGUN, 0);
       follow(universe, next, who, reaction);
       emit(next, () => `${nameOf(who)}: crashed${life === disk ? '' : ' after the sync'}, and started again`);
@@ -321,27 +347,32 @@ function arrive(universe: Universe, world: World, id: number, emit: Emit): void 
   const gone = universe.sets.without(world[ON_THE_WAY] ?? 0, id);
   const without = world.slice();
   without[ON_THE_WAY] = gone;
-  deliver(universe, without, message, emit, () => `deliver ${describe(message)}`);
+  deliver(universe, without, id, emit, () => `deliver ${describe(message)}`);
   if (left(world, 'losses')) {
     const next = without.slice();
     spend(next, 'losses');
     emit(next, () => `lose ${describe(message)}`);
   }
-  if (left(world, 'doubles')) {
+  // A stream brings a frame once; what comes twice was sent twice, and an order of such work never is.
+  const once = message.kind === 'order' && !universe.mayRepeat(message);
+  if (left(world, 'doubles') && !once) {
     const kept = world.slice();
     spend(kept, 'doubles');
-    deliver(universe, kept, message, emit, () => `deliver, to come again, ${describe(message)}`);
+    if (message.kind === 'order')
+      kept[PAST] = universe.sets.with(kept[PAST] ?? 0, universe.fact(`doubled ${id}`));
+    deliver(universe, kept, id, emit, () => `deliver, to come again, ${describe(message)}`);
   }
 }
 
-function deliver(universe: Universe, world: World, message: Message, emit: Emit, label: () => string): void {
+function deliver(universe: Universe, world: World, id: number, emit: Emit, label: () => string): void {
+  const message = universe.messages.get(id);
   const { to: who, from, capsule } = message;
   const memory = wordOf(world, who, MEMORY);
-  const readings = universe.readings(who, memory, message);
+  const readings = universe.readings(who, memory, id);
   if (readings.length === 0) emit(world.slice(), () => `${label()}: nothing comes of it`);
   readings.forEach((reading, index) => {
     const named = () => `${label()}${readings.length > 1 ? ` [${index + 1}]` : ''}`;
-    const name = `read ${universe.message(message)} ${index}`;
+    const name = `read ${id} ${index}`;
     const reactions = universe.react(who, memory, name, () => {
       const before = universe.memories.get(memory);
       const answer = (said: Said): Message => ({ ...said, from: who, to: from, capsule });

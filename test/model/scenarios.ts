@@ -26,6 +26,8 @@ export interface Scenario {
   /** B says whatever it can. */
   hostile: boolean;
   budgets: Budgets;
+  /** Whose processes may end. */
+  crashing: readonly Who[];
   /** Distinct states after which the exploration stops. */
   most: number;
 }
@@ -71,7 +73,7 @@ function capsule(options: { paid?: 'amount' | 'price'; chain?: 'submitter' | 'ex
 
 const offers = (repeats: boolean, ...who: Who[]) => who.map((each) => ({ who: each, price: PRICE, repeats }));
 
-const plain = { busy: false, hostile: false, most: 200_000 };
+const plain = { crashing: [0, 1, 2] as const, busy: false, hostile: false, most: 200_000 };
 
 export const SCENARIOS: readonly Scenario[] = [
   {

@@ -1,6 +1,7 @@
 import type { Effect } from '../../src/exchange/machine/effect.ts';
 import { effectsOf } from '../../src/exchange/machine/effects-of.ts';
 import { Documents, WHO, type Who, whoIs } from './documents.ts';
+import { lie } from './hostile.ts';
 import { type Read, read } from './inbound.ts';
 import { IdSets, Interner, remembered } from './intern.ts';
 import { describe, type Message, type Said } from './message.ts';
@@ -65,6 +66,8 @@ export class Universe {
   readonly #nodes: readonly Node[];
   readonly #asked = new Map<number, readonly Asked[]>();
   readonly #sent = new Map<number, number>();
+  readonly #orders = new Map<number, readonly { key: number; message: number }[]>();
+  readonly #lies = new Map<number, readonly number[]>();
   readonly #readings = new Map<number, readonly Read[]>();
   readonly #reactions = new Map<string, readonly Reacted[]>();
 
@@ -90,6 +93,11 @@ export class Universe {
 
   isHostile(who: Who): boolean {
     return who === 2 && this.scenario.hostile;
+  }
+
+  /** Whether whoever was ordered offers the work as one that may run twice. */
+  mayRepeat({ to }: Message): boolean {
+    return this.scenario.offers.find(({ who }) => who === to)?.repeats === true;
   }
 
   message(message: Message): number {
@@ -122,6 +130,31 @@ export class Universe {
     });
   }
 
+  /** The orders that a node has to send, once in a life of its process. */
+  orders(who: Who, memory: number, disk: number): readonly { key: number; message: number }[] {
+    return remembered(this.#orders, keyOf3(who, memory, disk), () =>
+      this.asked(memory).flatMap(({ capsule, effect, key }) => {
+        if (effect.kind !== 'order') return [];
+        const durable = effect.early || this.asked(disk).some((asked) => asked.key === key);
+        return durable ? [{ key, message: this.order(who, capsule, effect) }] : [];
+      }),
+    );
+  }
+
+  order(from: Who, capsule: string, { to, lease }: Extract<Effect, { kind: 'order' }>): number {
+    return this.message({ kind: 'order', lease, from, to: whoIs(to), capsule });
+  }
+
+  /** What the hostile node can say after it has seen these orders. */
+  lies(seen: number): readonly number[] {
+    return remembered(this.#lies, seen, () => {
+      const told = new Set<number>();
+      for (const id of this.sets.get(seen))
+        lie(this.messages.get(id), this.documents, (message) => told.add(this.message(message)));
+      return [...told];
+    });
+  }
+
   #message(from: Who, memory: number, { capsule, effect }: Asked): number[] {
     const say = (to: string, said: Said) => [this.message({ ...said, from, to: whoIs(to), capsule })];
     switch (effect.kind) {
@@ -149,9 +182,9 @@ export class Universe {
   }
 
   /** What the node's validator makes of a message. */
-  readings(who: Who, memory: number, message: Message): readonly Read[] {
-    return remembered(this.#readings, keyOf3(who, memory, this.message(message)), () =>
-      read(who, this.memories.get(memory), message, this),
+  readings(who: Who, memory: number, message: number): readonly Read[] {
+    return remembered(this.#readings, keyOf3(who, memory, message), () =>
+      read(who, this.memories.get(memory), this.messages.get(message), this),
     );
   }
 
