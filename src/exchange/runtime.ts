@@ -21,7 +21,13 @@ import { step } from './machine/machine.ts';
 import { hasEnded, type State } from './machine/state.ts';
 
 /** Events that a crash may take back: whoever said it says it again. */
-const RELAXED: ReadonlySet<Event['type']> = new Set(['accepted', 'acknowledged', 'refused', 'parted']);
+const RELAXED: ReadonlySet<Event['type']> = new Set([
+  'accepted',
+  'acknowledged',
+  'refused',
+  'parted',
+  'offered',
+]);
 /** Pause before an event is taken again that the disk had no room for. */
 const DISK_BUSY_MS = 100;
 
@@ -85,6 +91,11 @@ export class Runtime {
 
   capsule(id: string): Capsule | undefined {
     return this.#entries.get(id)?.capsule ?? this.#parts.capsules.get(id);
+  }
+
+  /** Resolves when all that is known of it now is on the disk; rejects where the disk does not take it. */
+  async durable(id: string): Promise<void> {
+    await this.#entries.get(id)?.durable;
   }
 
   decisions(id: string): Decision[] | undefined {
@@ -155,7 +166,8 @@ export class Runtime {
     }
     if (this.#stopped) return;
     for (const one of staged) {
-      this.#follow(one.entry);
+      // What was staged since is not on the disk yet, and is followed when it is.
+      if (one.entry.durable === durable) this.#follow(one.entry);
       this.#tell(one);
     }
   }

@@ -165,23 +165,11 @@ function choose(draft: Draft): void {
   draft.to({ kind: 'choosing' });
 }
 
-/**
- * The newest lease, where it is this executor's. What it says under an earlier one of its own counts as well: when it is
- * ordered again it does not begin again.
- */
-export function heldBy(care: Care, from: string, epoch: number): Grant | undefined {
-  const newest = newestGrant(care);
-  const known = care.grants.some(
-    (grant) => grant.executor === from && grant.lease.epoch === epoch && !grant.void,
-  );
-  return known && newest?.executor === from ? newest : undefined;
-}
-
 /** Also late: whoever was given up as silent or lost, and is at it after all, keeps the lease while no other has it. */
 const TAKES_ACCEPTANCE: ReadonlySet<string> = new Set(['ordered', 'waiting', 'learning']);
 
 export function onAccepted(draft: Draft, { from, epoch }: Of<'accepted'>): void {
-  const grant = draft.care === null ? undefined : heldBy(draft.care, from, epoch);
+  const grant = current(draft, from, epoch);
   const kind = draft.care?.phase.kind;
   if (grant === undefined || grant.void || kind === undefined || !TAKES_ACCEPTANCE.has(kind)) return;
   const timeout = draft.capsule.executionPolicy?.timeout;

@@ -66,6 +66,8 @@ function apply(draft: Draft, event: Event): void {
       return executor.onStopped(draft, event);
     case 'parted':
       return executor.onParted(draft, event);
+    case 'offered':
+      return executor.onOffered(draft);
     case 'abandoned':
       return executor.onAbandoned(draft);
     case 'acknowledged':

@@ -120,6 +120,8 @@ export interface Delivery {
   until: number;
   /** The lease ended before the result was delivered: it expired, or its connection was lost beyond the grace. */
   lapsed: boolean;
+  /** Paid work that its payer was sent: the lease lapses no more. */
+  offered: boolean;
 }
 
 /** What a receipt of this node says in short. */
