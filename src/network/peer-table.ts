@@ -135,8 +135,6 @@ export class PeerTable {
     const nextMs = soon ? FIRST_INTERVAL_MS : this.#limits.pingIntervalMs;
     entry.cancelPing = clock.after(nextMs, () => void this.#measure(nodeId, entry));
     const peer = this.peer(nodeId);
-    if (peer?.roundTripMs !== null && peer !== undefined && entry.failedPings === 0) {
-      events.emit('peer:measured', peer);
-    }
+    if (peer !== undefined && entry.failedPings === 0) events.emit('peer:measured', peer);
   }
 }

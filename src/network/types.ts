@@ -28,6 +28,7 @@ export interface NetworkEvents {
   'peer:connect': [nodeId: string];
   /** The last connection to the peer closed. */
   'peer:disconnect': [nodeId: string];
+  /** The peer answered a ping. Its distance may still be unknown, and its ring said by its address alone. */
   'peer:measured': [peer: PeerInfo];
 }
 

@@ -3,7 +3,7 @@ import { nodeIdOf } from '../../capsule/identity.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
 import type { Event } from './event.ts';
-import { hasEnded, newestGrant, type Outcome, type Running, type Work } from './state.ts';
+import { hasEnded, type Lease, newestGrant, type Outcome, type Running, type Work } from './state.ts';
 import { conclude, continueChain, isSubmitter } from './submitter.ts';
 import { cancelled, expired } from './verdicts.ts';
 
@@ -18,12 +18,14 @@ type Of<T extends Event['type']> = Extract<Event, { type: T }>;
 const MAX_CRASHES = 1;
 
 /** Whether an order for a capsule that is known here begins a new run; the admission is asked only then. */
-export function begins(work: Work | null, epoch: number): boolean {
+export function begins(work: Work | null, lease: Pick<Lease, 'epoch' | 'coordinator'>): boolean {
   if (work === null) return true;
-  return work.kind !== 'running' && work.outcome.status === 'failed' && epoch > work.lease.epoch;
+  if (work.kind === 'running' || work.outcome.status !== 'failed') return false;
+  // Each coordinator counts for itself.
+  return lease.coordinator !== work.lease.coordinator || lease.epoch > work.lease.epoch;
 }
 
-/** Once per lease; again only under a higher epoch after its own failed receipt. Else an order is a question. */
+/** Once per lease; again only under a newer one after its own failed receipt. Else an order is a question. */
 export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'ordered'>): void {
   const { work, care } = draft;
   const { epoch } = lease;
@@ -32,7 +34,7 @@ export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'
     const error: ErrorBody = { code: 'conflict', message: 'This node coordinates the capsule itself.' };
     return draft.reply({ kind: 'decline_order', to: from, epoch, error });
   }
-  if (!begins(work, epoch)) return draft.reply({ kind: 'tell', to: from });
+  if (!begins(work, lease)) return draft.reply({ kind: 'tell', to: from });
   draft.do({ kind: 'running', lease, mayRepeat, crashes: 0, stop: null, lapsed: false });
   const executor = draft.setting.self;
   draft.set({ executor, epoch, attempts: draft.state.attempts + 1, error: null, receiptHash: null });
@@ -53,9 +55,6 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
   if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
-  // Another result was accepted here in the meantime, and is what is kept.
-  if (care !== null && (draft.state.status === 'completed' || care.late !== null))
-    return draft.do({ kind: 'delivered', lease, outcome });
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
@@ -146,7 +145,8 @@ export function onAcknowledged(draft: Draft, event: Of<'acknowledged'>): void {
   const { from, settlement } = event;
   const { work, state } = draft;
   if (work?.kind !== 'delivering' || !work.to.includes(from)) return;
-  if (event.receiptHash !== null && event.receiptHash !== work.outcome.receiptHash) return;
+  // Of an earlier outcome, which is not owed any more.
+  if (event.epoch !== work.lease.epoch) return;
   const owed = work.outcome.charge !== null && from === state.submitter;
   if (owed && settlement === null) return;
   if (settlement !== null) draft.write({ kind: 'settlement', settlement });
@@ -157,9 +157,9 @@ export function onAcknowledged(draft: Draft, event: Of<'acknowledged'>): void {
  * The receiver has another result, or finds this one wrong. The payment is taken back where it showed the other one
  * and this node's own lease had lapsed before it delivered; else the debt stays, disputed.
  */
-export function onRefused(draft: Draft, { from, proven }: Of<'refused'>): void {
+export function onRefused(draft: Draft, { from, epoch, proven }: Of<'refused'>): void {
   const { work, state } = draft;
-  if (work?.kind !== 'delivering' || !work.to.includes(from)) return;
+  if (work?.kind !== 'delivering' || !work.to.includes(from) || epoch !== work.lease.epoch) return;
   if (work.outcome.charge !== null && from === state.submitter)
     draft.write({ kind: proven && work.lapsed ? 'reverse' : 'dispute' });
   delivered(draft, from);
