@@ -151,7 +151,7 @@ export function memoryNode(clock: VirtualClock) {
     store: {
       async list({ status, requestedCapability, limit = 50, cursor = '0' }) {
         const all = [...views.values()]
-          .map(({ record }) => record)
+          .map(({ record }): CapsuleRow => ({ ...record, life: { care: 'not to be shown' } }))
           .filter((record) => status === undefined || record.status === status)
           .filter(
             (record) =>

@@ -7,6 +7,7 @@ import type { Life as CapsuleLife } from '../../src/exchange/machine/state.ts';
 import type { MeshEvent } from '../../src/exchange/types.ts';
 import { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import type { Crypto } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { Advertiser } from '../../src/market/advertiser.ts';
 import { ChangeFeed } from '../../src/market/change-feed.ts';
@@ -23,12 +24,13 @@ import { silentLog } from './database.ts';
 import { testModule } from './engine.ts';
 import type { TestKey } from './keys.ts';
 import { type DiskCondition, MortalDisk } from './mortal-disk.ts';
-import type { VirtualClock } from './virtual-clock.ts';
 
 /** What a node is, whichever life it lives. */
 export interface Body {
   readonly key: TestKey;
-  readonly clock: VirtualClock;
+  readonly clock: Clock;
+  /** The real one where absent. */
+  readonly crypto?: Crypto;
   readonly hub: MemoryHub;
   readonly disk: { readonly medium: MemoryDisk; readonly condition: DiskCondition };
   /** Capability ids on offer, with their prices. */
@@ -82,7 +84,7 @@ export interface Life {
 export async function beginLife(body: Body): Promise<Life> {
   const { signer, nodeId } = body.key;
   const log = silentLog;
-  const crypto = nodeCrypto;
+  const crypto = body.crypto ?? nodeCrypto;
   const clock: Clock = {
     now: () => body.clock.now(),
     monotonic: () => body.clock.monotonic(),
@@ -156,7 +158,7 @@ export async function beginLife(body: Body): Promise<Life> {
 }
 
 /** A timer that the life counts, and that does not outlive it. */
-function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () => void): () => void {
+function mortalTimer(life: Life, clock: Clock, ms: number, callback: () => void): () => void {
   let pending = true;
   life.timers++;
   const done = (): boolean => {
@@ -205,7 +207,7 @@ function workModule(body: Body, alive: () => boolean): ReturnType<typeof testMod
   });
 }
 
-function pause(clock: VirtualClock, ms: number, { signal, progress }: CapabilityApi): Promise<void> {
+function pause(clock: Clock, ms: number, { signal, progress }: CapabilityApi): Promise<void> {
   progress({ stage: 'waiting' });
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, resolve);

@@ -3,6 +3,7 @@ import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts
 import type { ExchangeComponents } from '../components.ts';
 import type { Peers } from '../effects/peers.ts';
 import { HAND_BACK, type Replies } from '../effects/replies.ts';
+import { mayHaveBegun } from '../machine/coordinator.ts';
 import { hasEnded, type State } from '../machine/state.ts';
 import { cancelled } from '../machine/verdicts.ts';
 import type { Runtime } from '../runtime.ts';
@@ -87,10 +88,8 @@ export class Answers {
     if (work?.kind === 'running')
       return replies.send(capsule, state, { kind: 'accept_order', to: from, epoch: work.lease.epoch });
     if (work !== null) return replies.send(capsule, state, { kind: 'tell', to: from });
-    if (care !== null && hasEnded(state)) {
-      const begun = care.grants.some((grant) => !grant.void);
-      replies.send(capsule, state, { kind: 'hand_back', to: from, begun });
-    }
+    if (care !== null && hasEnded(state))
+      replies.send(capsule, state, { kind: 'hand_back', to: from, begun: mayHaveBegun(care) });
   }
 
   /** From the coordinator it stops a run here; from the submitter it ends what this node coordinates. */

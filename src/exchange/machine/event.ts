@@ -48,6 +48,8 @@ export type Event =
       coordinator: string;
       submitter: string;
       share: Share;
+      /** As in `Care`. */
+      patient: boolean;
     }
   /** The scheduler's answer: best first. `local` is why this node itself does not take it, though it is ranked. */
   | {

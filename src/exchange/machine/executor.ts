@@ -50,11 +50,16 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   if (care?.phase.kind === 'here') return ranForItself(draft, work, event);
   const { receipt, lease, result, error } = event;
   const outcome = outcomeOf(event);
+  // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
+  if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
+  // Another result was accepted here in the meantime, and is what is kept.
+  if (care !== null && (draft.state.status === 'completed' || care.late !== null))
+    return draft.do({ kind: 'delivered', lease, outcome });
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
-  if (completed && care !== null && isSubmitter(draft) && !hasEnded(draft.state)) {
+  if (completed && care !== null && isSubmitter(draft)) {
     conclude(draft, { executor: draft.setting.self, receipt, lease, result, steps: event.steps });
   } else {
     if (completed) continueChain(draft, event.steps, draft.setting.self);

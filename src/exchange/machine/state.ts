@@ -83,6 +83,8 @@ export interface Care {
   unproven: number;
   /** The search that is under way ends then; null while somebody has the capsule. */
   searchUntil: number | null;
+  /** Sought until it expires, because it or its root says when that is. */
+  patient: boolean;
   /** Only this node may execute (`--on`). */
   only: string | null;
   /** Somebody else's execution may have begun before this node took the capsule over. */
