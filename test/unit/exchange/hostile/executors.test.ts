@@ -7,7 +7,6 @@ import {
   decline,
   failureBy,
   given,
-  offersTo,
   ordered,
   progress,
   resultBy,
