@@ -13,6 +13,8 @@ const TASKS = {
   test: ['scripts/test.ts'],
   bench: ['test/bench/main.ts'],
   conformance: ['scripts/conformance.ts'],
+  simulate: ['test/simulate/main.ts'],
+  'simulate-market': ['--expose-gc', 'test/simulate/market/main.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
   build: undefined,
 };
