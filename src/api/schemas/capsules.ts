@@ -89,6 +89,17 @@ export const CapsuleView = Type.Object({
   error: nullable(ErrorRef),
   receipt: nullable(ReceiptRef),
   children: Type.Array(Hex32),
+  waiting: nullable(
+    Type.Object(
+      {
+        reason: ErrorRef,
+        until: TimestampMs,
+        again: nullable({ ...TimestampMs, description: 'When a node that failed is tried once more.' }),
+      },
+      { description: 'Why nobody has it now. Null where it does not wait.' },
+    ),
+  ),
+  only: { ...nullable(Type.String()), description: 'The only node that may execute it.' },
   record: CapsuleRecord,
   capsule: CapsuleRef,
 });
