@@ -122,7 +122,13 @@ export const Decision = Type.Object({
   capsuleId: Hex32,
   capabilityId: Type.String(),
   ranking: Type.Array(candidate, { description: 'Best first.' }),
-  excluded: Type.Array(Type.Object({ nodeId: Type.String(), reason: Type.String() })),
+  excluded: Type.Array(
+    Type.Object({
+      nodeId: Type.String(),
+      reason: Type.String(),
+      note: Type.Optional(Type.String({ description: 'What it gave as its reason when it was asked.' })),
+    }),
+  ),
   excludedBy: Type.Record(Type.String(), Type.Integer(), { description: 'How many, by reason.' }),
   providersKnown: Type.Integer(),
   weights: Type.Object({ price: Type.Number(), latency: Type.Number(), distance: Type.Number() }),
