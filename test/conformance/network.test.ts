@@ -84,7 +84,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
   it('tells both ends of a connection, and measures it', async () => {
     const [a, b] = await nodes([1, 2]);
     const both = Promise.all([nextEvent(a, 'peer:connect'), nextEvent(b, 'peer:connect')]);
-    const measured = nextEvent(a, 'peer:measured');
+    const measured = nextEvent(a, 'peer:measured', ({ roundTripMs }) => roundTripMs !== null);
     expect(await a.dial(addressOf(b))).toBe(b.nodeId);
     expect(await both).toEqual([[b.nodeId], [a.nodeId]]);
     const [peer] = await measured;

@@ -7,6 +7,7 @@ import type { Life as CapsuleLife } from '../../src/exchange/machine/state.ts';
 import type { MeshEvent } from '../../src/exchange/types.ts';
 import { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import type { Crypto } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { Advertiser } from '../../src/market/advertiser.ts';
 import { ChangeFeed } from '../../src/market/change-feed.ts';
@@ -23,12 +24,13 @@ import { silentLog } from './database.ts';
 import { testModule } from './engine.ts';
 import type { TestKey } from './keys.ts';
 import { type DiskCondition, MortalDisk } from './mortal-disk.ts';
-import type { VirtualClock } from './virtual-clock.ts';
 
 /** What a node is, whichever life it lives. */
 export interface Body {
   readonly key: TestKey;
-  readonly clock: VirtualClock;
+  readonly clock: Clock;
+  /** The real one where absent. */
+  readonly crypto?: Crypto;
   readonly hub: MemoryHub;
   readonly disk: { readonly medium: MemoryDisk; readonly condition: DiskCondition };
   /** Capability ids on offer, with their prices. */
@@ -37,6 +39,8 @@ export interface Body {
   readonly exchange: Partial<ExchangeInit>;
   readonly engine: Partial<EngineInit>;
   readonly creditLimit: number;
+  /** Identities of strangers. */
+  readonly strangers: ReadonlySet<string>;
   /** From 1. */
   readonly number: number;
   /** Called at every fault point; throws where the node dies there. */
@@ -80,7 +84,7 @@ export interface Life {
 export async function beginLife(body: Body): Promise<Life> {
   const { signer, nodeId } = body.key;
   const log = silentLog;
-  const crypto = nodeCrypto;
+  const crypto = body.crypto ?? nodeCrypto;
   const clock: Clock = {
     now: () => body.clock.now(),
     monotonic: () => body.clock.monotonic(),
@@ -98,10 +102,20 @@ export async function beginLife(body: Body): Promise<Life> {
     { db, crypto, clock },
     { creditLimit: () => body.creditLimit, self: signer.identity },
   );
+  const standing = (identity: string) => {
+    if (identity === signer.identity) return 'own';
+    return body.strangers.has(identity) ? 'stranger' : 'known';
+  };
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },
-    { modules: [workModule(body)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
+    {
+      modules: [workModule(body, () => life.alive)],
+      grantedByDefault: () => true,
+      drainMs: 0,
+      standing,
+      ...body.engine,
+    },
   );
   const network = new MemoryNetwork({ hub: body.hub, log, clock }, { nodeId });
   const changes = new ChangeFeed({ clock });
@@ -131,7 +145,7 @@ export async function beginLife(body: Body): Promise<Life> {
     network,
   };
   const exchange = new Exchange(
-    { ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log },
+    { ...parts, standing, faults, log },
     { ...DEFAULT_EXCHANGE_INIT, ...body.exchange },
   );
   exchange.follow((event) => {
@@ -144,7 +158,7 @@ export async function beginLife(body: Body): Promise<Life> {
 }
 
 /** A timer that the life counts, and that does not outlive it. */
-function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () => void): () => void {
+function mortalTimer(life: Life, clock: Clock, ms: number, callback: () => void): () => void {
   let pending = true;
   life.timers++;
   const done = (): boolean => {
@@ -163,7 +177,7 @@ function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () =
 }
 
 /** All echo their payload, after `payload.ms` where that is there, or fail with `payload.code`; `work.fail` always does. */
-function workModule(body: Body): ReturnType<typeof testModule> {
+function workModule(body: Body, alive: () => boolean): ReturnType<typeof testModule> {
   const capabilities = Object.entries(body.offers).map(([id, price]) => ({
     id,
     price,
@@ -176,6 +190,7 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
   const work = async (intent: Intent, api: CapabilityApi): Promise<JsonValue> => {
     const { capability, raw, payload } = intent;
+    if (!alive()) return new Promise(() => {});
     body.onRun({ capability, raw, payload: { ...payload } });
     const own = await body.work?.(intent, api);
     if (own !== undefined) return own;
@@ -192,7 +207,7 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   });
 }
 
-function pause(clock: VirtualClock, ms: number, { signal, progress }: CapabilityApi): Promise<void> {
+function pause(clock: Clock, ms: number, { signal, progress }: CapabilityApi): Promise<void> {
   progress({ stage: 'waiting' });
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, resolve);

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../../lib/clock.ts';
 import type { FaultPoints } from '../../lib/fault-points.ts';
 import type { Network } from '../../network/types.ts';
+import type { State } from '../machine/state.ts';
 import { trySend } from '../try-send.ts';
 import type { Outcomes } from './outcomes.ts';
 import { parting } from './parting.ts';
@@ -50,14 +51,16 @@ export class Deliveries {
     const debtor = this.#debtors.get(to) ?? this.#addDebtor(to);
     const offer = async (): Promise<boolean> => {
       const message = outcomes.messageFor(to, state());
-      return message === undefined || trySend(this.#components, to, message);
+      const sent = message === undefined || (await trySend(this.#components, to, message));
+      if (sent && owes(to, state())) raise({ type: 'offered' });
+      return sent;
     };
     debtor.owed.set(id, offer);
     // Many found at a start are offered in rounds.
     if (recovered) this.#roundIn(0, debtor);
     else {
       void offer().then(() => faults.hit('result.sent'));
-      if (debtor.owed.size === 1) this.#roundIn(FIRST_PAUSE_MS, debtor);
+      if (debtor.owed.size === 1) this.#roundLater(debtor);
     }
     const stopParting = parting({ peers, clock }, [to], this.#graceMs, (from) =>
       raise({ type: 'parted', from }),
@@ -103,8 +106,16 @@ export class Deliveries {
       debtor.owed.set(id, offer);
       if (!(await offer())) break;
     }
-    if (debtor.owed.size === 0) return;
+    if (debtor.owed.size > 0) this.#roundLater(debtor);
+  }
+
+  #roundLater(debtor: Debtor): void {
     this.#roundIn(debtor.pauseMs, debtor);
     debtor.pauseMs = Math.min(2 * debtor.pauseMs, LONGEST_PAUSE_MS);
   }
+}
+
+/** Whether this node has still to pay for what it is sent for the first time. */
+function owes(to: string, { submitter, life: { work } }: State): boolean {
+  return to === submitter && work?.kind === 'delivering' && work.outcome.charge !== null && !work.offered;
 }

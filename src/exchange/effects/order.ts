@@ -7,7 +7,7 @@ import { proofsOf } from './proofs.ts';
 
 type Components = Pick<
   ExchangeComponents,
-  'network' | 'clock' | 'signer' | 'crypto' | 'db' | 'capsules' | 'health' | 'faults'
+  'network' | 'clock' | 'signer' | 'crypto' | 'db' | 'capsules' | 'health' | 'faults' | 'log'
 >;
 
 /** Sends the capsule with its lease, and says when that could not be, or was not answered in time. */
@@ -15,7 +15,7 @@ export function orderPerformer(
   components: Components,
   { acceptTimeoutMs }: Pick<ExchangeInit, 'acceptTimeoutMs'>,
 ): Performer<'order'> {
-  const { network, clock, signer, crypto, health, faults } = components;
+  const { network, clock, signer, crypto, health, faults, log } = components;
   return ({ to, lease }, { capsule, state, raise }) => {
     const { epoch } = lease;
     const signed = needsSignedLease(capsule);
@@ -43,7 +43,7 @@ export function orderPerformer(
         const message = 'The capsule with its proofs is larger than a message may be.';
         raise({ type: 'declined', from: to, epoch, error: { code, message }, retryAfterMs: 0 });
       },
-    );
+    ).catch((error: unknown) => log.error({ capsuleId: capsule.id, err: error }, 'An order is not followed'));
     return () => {
       over = true;
       cancelTimer();

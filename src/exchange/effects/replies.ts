@@ -39,6 +39,7 @@ export class Replies {
     const { to } = reply;
     switch (reply.kind) {
       case 'accept_order':
+        faults.hit('order.stored');
         // The result says it as well, and is on its way.
         if (state.life.work?.kind !== 'running') return;
         this.#say(to, { type: 'capsule_accept', capsuleId, of: 'order', epoch: reply.epoch });

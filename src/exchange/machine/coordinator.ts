@@ -95,8 +95,7 @@ function wait(
 ): void {
   const { care, capsule, now } = draft;
   if (care === null) return;
-  // A capsule that says when it expires is sought a provider for until then.
-  const limit = capsule.executionPolicy?.expiresAt === undefined ? now + searchMs : draft.state.expiresAt;
+  const limit = care.patient ? draft.state.expiresAt : now + searchMs;
   const until = Math.min(care.searchUntil ?? limit, draft.state.expiresAt);
   if (until <= now) return giveUp(draft, error);
   const open = capsule.privacyRule === 'public' && care.only === null;
@@ -224,6 +223,7 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
 /** Its executor has no memory of it: it never came, or it is gone. */
 export function onUnknown(draft: Draft, { from, epoch }: Of<'unknown'>): void {
   const { care } = draft;
+  if (care?.phase.kind === 'elsewhere') return onHandedBack(draft, { type: 'handed_back', from, begun: true });
   const grant = current(draft, from, epoch);
   if (care === null || grant === undefined) return;
   const { phase } = care;
@@ -371,10 +371,14 @@ export function onHandedBack(draft: Draft, { from, begun }: Of<'handed_back'>): 
 /** Nobody will do it any more. A coordinator that is not the submitter tells that one, who may go on. */
 export function giveUp(draft: Draft, error: ErrorBody): void {
   const { care, state, setting } = draft;
-  const begun = care !== null && care.grants.some((grant) => !grant.void);
   draft.end('failed', { error });
   if (state.submitter !== setting.self && care !== null)
-    draft.reply({ kind: 'hand_back', to: state.submitter, begun });
+    draft.reply({ kind: 'hand_back', to: state.submitter, begun: mayHaveBegun(care) });
+}
+
+/** Whether anybody may have begun it, so that work which may not run twice ends here. */
+export function mayHaveBegun({ grants, tries, unknownRun }: Care): boolean {
+  return unknownRun || grants.some((grant) => !grant.void) || tries.some(({ error }) => !neverBegan(error));
 }
 
 function learn(draft: Draft, { lease }: Grant, taken: boolean): void {

@@ -47,7 +47,7 @@ export type Write =
   | { kind: 'reverse' }
   | { kind: 'dispute' }
   /** A next step begins its life here. */
-  | { kind: 'spawn'; capsule: Capsule; coordinator: string }
+  | { kind: 'spawn'; capsule: Capsule; coordinator: string; patient: boolean }
   /** What proves an executor's child, and that no other was taken for its step. */
   | { kind: 'proofs'; root: string; capsule: Capsule; proofs: Proof[] };
 

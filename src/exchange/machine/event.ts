@@ -48,6 +48,8 @@ export type Event =
       coordinator: string;
       submitter: string;
       share: Share;
+      /** As in `Care`. */
+      patient: boolean;
     }
   /** The scheduler's answer: best first. `local` is why this node itself does not take it, though it is ranked. */
   | {
@@ -107,6 +109,8 @@ export type Event =
   | { type: 'stopped'; from: string; epoch: number; error: ErrorBody }
   /** The connection to whoever waits for the result was lost for longer than the grace. */
   | { type: 'parted'; from: string }
+  /** The connection to its payer took the result of paid work. */
+  | { type: 'offered' }
   /** Nobody has waited for this stranger's free run for long. */
   | { type: 'abandoned' }
   | { type: 'acknowledged'; from: string; receiptHash: string | null; settlement: Settlement | null }

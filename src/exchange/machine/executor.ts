@@ -50,11 +50,16 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   if (care?.phase.kind === 'here') return ranForItself(draft, work, event);
   const { receipt, lease, result, error } = event;
   const outcome = outcomeOf(event);
+  // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
+  if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
+  // Another result was accepted here in the meantime, and is what is kept.
+  if (care !== null && (draft.state.status === 'completed' || care.late !== null))
+    return draft.do({ kind: 'delivered', lease, outcome });
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
-  if (completed && care !== null && isSubmitter(draft) && !hasEnded(draft.state)) {
+  if (completed && care !== null && isSubmitter(draft)) {
     conclude(draft, { executor: draft.setting.self, receipt, lease, result, steps: event.steps });
   } else {
     if (completed) continueChain(draft, event.steps, draft.setting.self);
@@ -96,7 +101,7 @@ function deliver(
   const free = outcome.charge === null && draft.state.share === 'stranger';
   const until = draft.now + (free ? limits.deliverStrangerMs : limits.deliverMs);
   const lapsed = work.lapsed || draft.now > work.lease.expiresAt;
-  draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed });
+  draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed, offered: false });
 }
 
 function earn(draft: Draft, { receipt }: Of<'ran'>): void {
@@ -120,8 +125,15 @@ export function onStopped(draft: Draft, { from, epoch, error }: Of<'stopped'>): 
 export function onParted(draft: Draft, { from }: Of<'parted'>): void {
   const { work } = draft;
   if (work === null || work.kind === 'delivered' || work.lapsed) return;
+  if (work.kind === 'delivering' && work.offered) return;
   if (from === draft.state.submitter || from === nodeIdOf(work.lease.coordinator))
     draft.do({ ...work, lapsed: true });
+}
+
+/** Who hangs up, or waits for a restart, with the result in hand is not forgiven the debt. */
+export function onOffered(draft: Draft): void {
+  const { work } = draft;
+  if (work?.kind === 'delivering' && !work.offered) draft.do({ ...work, offered: true });
 }
 
 export function onAbandoned(draft: Draft): void {
@@ -184,7 +196,7 @@ function endOf({ lease }: Running, expiresAt: number): number {
 /** Again where the work may run twice and did not end this node before; else it ends as `interrupted`. */
 export function onRestarted(draft: Draft, { mayRepeat }: Of<'restarted'>): void {
   const { work } = draft;
-  if (work?.kind === 'delivering' && !work.lapsed) draft.do({ ...work, lapsed: true });
+  if (work?.kind === 'delivering' && !work.lapsed && !work.offered) draft.do({ ...work, lapsed: true });
   if (work?.kind !== 'running') return;
   const crashes = work.crashes + 1;
   const again = mayRepeat && work.mayRepeat && crashes <= MAX_CRASHES;

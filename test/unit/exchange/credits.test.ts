@@ -12,7 +12,7 @@ const pay = (amount: number, requirePrepay = false): { paymentRule: PaymentRule 
 
 async function pair(options: NodeOptions = {}) {
   const mesh = new Mesh();
-  const a = await mesh.add(alice);
+  const a = await mesh.add(alice, { exchange: { searchMs: 5_000 } });
   const b = await mesh.add(bob, { offers: { 'work.echo': 2, 'work.wait': 2, 'work.fail': 2 }, ...options });
   return { mesh, a, b };
 }

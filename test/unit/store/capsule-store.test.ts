@@ -197,16 +197,18 @@ describe('DatabaseCapsuleStore', () => {
     const tx = db.transaction();
     const unknown = expect.objectContaining({ code: 'not_found' });
     expect(() => store.put(tx, pendingRow(ID))).toThrow(unknown);
-    expect(() => store.putResult(tx, ID, failedResult)).toThrow(unknown);
     expect(() => store.putSettlement(tx, ID, settlement)).toThrow(unknown);
     expect(() => store.remove(tx, ID)).toThrow(unknown);
   });
 
-  it('keeps one result, and accepts the same again', async () => {
-    await add(ID, { status: 'failed' });
+  it('keeps the completed result, and accepts the same again', async () => {
+    await add(ID, { status: 'completed' });
+    const done = { ...receiptWith(capsuleId(6)), status: 'completed' as const };
+    // What failed before may be replaced.
     const length = await within((tx) => store.putResult(tx, ID, failedResult));
     expect(length).toBe(JSON.stringify(failedResult).length);
-    await within((tx) => store.putResult(tx, ID, { ...failedResult, settlement }));
+    await within((tx) => store.putResult(tx, ID, { ...failedResult, receipt: done }));
+    await within((tx) => store.putResult(tx, ID, { ...failedResult, receipt: done, settlement }));
     expect(store.result(ID)?.settlement).toEqual(settlement);
     const other = { ...failedResult, receipt: receiptWith(capsuleId(5)) };
     expect(() => store.putResult(db.transaction(), ID, other)).toThrow(
