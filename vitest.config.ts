@@ -19,6 +19,7 @@ export default defineConfig({
       quick('unit'),
       quick('property'),
       quick('conformance'),
+      quick('model'),
       nodes('mesh'),
       nodes('cli'),
       nodes('browser'),

@@ -12,6 +12,7 @@ const TASKS = {
   demo: ['scripts/demo.ts'],
   test: ['scripts/test.ts'],
   bench: ['test/bench/main.ts'],
+  model: ['test/model/main.ts'],
   conformance: ['scripts/conformance.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
   build: undefined,

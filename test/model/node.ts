@@ -45,10 +45,10 @@ export interface Task {
 /** Fields that no decision depends on; states that differ in them alone are one. */
 const IDLE = new Set(['history', 'updatedAt', 'receivedAt', 'message', 'detail', 'grantedAt', 'attempts']);
 
-export function keyOfMemory({ locals, fences, clock }: Memory): string {
+export function keyOfMemory({ locals, fences, clock }: Memory, paid: boolean): string {
   const sorted = [...locals].sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([sorted, [...fences].sort(), clock], (key, value) =>
-    IDLE.has(key) ? undefined : value,
+    IDLE.has(key) || (key === 'lapsed' && !paid) ? undefined : value,
   );
 }
 
@@ -82,7 +82,7 @@ export class Node {
   }
 
   remember(memory: Memory): number {
-    return this.#memories.id(keyOfMemory(memory), () => memory);
+    return this.#memories.id(keyOfMemory(memory, this.#scenario.capsule.paymentRule !== null), () => memory);
   }
 
   #advance(memory: Memory, tasks: readonly Task[], told: Message[], about: Message | undefined): Reaction[] {
@@ -119,7 +119,7 @@ export class Node {
     };
   }
 
-  /** Everything that a scheduler could say: nobody, anybody, anybody before another. */
+  /** Everything that a scheduler could say: nobody, anybody. */
   #choices(mirrored: boolean): Event[] {
     const { offers, hostile, capsule } = this.#scenario;
     const mirror = mirrored && !hostile ? offers.find(({ who }) => who === 2) : undefined;
@@ -133,11 +133,8 @@ export class Node {
           proven: true,
         }),
       );
-    const rankings = [
-      [],
-      ...all.map((one) => [one]),
-      ...all.flatMap((one) => all.filter((other) => other !== one).map((other) => [one, other])),
-    ];
+    // Who comes after another is offered alone as well.
+    const rankings = [[], ...all.map((one) => [one])];
     return rankings.map((ranking) => ({
       type: 'chosen',
       ranking,
