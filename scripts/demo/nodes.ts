@@ -41,6 +41,8 @@ export async function startNode(options: {
       ...process.env,
       CAPSULE_CAPABILITIES_ENABLED: JSON.stringify(capabilities),
       CAPSULE_CAPABILITIES_PRICES: JSON.stringify(prices),
+      // They know nothing of each other yet, and the chain costs more than a stranger may owe.
+      CAPSULE_CREDITS_STRANGER_LIMIT: '100',
     },
   });
   const exited = once(child, 'exit');

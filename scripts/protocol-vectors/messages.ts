@@ -31,7 +31,7 @@ const decline = {
 /** What is said of a capsule. The other messages are written by hand. */
 export function addMessages(vectors: Vectors): void {
   const put = (path: string, vector: object) => vectors.set(`messages/v1/vectors/${path}.json`, vector);
-  const accept = (path: string, message: { type: string }, about = '') =>
+  const accept = (path: string, message: { type: string; [field: string]: unknown }, about = '') =>
     put(`valid/${path}`, {
       description: about === '' ? `A ${message.type} on the exchange stream` : about,
       channel: 'exchange',
@@ -41,7 +41,7 @@ export function addMessages(vectors: Vectors): void {
     put(`invalid/${path}`, { description, code, channel, message });
 
   accept('02-capsule-data', data);
-  accept('03-capsule-accept', { type: 'capsule_accept', capsuleId, of: 'order', epoch: 1 } as const);
+  accept('03-capsule-accept', { type: 'capsule_accept', capsuleId, of: 'order', epoch: 1 });
   accept('04-capsule-decline', decline);
   accept('05-capsule-progress', progress);
   const settlement = signSettlement(alice.signer, nodeCrypto, {

@@ -26,9 +26,9 @@ export function capsuleToIntent(capsule: Capsule): CapsuleIntent {
   const untrusted = capsule.lineage?.paths ?? [];
   const { action: named, ...rest } = capsule.payload;
   const chosen = typeof named === 'string' && !untrusted.includes('action');
-  const inner = capsule.payload.payload;
-  const wrapped = isObject(inner);
-  const payload = wrapped ? inner : chosen ? rest : capsule.payload;
+  const inner = innerPayload(capsule.payload);
+  const wrapped = inner !== capsule.payload;
+  const payload = chosen && !wrapped ? rest : inner;
   return {
     capability: capsule.requestedCapability,
     action: chosen ? named : capsule.requestedCapability,
@@ -43,6 +43,11 @@ export function capsuleToIntent(capsule: Capsule): CapsuleIntent {
 /** What the receipt of this capsule's execution has as `inputHash`; 64-hex. */
 export function inputHashOf(crypto: Crypto, capsule: Capsule): string {
   return hashJson(crypto, capsuleToIntent(capsule).payload);
+}
+
+/** What a capability is handed of a capsule's payload, but for the `action`: `payload.payload` where that is an object. */
+export function innerPayload(payload: JsonObject): JsonObject {
+  return isObject(payload.payload) ? payload.payload : payload;
 }
 
 /** Paths within `payload.payload`; a result that is all of it makes each of its members untrusted. */

@@ -55,10 +55,10 @@ export function refuseProofs(crypto: Crypto, capsule: Capsule, options: ProofOpt
 function refuseStructure(proofs: readonly Proof[], schemaChecked: boolean): Refused | null {
   if (proofs.length === 0)
     return refuseLink('The capsule is not signed by its origin and comes without proofs.');
-  const problem = jsonProblem(proofs, PROOFS_JSON_DEPTH);
-  if (problem !== null) return refuseLink(describeProblem('The list of proofs', problem));
   if (proofs.length > LIMITS.chainDepth)
     return refuseLink('The capsule has more proofs than a chain has links.');
+  const problem = jsonProblem(proofs, PROOFS_JSON_DEPTH);
+  if (problem !== null) return refuseLink(describeProblem('The list of proofs', problem));
   if (schemaChecked || proofsCheck.accepts(proofs)) return null;
   return refuseLink(`The list of proofs is not valid: ${proofsCheck.explain(proofs)}.`);
 }

@@ -48,3 +48,8 @@ export function needsSignedLease(capsule: Capsule): boolean {
     (continuesAt(capsule) === 'executor' && (capsule.next ?? []).length > 0)
   );
 }
+
+/** Names one step of one parent of one workflow, of which a node takes one child. */
+export function placeInChain(root: string, { parentCapsule, lineage }: Capsule): string {
+  return `${root}:${parentCapsule ?? ''}:${lineage?.step ?? ''}`;
+}

@@ -1,11 +1,14 @@
+import process from 'node:process';
 import { loadConfig } from '../daemon/config.ts';
 import type { PartialConfig } from '../daemon/config-schema.ts';
 import { loadOrCreateIdentity } from '../daemon/identity-file.ts';
 import { createNode, type NodeInfo } from '../daemon/node.ts';
 import { packageVersion } from '../daemon/version.ts';
+import { systemClock } from '../lib/clock.ts';
 import type { MeshError } from '../lib/errors.ts';
 import { createLogger } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
+import { containFaults } from './contain-faults.ts';
 import { EXIT } from './failure.ts';
 import { facts } from './format.ts';
 import { keyOptions } from './keys.ts';
@@ -19,6 +22,7 @@ const SAME_PRESS_MS = 500;
 /** Runs a node until somebody asks it to stop, or its disk fails. */
 export async function runNode(cli: Cli, options: StartOptions, onReady: () => void): Promise<void> {
   const stopping = stopRequest(cli);
+  let stopContaining = () => {};
   try {
     const { config } = await loadConfig({
       flags: flagsOf(options),
@@ -30,6 +34,7 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     const log = createLogger({ level: config.log.level, pretty: cli.io.stderr.isTTY === true });
     const node = await createNode({ config, identity, log, onFatal: stopping.fail });
     await node.start();
+    stopContaining = containFaults(process, { log, clock: systemClock });
     onReady();
     const info = node.info();
     cli.answer(options, info, () => showInfo(info));
@@ -39,6 +44,7 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     // All of ours is closed; libp2p leaves timers behind that would hold the process for another second.
     cli.io.exitNow(EXIT.ok);
   } finally {
+    stopContaining();
     stopping.remove();
   }
 }

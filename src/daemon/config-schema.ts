@@ -16,6 +16,13 @@ const ms = (description: string, value: number, minimum = 1) =>
   });
 const count = (description: string, value: number, maximum: number, minimum = 1) =>
   Type.Integer({ description, default: value, minimum, maximum });
+const bytes = (description: string, mebibytes: number) =>
+  Type.Integer({
+    description: `${description} Bytes; the oldest that ended go first.`,
+    default: mebibytes * 1_048_576,
+    minimum: 1_048_576,
+    maximum: Number.MAX_SAFE_INTEGER,
+  });
 const texts = (description: string, value: readonly string[] = []) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
     description,
@@ -64,7 +71,20 @@ export const ConfigSchema = Type.Object(
       ]),
       bootstrap: texts('Multiaddrs of nodes to connect to at start and to keep connected to.'),
       mdns: Type.Boolean({ description: 'Find nodes on the local network.', default: true }),
-      maxConnections: count('Most connections held at once; more are refused.', 256, 10_000),
+      maxConnections: count(
+        'Most connections held at once. A quarter is kept for bootstrap, allowed and useful peers; strangers that are silent make room for others.',
+        256,
+        10_000,
+      ),
+      maxPerHost: count('Connections that one public IP address (IPv6: /64) may hold.', 32, 10_000),
+      maxPerNearHost: count(
+        'Connections that this machine, or one host of a private network, may hold.',
+        192,
+        10_000,
+      ),
+      origins: texts(
+        'Web origins, such as `https://mesh.example`, whose pages may open the peer WebSocket; no other page may.',
+      ),
       allow: texts('Peer ids that may connect; empty means everybody who is not denied.'),
       deny: texts('Peer ids that may not connect.'),
     }),
@@ -123,15 +143,23 @@ export const ConfigSchema = Type.Object(
       ),
     }),
     engine: section('How much runs at once, and for how long.', {
-      concurrency: count('Intents that run at once.', 8, 1024),
+      concurrency: count(
+        'Intents that run at once. A quarter is kept for the node itself; all strangers together may have half.',
+        8,
+        1024,
+      ),
       queue: count(
-        'Intents that may wait, half of them for one capability; beyond that the node says `busy`.',
-        256,
+        'Intents that may wait, half of them for one capability; beyond that the node says `busy`. An eighth is kept for the node itself; all strangers together may have a quarter.',
+        512,
         100_000,
         0,
       ),
       defaultTimeoutMs: ms('How long one run may take where its capsule does not say.', 120_000),
       maxTimeoutMs: ms('Longest that any run may take, whatever its capsule says.', 3_600_000),
+      strangerTimeoutMs: ms(
+        'Longest that a run for a stranger may take: on a mesh that anybody may join, for all whom `credits.known` does not name.',
+        60_000,
+      ),
       probeIntervalMs: ms('Between two looks at what a module offers now.', 15_000, 100),
     }),
     market: section('Advertising, and choosing among providers.', {
@@ -140,27 +168,52 @@ export const ConfigSchema = Type.Object(
       ttlMs: ms('How long a provider is believed without a new advertisement.', 300_000, 100),
     }),
     exchange: section('Coordinating capsules that run here or elsewhere.', {
-      leaseMs: ms('How long an executor holds a capsule without a heartbeat.', 30_000, 100),
-      heartbeatMs: ms('Between two heartbeats; must be shorter than the lease.', 10_000, 20),
+      heartbeatMs: ms('Between two heartbeats of an executor; two may be missed.', 10_000, 20),
       graceMs: ms('Wait after an executor fell silent or its connection dropped.', 2_000, 0),
       bidWindowMs: ms('Bids are collected for so long after the first.', 250, 1),
-      announceIntervalMs: ms('Between two announcements while nobody has bid.', 2_000, 10),
+      announceIntervalMs: ms(
+        'First pause between two announcements while nobody has bid; it doubles.',
+        2_000,
+        10,
+      ),
+      retryMs: ms('First pause before a node that failed is asked again; it doubles.', 1_000, 10),
       searchMs: ms(
         'How long a provider is sought where the capsule does not say when it expires.',
-        10_000,
+        120_000,
         10,
       ),
       acceptTimeoutMs: ms('How long an executor may take to accept or decline.', 5_000, 10),
       maxRetries: count('Further executions after a failed one, where the capsule does not say.', 2, 10, 0),
-      maxActive: count('Capsules coordinated at once; beyond that a submission is `busy`.', 4096, 1_000_000),
+      maxActive: count(
+        'Capsules in hand at once; a quarter of the places is kept for this node itself.',
+        4096,
+        1_000_000,
+      ),
     }),
     credits: section('The ledger.', {
       limit: Type.Number({
-        description: 'Credits that an identity may owe this node.',
+        description: 'Credits that an identity may owe this node where `network.allow` says who may join.',
         default: 1000,
         minimum: 0,
-        maximum: 1_000_000_000,
+        maximum: LIMITS.maxAmountCredits,
       }),
+      strangerLimit: Type.Number({
+        description:
+          'Credits that each stranger may owe this node on a mesh that anybody may join. Identities cost nothing, so whatever it is can be had many times.',
+        default: 1,
+        minimum: 0,
+        maximum: LIMITS.maxAmountCredits,
+      }),
+      known: Type.Record(
+        Type.String({ pattern: '^([0-9a-f]{64}|12D3KooW[1-9A-HJ-NP-Za-km-z]{44})$' }),
+        Type.Number({ minimum: 0, maximum: LIMITS.maxAmountCredits }),
+        {
+          description:
+            'Identities or node ids that are no strangers here, and the credits that each may owe, such as `{"12D3KooW…": 100}`.',
+          default: {},
+          ...closed,
+        },
+      ),
     }),
     models: section('Where models run.', {
       ollama: Type.String({
@@ -183,6 +236,10 @@ export const ConfigSchema = Type.Object(
         minimum: 1000,
         maximum: Number.MAX_SAFE_INTEGER,
       }),
+      strangerMaxAgeMs: ms('What strangers ordered is kept for so long after it ended.', 3_600_000, 1000),
+      ownMaxBytes: bytes("Most that capsules of this node's own identity take, with their results.", 16_384),
+      knownMaxBytes: bytes('The same for all identities together that the operator named.', 4_096),
+      strangerMaxBytes: bytes('The same for all others together.', 256),
     }),
   },
   { title: 'capsule.json', description: 'Configuration of a capsule-mesh node.', ...closed },

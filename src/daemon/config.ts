@@ -177,14 +177,8 @@ function assertConfig(value: unknown, source: string): asserts value is Config {
 
 /** What one key's schema cannot say because it takes two keys. */
 function checkTogether(config: Config): void {
-  const { exchange, engine, market, api } = config;
+  const { engine, market, api } = config;
   const rules = [
-    {
-      path: 'exchange.heartbeatMs',
-      found: exchange.heartbeatMs,
-      holds: exchange.heartbeatMs < exchange.leaseMs,
-      allowed: `less than exchange.leaseMs (${String(exchange.leaseMs)})`,
-    },
     {
       path: 'engine.defaultTimeoutMs',
       found: engine.defaultTimeoutMs,

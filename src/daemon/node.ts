@@ -6,7 +6,9 @@ import { isWholeMicro } from '../capsule/credits.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
+import { DEFAULT_EXCHANGE_INIT } from '../exchange/components.ts';
 import { Exchange } from '../exchange/exchange.ts';
+import type { Life } from '../exchange/machine/state.ts';
 import { DatabaseLedger } from '../ledger/ledger.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createSigner } from '../lib/crypto.ts';
@@ -15,6 +17,7 @@ import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
 import { Advertiser } from '../market/advertiser.ts';
+import { ChangeFeed } from '../market/change-feed.ts';
 import { PeerHealthTracker } from '../market/peer-health.ts';
 import { ProviderTable } from '../market/provider-table.ts';
 import { createScheduler } from '../market/scheduler.ts';
@@ -29,7 +32,8 @@ import type { Config } from './config-schema.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
 import { Pruning } from './pruning.ts';
-import { compareBooks } from './reconciliation.ts';
+import { reconcileWith } from './reconciliation.ts';
+import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
 
@@ -74,10 +78,17 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const version = packageVersion();
   const part = (name: string) => log.child({ part: name });
 
-  const db = await openDatabase({ directory, log: part('store'), ...(onFatal && { onFailure: onFatal }) });
+  const db = await openDatabase({
+    directory,
+    log: part('store'),
+    clock,
+    faults,
+    ...(onFatal && { onFailure: onFatal }),
+  });
   const token = await loadOrCreateToken(directory, crypto);
-  const capsules = new DatabaseCapsuleStore({ db, clock });
-  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: config.credits.limit });
+  const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock });
+  const { standing, creditLimit } = standingsOf(signer.identity, config);
+  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
   const folders = await findCapabilities(config.capabilities);
   const builtIn = new Set(folders.filter((each) => each.builtIn).map(({ name }) => name));
@@ -87,6 +98,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     {
       ...config.engine,
       maxWaiting: config.engine.queue,
+      standing,
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
@@ -94,18 +106,24 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     },
   );
 
-  const { allow, deny, bootstrap, listen, mdns, maxConnections } = config.network;
+  const { maxConnections, maxPerHost, maxPerNearHost, ...peers } = config.network;
   const network = createLibp2pNetwork(
     { log: part('network'), clock, crypto },
-    { seed: options.identity.seed, listen, bootstrap, mdns, allow, deny, limits: { maxConnections } },
+    { ...peers, seed: options.identity.seed, limits: { maxConnections, maxPerHost, maxPerNearHost } },
   );
   const { nodeId } = network;
-  const table = new ProviderTable({ clock }, { weights: config.market.weights, ttlMs: config.market.ttlMs });
-  const health = new PeerHealthTracker({ clock });
+  const changes = new ChangeFeed({ clock });
+  const connected = (peer: string) => network.isConnected(peer);
+  const table = new ProviderTable(
+    { clock, connected, changes },
+    { weights: config.market.weights, ttlMs: config.market.ttlMs },
+  );
+  const health = new PeerHealthTracker({ clock, changes });
   const local = (capabilityId: string) => engine.offer(capabilityId);
-  const scheduler = createScheduler({ table, local, health, nodeId });
+  const localNames = () => engine.offers().map(({ capability }) => capability.id);
+  const scheduler = createScheduler({ table, local, localNames, health, nodeId });
   const advertiser = new Advertiser(
-    { network, offers: engine, table, clock, random: Math.random, log: part('market') },
+    { network, offers: engine, table, health, clock, random: Math.random, log: part('market') },
     { intervalMs: config.market.advertiseIntervalMs },
   );
   const exchange = new Exchange(
@@ -119,14 +137,18 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       scheduler,
       health,
       market: advertiser,
+      changes,
+      standing,
       ledger,
       network,
       faults,
       log: part('exchange'),
     },
-    config.exchange,
+    { ...DEFAULT_EXCHANGE_INIT, ...config.exchange, maxRunMs: config.engine.maxTimeoutMs },
   );
-  const pruning = new Pruning({ capsules, clock, log: part('store') }, config.store);
+  const { ownMaxBytes: own, knownMaxBytes: known, strangerMaxBytes: stranger } = config.store;
+  const maxBytes = { own, known, stranger };
+  const pruning = new Pruning({ capsules, clock, log: part('store') }, { ...config.store, maxBytes });
 
   const startedAt = clock.now();
   const status = async (): Promise<NodeStatus> => ({
@@ -155,7 +177,13 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       engine,
       ledger,
       reconcile: (peer) =>
-        compareBooks({ ledger, exchange, peer, peerIdentity: identityOf(peer), identity: signer.identity }),
+        reconcileWith({
+          ledger,
+          peer,
+          peerIdentity: identityOf(peer),
+          identity: signer.identity,
+          theirs: exchange.ledgerEntriesOf(peer),
+        }),
       market: {
         providers: ({ capability, limit }) =>
           capability === undefined ? table.all(limit) : table.providersOf(capability, { limit }),
@@ -172,7 +200,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       hosts: config.api.hosts,
       token: config.api.requireToken ? token : null,
       identity: signer.identity,
-      creditLimit: config.credits.limit,
+      creditLimit: config.network.allow.length > 0 ? config.credits.limit : config.credits.strangerLimit,
       version,
     },
   );
@@ -188,6 +216,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   // Started in this order, stopped in reverse: no call comes in before all is there, the store closes last.
   const parts = [
     closing(db),
+    ledger,
     engine,
     network,
     exchange,

@@ -3,18 +3,23 @@ import type { Clock } from '../lib/clock.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { CapsuleStore, PruneOptions } from '../store/types.ts';
 
-const PRUNE_INTERVAL_MS = 3_600_000;
+/** What strangers ordered is kept for an hour only, and the clock for ages is kept with each turn. */
+const PRUNE_INTERVAL_MS = 600_000;
 
-/** Removes ended capsules beyond age and count, every hour; receipts and ledger stay. */
+type Prunes = Pick<CapsuleStore, 'prune'>;
+
+/** Removes ended capsules beyond age, number and bytes, every ten minutes; receipts and ledger stay. */
 export class Pruning implements Startable {
-  readonly #capsules: CapsuleStore;
+  readonly #capsules: Prunes;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #options: PruneOptions;
+  #started = false;
   #cancel: () => void = () => {};
+  #running: Promise<void> = Promise.resolve();
 
   constructor(
-    { capsules, clock, log }: { capsules: CapsuleStore; clock: Clock; log: Logger },
+    { capsules, clock, log }: { capsules: Prunes; clock: Clock; log: Logger },
     options: PruneOptions,
   ) {
     this.#capsules = capsules;
@@ -24,18 +29,31 @@ export class Pruning implements Startable {
   }
 
   async start(): Promise<void> {
-    this.#cancel = this.#clock.after(PRUNE_INTERVAL_MS, this.#prune);
+    this.#started = true;
+    this.#schedule();
   }
 
+  /** Resolves when no turn runs any more. */
   async stop(): Promise<void> {
+    this.#started = false;
     this.#cancel();
+    await this.#running;
   }
 
-  readonly #prune = (): void => {
-    this.#capsules
-      .prune(this.#options)
-      .then((removed) => removed > 0 && this.#log.info({ removed }, 'Pruned ended capsules'))
-      .catch((error: unknown) => this.#log.error({ error }, 'Pruning failed'))
-      .finally(() => void this.start());
-  };
+  #schedule(): void {
+    if (!this.#started) return;
+    this.#cancel = this.#clock.after(PRUNE_INTERVAL_MS, () => {
+      this.#running = this.#prune();
+    });
+  }
+
+  async #prune(): Promise<void> {
+    try {
+      const removed = await this.#capsules.prune(this.#options);
+      if (removed > 0) this.#log.info({ removed }, 'Pruned ended capsules');
+    } catch (error) {
+      this.#log.error({ err: error }, 'Pruning failed');
+    }
+    this.#schedule();
+  }
 }

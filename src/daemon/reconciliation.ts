@@ -1,48 +1,63 @@
 import type { Reconciliation } from '../api/schemas/credits.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import { type Booking, reconcile } from '../ledger/reconcile.ts';
+import { type Booking, compareBooks, type OwnBook } from '../ledger/reconcile.ts';
 import type { Ledger, LedgerEntry } from '../ledger/types.ts';
 
 /** Entries read at a time from this node's book. */
-const PAGE_ENTRIES = 1_000;
+const PAGE_ENTRIES = 256;
+/** Differences in an answer: enough to see what kind they are. */
+const NAMED_DIFFERENCES = 1_000;
 
-/** Compares what this node and `peer` have booked between the two of them. Rejects with `unreachable` or `timeout`. */
-export async function compareBooks(options: {
-  ledger: Ledger;
-  exchange: Exchange;
+/** Compares what this node and a peer have booked between the two of them. Rejects as the peer's pages do. */
+export async function reconcileWith(options: {
+  ledger: Pick<Ledger, 'entriesWith' | 'entry' | 'history'>;
   peer: string;
   peerIdentity: string;
   identity: string;
+  /** Of the peer's book. */
+  theirs: AsyncIterable<readonly Booking[]>;
 }): Promise<Reconciliation> {
-  const { ledger, exchange, peer, peerIdentity, identity } = options;
-  const [mine, theirs] = await Promise.all([
-    sharedEntries(ledger, peerIdentity, identity),
-    exchange.ledgerEntriesOf(peer),
-  ]);
-  const differences = reconcile(mine, theirs).map((difference) => ({
-    reference: difference.reference,
-    kind: difference.kind,
-    here: 'mine' in difference ? shown(difference.mine) : null,
-    there: 'theirs' in difference ? shown(difference.theirs) : null,
-  }));
+  const { ledger, peer, peerIdentity, identity, theirs } = options;
+  const [newest] = (await ledger.history({ limit: 1 })).items;
+  const own = sharedBook(ledger, { peerIdentity, identity, until: newest?.sequence ?? 0 });
+  const { here, there, differences, more } = await compareBooks(own, theirs);
+  const named = differences.slice(0, NAMED_DIFFERENCES);
   return {
     nodeId: peer,
     agree: differences.length === 0,
-    entriesHere: mine.length,
-    entriesThere: theirs.length,
-    differences,
+    entriesHere: here,
+    entriesThere: there,
+    differences: named.map((difference) => ({
+      reference: difference.reference,
+      kind: difference.kind,
+      here: 'mine' in difference ? shown(difference.mine) : null,
+      there: 'theirs' in difference ? shown(difference.theirs) : null,
+    })),
+    moreDifferences: more + differences.length - named.length,
   };
 }
 
-async function sharedEntries(ledger: Ledger, account: string, identity: string): Promise<LedgerEntry[]> {
-  const entries: LedgerEntry[] = [];
-  for (let from = 0; ; ) {
-    const page = await ledger.entriesWith(account, from, PAGE_ENTRIES);
-    entries.push(...page.filter(({ debit, credit }) => debit === identity || credit === identity));
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE_ENTRIES) return entries;
-    from = last.sequence + 1;
-  }
+/** What is booked while the peer answers is left out: its page may have passed before it booked the same. */
+function sharedBook(
+  ledger: Pick<Ledger, 'entriesWith' | 'entry'>,
+  { peerIdentity, identity, until }: { peerIdentity: string; identity: string; until: number },
+): OwnBook {
+  const isShared = ({ debit, credit }: LedgerEntry): boolean =>
+    (debit === identity && credit === peerIdentity) || (debit === peerIdentity && credit === identity);
+  return {
+    find: (reference) => {
+      const entry = ledger.entry(reference);
+      return entry !== undefined && isShared(entry) ? entry : undefined;
+    },
+    async *pages() {
+      for (let from = 1; from <= until; ) {
+        const page = await ledger.entriesWith(peerIdentity, from, PAGE_ENTRIES);
+        const last = page.at(-1);
+        if (last === undefined) return;
+        yield page.filter((entry) => entry.sequence <= until && isShared(entry));
+        from = last.sequence + 1;
+      }
+    },
+  };
 }
 
 function shown({ debit, credit, microAmount, receiptHash }: Booking) {

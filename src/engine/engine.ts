@@ -1,11 +1,13 @@
 import type { Logger } from 'pino';
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
-import { WorkQueue } from '../lib/queue.ts';
+import { type Standing, WorkQueue } from '../lib/queue.ts';
 import type { Database } from '../store/types.ts';
+import { Admission } from './admission.ts';
 import { AvailabilityMonitor } from './availability.ts';
 import { IntentHandler } from './handle-intent.ts';
 import { LatencyTracker } from './latency.ts';
@@ -15,10 +17,18 @@ import { PermissionBook } from './permissions.ts';
 import { ReceiptChain } from './receipt-chain.ts';
 import { ReceiptBook } from './receipt-log.ts';
 import { Registry } from './registry.ts';
-import { laneOf, Router } from './router.ts';
+import { Router } from './router.ts';
 import type { ModelsPort } from './scoped-models.ts';
 import { StorageLocks } from './storage-lock.ts';
-import type { Engine, HandleOptions, InstalledModule, IntentRequest, LocalOffer, Outcome } from './types.ts';
+import type {
+  Engine,
+  HandleOptions,
+  InstalledModule,
+  IntentRequest,
+  LocalOffer,
+  Outcome,
+  Ticket,
+} from './types.ts';
 
 export interface EngineComponents {
   db: Database;
@@ -49,6 +59,10 @@ export interface EngineInit {
   maxWaitingPerCapability?: number;
   defaultTimeoutMs?: number;
   maxTimeoutMs?: number;
+  /** What a stranger's intent may have at most. */
+  strangerTimeoutMs?: number;
+  /** Whose work it is, by identity; all but the node's own are `known` unless told. */
+  standing?: (identity: string) => Standing;
   probeIntervalMs?: number;
   probeTimeoutMs?: number;
   /** How long `stop` lets running intents finish before it interrupts them. */
@@ -60,6 +74,7 @@ export const DEFAULT_ENGINE_INIT = {
   maxWaiting: 1_024,
   defaultTimeoutMs: 120_000,
   maxTimeoutMs: 3_600_000,
+  strangerTimeoutMs: 60_000,
   probeIntervalMs: 10_000,
   probeTimeoutMs: 5_000,
   drainMs: 5_000,
@@ -73,11 +88,15 @@ export class MeshEngine implements Engine {
   readonly #drainMs: number;
   readonly #registry: Registry;
   readonly #queue: WorkQueue;
+  readonly #admission: Admission;
+  readonly #router: Router;
+  readonly #identity: string;
   readonly #latency: LatencyTracker;
   readonly #availability: AvailabilityMonitor;
   readonly #chain: ReceiptChain;
   readonly #handler: IntentHandler;
   readonly #offersListeners = new Set<() => void>();
+  readonly #roomListeners = new Set<() => void>();
   /** Intents on their way, by the promise of their outcome. */
   readonly #pending = new Set<Promise<Outcome>>();
   #started = false;
@@ -100,20 +119,28 @@ export class MeshEngine implements Engine {
     const queue = new WorkQueue({
       ...limits,
       maxWaitingPerLane: init.maxWaitingPerCapability ?? Math.ceil(limits.maxWaiting / 2),
+      onRoom: () => {
+        for (const listener of this.#roomListeners) listener();
+      },
     });
     const latency = new LatencyTracker({ db });
     const fetch = components.fetch ?? globalThis.fetch;
-    const identity = signer.identity;
+    const { identity } = signer;
+    const standing = init.standing ?? ((origin) => (origin === identity ? 'own' : 'known'));
+    const admission = new Admission({ queue, clock, standing });
     const locks = new StorageLocks();
     const scope = { clock, log, storage, locks, permissions, fetch, models, signer, identity };
     const router = new Router({ registry });
     const faults = components.faults ?? noFaultPoints;
     this.#handler = new IntentHandler(
-      { db, crypto, clock, log, faults, router, availability, queue, latency, chain, scope },
+      { db, crypto, clock, log, faults, router, availability, admission, latency, chain, scope },
       limits,
     );
     this.#registry = registry;
     this.#queue = queue;
+    this.#admission = admission;
+    this.#router = router;
+    this.#identity = identity;
     this.#latency = latency;
     this.#availability = availability;
     this.#chain = chain;
@@ -124,6 +151,7 @@ export class MeshEngine implements Engine {
   async start(): Promise<void> {
     if (this.#started) return;
     await this.#registry.load();
+    await this.#chain.open();
     await this.#installed();
     await this.#availability.start();
     this.#started = true;
@@ -135,10 +163,14 @@ export class MeshEngine implements Engine {
     await this.#availability.stop();
     await this.#drain();
     await this.#latency.save();
+    await this.#chain.saveCheckpoint();
   }
 
   async handleIntent(request: IntentRequest, options?: HandleOptions): Promise<Outcome> {
-    if (!this.#started) throw new MeshError('internal', 'The engine has not been started.');
+    if (!this.#started) {
+      options?.ticket?.release();
+      throw new MeshError('internal', 'The engine has not been started.');
+    }
     const outcome = this.#handler.handle(request, options);
     this.#pending.add(outcome);
     const forget = (): void => void this.#pending.delete(outcome);
@@ -146,11 +178,11 @@ export class MeshEngine implements Engine {
     return outcome;
   }
 
-  offer(capabilityId: string): LocalOffer | undefined {
-    const module = this.#registry.moduleOf(capabilityId);
-    const capability = module?.capabilities.get(capabilityId);
+  offer(capabilityId: string, action = capabilityId): LocalOffer | undefined {
+    const route = this.#router.find(capabilityId, action);
     const offered = this.#availability.offered(capabilityId);
-    if (module === undefined || capability === undefined || offered === undefined) return undefined;
+    if (route === undefined || offered === undefined) return undefined;
+    const { module, requested: capability, target } = route;
     const average =
       this.#latency.average(capabilityId) ?? offered.estimatedLatency ?? capability.spec.estimatedLatency;
     const ahead = this.#queue.sizeOf(capabilityId) / capability.spec.maxConcurrent;
@@ -159,6 +191,7 @@ export class MeshEngine implements Engine {
       module: module.manifest.id,
       price: capability.spec.price,
       estimatedLatency: average + ahead * average,
+      idempotent: capability.spec.idempotent && target.spec.idempotent,
       ...(offered.detail !== undefined && { detail: offered.detail }),
     };
   }
@@ -180,9 +213,22 @@ export class MeshEngine implements Engine {
     return this.#queue.load;
   }
 
-  hasRoom(capabilityId: string): boolean {
+  admit(capabilityId: string, origin: string): Ticket | ErrorBody {
+    if (this.#stopping) return { code: 'busy', message: 'This node is stopping.' };
     const capability = this.#registry.moduleOf(capabilityId)?.capabilities.get(capabilityId);
-    return capability !== undefined && this.#queue.hasRoom(laneOf(capability));
+    if (capability !== undefined && this.#availability.offered(capabilityId) !== undefined)
+      return this.#admission.admit(capability, origin);
+    return { code: 'capability_unavailable', message: `This node does not offer ${capabilityId} now.` };
+  }
+
+  hasRoom(capabilityId: string, origin = this.#identity): boolean {
+    const capability = this.#registry.moduleOf(capabilityId)?.capabilities.get(capabilityId);
+    return capability !== undefined && !this.#stopping && this.#admission.hasRoom(capability, origin);
+  }
+
+  onRoom(listener: () => void): () => void {
+    this.#roomListeners.add(listener);
+    return () => void this.#roomListeners.delete(listener);
   }
 
   onOffersChanged(listener: () => void): () => void {

@@ -2,13 +2,14 @@ import type { Logger } from 'pino';
 import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
 import { RECEIPT_VERSION } from '../../protocols/receipt/v1/schema.ts';
+import { toMicro } from '../capsule/credits.ts';
 import { abortError, follow, raceAbort, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { FaultPoints } from '../lib/fault-points.ts';
-import type { WorkQueue } from '../lib/queue.ts';
 import type { Database } from '../store/types.ts';
+import { type Admission, Place } from './admission.ts';
 import type { AvailabilityMonitor } from './availability.ts';
 import type { CapabilityModule, Intent } from './capability.ts';
 import { describeFailure } from './failure.ts';
@@ -29,7 +30,7 @@ export interface IntentHandlerComponents {
   faults: FaultPoints;
   router: Router;
   availability: AvailabilityMonitor;
-  queue: WorkQueue;
+  admission: Admission;
   latency: LatencyTracker;
   chain: ReceiptChain;
   scope: ScopeComponents;
@@ -39,6 +40,8 @@ export interface IntentHandlerInit {
   /** Milliseconds that code may run where its caller says nothing, and at most. */
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
+  /** What a stranger's code may have at most. */
+  strangerTimeoutMs: number;
 }
 
 /** One intent on its way; what is known of it when it fails goes into the receipt. */
@@ -47,6 +50,10 @@ interface Run {
   readonly options: HandleOptions;
   readonly origin: string;
   readonly controller: AbortController;
+  /** A handed over one, or one taken when the route is known. */
+  place: Place | undefined;
+  /** Set when the code begins; the place is its own until it has really ended. */
+  running: Promise<JsonValue> | undefined;
   startedAt: number | undefined;
   route: Route | undefined;
   scope: IntentScope | undefined;
@@ -68,6 +75,14 @@ export class IntentHandler {
   }
 
   async handle(request: IntentRequest, options: HandleOptions = {}): Promise<Outcome> {
+    const place = options.ticket instanceof Place ? options.ticket : undefined;
+    try {
+      // What no receipt can charge is the caller's mistake, and must not come up when the work is done.
+      toMicro(options.price ?? 0);
+    } catch (error) {
+      place?.release();
+      throw error;
+    }
     const read = readIntent(request, this.#components.crypto);
     const controller = new AbortController();
     const { origin } = request;
@@ -76,6 +91,8 @@ export class IntentHandler {
       options,
       origin,
       controller,
+      place,
+      running: undefined,
       startedAt: undefined,
       route: undefined,
       scope: undefined,
@@ -90,6 +107,7 @@ export class IntentHandler {
       return await this.#conclude(run, end);
     } finally {
       release();
+      if (run.running === undefined) run.place?.release();
       this.#running.delete(run);
       // Stops what the code left behind, such as a request that nobody waits for.
       controller.abort(this.#ended);
@@ -108,7 +126,7 @@ export class IntentHandler {
 
   /** Validate, resolve, integrity, scoped API, run: each step refuses by throwing. */
   async #attempt(run: Run): Promise<SoundResult> {
-    const { router, availability, queue, scope, crypto, faults } = this.#components;
+    const { router, availability, scope, crypto, faults } = this.#components;
     const { signal } = run.controller;
     const { intent } = run.read;
     if (intent instanceof MeshError) throw intent;
@@ -123,28 +141,45 @@ export class IntentHandler {
     const { onProgress } = run.options;
     run.scope = new IntentScope(scope, { ...route, signal, origin: run.origin, raw: intent.raw, onProgress });
     faults.hit('intent.accepted');
-    const value = await queue.run(route.lane, () => this.#execute(run, route, code, intent), { signal });
+    const place = this.#placeFor(run, route);
+    const onYield = (): void =>
+      run.controller.abort(new MeshError('busy', 'This node needed the place for its own work.'));
+    const { idempotent } = route.target.spec;
+    await place.work.start({ lane: route.lane, signal, ...(idempotent && { onYield }) });
+    const value = await this.#execute(run, route, code, intent);
     faults.hit('intent.executed');
     return checkResult(value, route.target, crypto);
+  }
+
+  #placeFor(run: Run, route: Route): Place {
+    run.place ??= placeOrThrow(this.#components.admission.admit(route.target, run.origin));
+    return run.place;
   }
 
   /** Runs the code until it ends, or its time is over, or somebody cancels; it may go on unheard after that. */
   async #execute(run: Run, route: Route, code: CapabilityModule, intent: Intent): Promise<JsonValue> {
     const { clock } = this.#components;
-    const { controller, options, scope } = run;
-    const { defaultTimeoutMs, maxTimeoutMs } = this.#init;
+    const { controller, options, scope, place } = run;
+    const { defaultTimeoutMs, maxTimeoutMs, strangerTimeoutMs } = this.#init;
     throwIfAborted(controller.signal);
-    if (scope === undefined) throw new TypeError('An intent runs within its scope.');
-    const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs);
+    if (scope === undefined || place === undefined) throw new TypeError('An intent runs within its scope.');
+    const longest = place.standing === 'stranger' ? Math.min(maxTimeoutMs, strangerTimeoutMs) : maxTimeoutMs;
+    const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, longest);
     let tookTooLong = false;
     const stopTimer = clock.after(timeoutMs, () => {
       tookTooLong = true;
       controller.abort(new MeshError('timeout', `The work was not done within ${timeoutMs} ms.`));
     });
     const began = clock.monotonic();
-    run.startedAt = clock.now();
+    run.startedAt = place.now();
     try {
       const running = (async () => code.run(intent, scope.api))();
+      run.running = running;
+      // Code that does not heed the signal keeps its slot, or it would run beside as many others again.
+      running.then(
+        () => place.release(),
+        () => place.release(),
+      );
       const value = await raceAbort(running, controller.signal);
       this.#measure(route, began);
       return value;
@@ -169,17 +204,18 @@ export class IntentHandler {
     try {
       const tx = db.transaction();
       const storage = 'result' in end ? (scope?.applyWrites(tx) ?? null) : null;
-      const receipt = chain.append(tx, this.#facts(run, end), storage);
+      const { sequence, entry } = chain.append(tx, this.#facts(run, end), storage);
       const outcome: Outcome =
         'result' in end
-          ? { status: 'completed', result: end.result.value, receipt }
-          : { status: 'failed', error: end.error, receipt };
+          ? { status: 'completed', result: end.result.value, receipt: entry.receipt, sequence }
+          : { status: 'failed', error: end.error, receipt: entry.receipt, sequence };
       options.commit?.(outcome, tx);
       faults.hit('intent.concluded');
       const durable = tx.commit();
       // Committed writes are visible at once: the next intent may have the storage while these are synced.
       scope?.close();
       await durable;
+      chain.confirm(sequence, entry);
       faults.hit('intent.durable');
       return outcome;
     } finally {
@@ -189,8 +225,8 @@ export class IntentHandler {
 
   #facts(run: Run, end: End): ReceiptFacts {
     const { clock, scope } = this.#components;
-    const { read, options, route } = run;
-    const finishedAt = clock.now();
+    const { read, options, route, place } = run;
+    const finishedAt = place?.now() ?? clock.now();
     return {
       version: RECEIPT_VERSION,
       capsuleId: options.capsuleId ?? null,
@@ -208,8 +244,7 @@ export class IntentHandler {
       execution: run.scope?.execution ?? null,
       permissionsDeclared: route?.module.manifest.permissions ?? [],
       permissionsUsed: run.scope?.permissions.recorded() ?? [],
-      // The wall clock may have been set back in between.
-      startedAt: Math.min(run.startedAt ?? finishedAt, finishedAt),
+      startedAt: run.startedAt ?? finishedAt,
       finishedAt,
     };
   }
@@ -225,6 +260,11 @@ export class IntentHandler {
     else this.#components.log.debug(fields, 'An intent failed');
     return error;
   }
+}
+
+function placeOrThrow(admitted: Place | ErrorBody): Place {
+  if (admitted instanceof Place) return admitted;
+  throw new MeshError(admitted.code, admitted.message);
 }
 
 /** A mismatch of the code hash puts a module in safe mode: nothing of it runs. */

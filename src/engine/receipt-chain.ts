@@ -3,8 +3,10 @@ import { signReceipt } from '../capsule/receipt.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { keyspace } from '../store/keyspaces.ts';
+import { NumberedRows, sequenceKey } from '../store/numbered-rows.ts';
 import type { Database, Page, Reader, ScanRange, Transaction } from '../store/types.ts';
 import { emptyStorageDigest } from './module-storage.ts';
+import { ReceiptIndex } from './receipt-index.ts';
 import {
   capabilitiesDigest,
   type InstalledCode,
@@ -20,7 +22,7 @@ export interface ReceiptEntry {
   state: NodeState;
 }
 
-/** The newest receipt of the chain; before the first one `sequence` is 0. */
+/** Where the chain is; before the first receipt `sequence` is 0. */
 export interface ChainHead {
   sequence: number;
   receiptHash: string;
@@ -30,13 +32,10 @@ export interface ChainHead {
 
 /** By sequence, 16 digits. */
 const entries = keyspace<ReceiptEntry>('receipts');
-const sequenceByHash = keyspace<number>('receiptsByHash');
-/** The newest of a capsule's receipts. */
-const sequenceByCapsule = keyspace<number>('receiptsByCapsule');
 const heads = keyspace<ChainHead>('state');
+const HEAD_KEY = 'receipt-chain';
 /** What was installed, by its digest: the readable side of `NodeState.capabilities`. */
 const installations = keyspace<readonly InstalledCode[]>('stateDigests');
-const HEAD_KEY = 'receipt-chain';
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 500;
@@ -48,18 +47,48 @@ export interface ReceiptChainComponents {
 }
 
 /**
- * This node's own chain of receipts. Everything about it, heads included, is read and written through the
- * transaction of the intent, so a batch that is given up leaves no trace.
+ * This node's own chain of receipts. A receipt is one row: what is appended follows the newest row that the intent's
+ * transaction sees, so a batch that is given up leaves no trace, and of two at once the second is refused. Now and then
+ * a second row says how far the chain was (`checkpoint`), by which a cut end is found, or finds receipts by hash.
  */
 export class ReceiptChain {
   readonly #components: ReceiptChainComponents;
+  readonly #rows = new NumberedRows(entries);
+  readonly #index: ReceiptIndex;
   /** Digest of what is installed now; `install` sets it. */
   #capabilities = '';
+  #known: ChainHead;
   readonly genesis: NodeState;
 
   constructor(components: ReceiptChainComponents) {
     this.#components = components;
+    this.#index = new ReceiptIndex(components.db);
     this.genesis = { capabilities: '', storage: emptyStorageDigest(), receipts: GENESIS_HASH };
+    this.#known = { sequence: 0, receiptHash: GENESIS_HASH, root: '', state: this.genesis };
+  }
+
+  /** Finds where the chain ends. Rejects with `storage_failed` where its newest receipt is none. */
+  async open(): Promise<void> {
+    const { db } = this.#components;
+    await this.#rows.open(db);
+    this.#known = this.#head(db);
+    const { sequence } = this.#known;
+    const from = ReceiptIndex.firstOfPage(sequence);
+    for await (const [each, { receipt }] of this.scan({ gte: sequenceKey(from) })) {
+      this.#index.note(each, receipt.receiptHash);
+    }
+    await this.saveCheckpoint();
+  }
+
+  /** Notes where the chain is, for `verify`. What contradicts the chain is left as it is, to be found. */
+  async saveCheckpoint(): Promise<void> {
+    const { db } = this.#components;
+    const known = this.#known;
+    const saved = this.checkpoint();
+    if (saved?.sequence === known.sequence || !this.#leadsTo(saved, known)) return;
+    const tx = db.transaction();
+    tx.put(heads, HEAD_KEY, known);
+    await tx.commit();
   }
 
   /** Says what code is installed from now on; the next receipt's `previousStateRoot` commits to it. */
@@ -72,55 +101,67 @@ export class ReceiptChain {
     await tx.commit();
   }
 
-  /** Signs the next receipt and stages it with the new head. `storage` is its new digest, null if untouched. */
-  append(tx: Transaction, facts: ReceiptFacts, storage: string | null): Receipt {
+  /** Signs the next receipt and stages it. `storage` is its new digest, null if untouched. */
+  append(
+    tx: Transaction,
+    facts: ReceiptFacts,
+    storage: string | null,
+  ): { sequence: number; entry: ReceiptEntry } {
     const { crypto, signer } = this.#components;
-    const head = this.head(tx);
+    const head = this.#head(tx);
     const state: NodeState = {
       capabilities: this.#capabilities,
       storage: storage ?? head.state.storage,
       receipts: receiptsDigest(crypto, head.state.receipts, facts),
     };
-    const root = stateRoot(crypto, signer.identity, state);
     const receipt = signReceipt(signer, crypto, {
       ...facts,
       previousStateRoot: this.#rootNow(head),
-      nextStateRoot: root,
+      nextStateRoot: stateRoot(crypto, signer.identity, state),
       previousReceiptHash: head.receiptHash,
     });
     const sequence = head.sequence + 1;
-    tx.put(entries, entryKey(sequence), { receipt, state });
-    tx.put(sequenceByHash, receipt.receiptHash, sequence);
-    if (receipt.capsuleId !== null) tx.put(sequenceByCapsule, receipt.capsuleId, sequence);
-    tx.put(heads, HEAD_KEY, { sequence, receiptHash: receipt.receiptHash, root, state });
-    return receipt;
+    const entry = { receipt, state };
+    tx.put(entries, sequenceKey(sequence), entry);
+    this.#index.note(head.sequence, head.receiptHash);
+    if (this.#index.stagePage(tx, head.sequence) && this.#leadsTo(this.checkpoint(), head)) {
+      tx.put(heads, HEAD_KEY, head);
+    }
+    return { sequence, entry };
   }
 
-  head(reader: Reader = this.#components.db): ChainHead {
-    return (
-      reader.get(heads, HEAD_KEY) ?? {
-        sequence: 0,
-        receiptHash: GENESIS_HASH,
-        root: '',
-        state: this.genesis,
-      }
-    );
+  /** Says that what `append` staged is durable. */
+  confirm(sequence: number, { receipt, state }: ReceiptEntry): void {
+    if (sequence > this.#known.sequence) this.#known = headOf(sequence, { receipt, state });
   }
 
-  get(receiptHash: string): Receipt | undefined {
-    return this.#entry(this.sequenceOf(receiptHash))?.receipt;
+  /** The newest receipt that this process knows to be there. */
+  get known(): ChainHead {
+    return this.#known;
   }
 
-  ofCapsule(capsuleId: string, reader: Reader = this.#components.db): Receipt | undefined {
-    return this.#entry(reader.get(sequenceByCapsule, capsuleId), reader)?.receipt;
+  /** Where the chain was at some time before. */
+  checkpoint(): ChainHead | undefined {
+    return this.#components.db.get(heads, HEAD_KEY);
   }
 
-  sequenceOf(receiptHash: string): number | undefined {
-    return this.#components.db.get(sequenceByHash, receiptHash);
+  at(sequence: number): Receipt | undefined {
+    return this.#entry(sequence)?.receipt;
   }
 
-  sequenceOfCapsule(capsuleId: string): number | undefined {
-    return this.#components.db.get(sequenceByCapsule, capsuleId);
+  async get(receiptHash: string): Promise<Receipt | undefined> {
+    const newest = this.#rows.newest(this.#components.db);
+    if (newest?.row.receipt.receiptHash === receiptHash) return newest.row.receipt;
+    for await (const sequence of this.#index.find(receiptHash)) {
+      const receipt = this.at(sequence);
+      if (receipt?.receiptHash === receiptHash) return receipt;
+    }
+    return undefined;
+  }
+
+  /** The hashes in a full page of the index, cut as that does. */
+  indexPage(last: number): string | undefined {
+    return this.#index.page(last);
   }
 
   installation(digest: string): readonly InstalledCode[] | undefined {
@@ -143,7 +184,7 @@ export class ReceiptChain {
     const more = items.length > limit;
     if (more) items.pop();
     const last = items.at(-1);
-    return { items, cursor: more && last !== undefined ? entryKey(last.sequence) : null };
+    return { items, cursor: more && last !== undefined ? sequenceKey(last.sequence) : null };
   }
 
   /** Entries in order as they are at this moment. */
@@ -158,13 +199,38 @@ export class ReceiptChain {
     return stateRoot(crypto, signer.identity, { ...head.state, capabilities: this.#capabilities });
   }
 
-  #entry(sequence: number | undefined, reader: Reader = this.#components.db): ReceiptEntry | undefined {
-    return sequence === undefined ? undefined : reader.get(entries, entryKey(sequence));
+  #head(reader: Reader): ChainHead {
+    const newest = this.#rows.newest(reader);
+    if (newest === undefined) {
+      return { sequence: 0, receiptHash: GENESIS_HASH, root: '', state: this.genesis };
+    }
+    if (isEntry(newest.row)) return headOf(newest.sequence, newest.row);
+    throw new MeshError('storage_failed', `Receipt ${newest.sequence}, the newest of this node, is damaged.`);
+  }
+
+  /** Whether the chain up to `head` still has what was noted of it; nothing noted is right only before the first. */
+  #leadsTo(saved: ChainHead | undefined, head: ChainHead): boolean {
+    if (saved === undefined || saved.sequence === 0) return saved !== undefined || head.sequence === 0;
+    return (
+      saved.sequence <= head.sequence &&
+      this.#entry(saved.sequence)?.receipt?.receiptHash === saved.receiptHash
+    );
+  }
+
+  #entry(sequence: number): ReceiptEntry | undefined {
+    return this.#components.db.get(entries, sequenceKey(sequence));
   }
 }
 
-function entryKey(sequence: number): string {
-  return String(sequence).padStart(16, '0');
+function headOf(sequence: number, { receipt, state }: ReceiptEntry): ChainHead {
+  return { sequence, receiptHash: receipt.receiptHash, root: receipt.nextStateRoot, state };
+}
+
+/** What lies in the database may have been changed by hand. */
+export function isEntry(value: Partial<ReceiptEntry> | null): boolean {
+  return (
+    typeof value?.receipt?.receiptHash === 'string' && typeof value.state === 'object' && value.state !== null
+  );
 }
 
 function checkCursor(cursor: string): string {

@@ -3,7 +3,8 @@ import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts
 import { verifyReceipt } from '../capsule/receipt.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import type { ModuleStorage } from './module-storage.ts';
-import type { ChainHead, ReceiptChain, ReceiptEntry } from './receipt-chain.ts';
+import { type ChainHead, isEntry, type ReceiptChain, type ReceiptEntry } from './receipt-chain.ts';
+import { PAGE_RECEIPTS, ReceiptIndex } from './receipt-index.ts';
 import { capabilitiesDigest, factsOf, type NodeState, receiptsDigest, stateRoot } from './state-root.ts';
 import type { ReceiptLog, ReceiptsVerification } from './types.ts';
 
@@ -24,8 +25,10 @@ interface Walk {
   sequence: number;
   receiptHash: string;
   state: NodeState;
-  /** Storage digests since the head that the walk began with. */
+  /** Storage digests since the receipt that was the newest when the walk began. */
   storages: Set<string>;
+  /** Hashes since the last full page of the index, as that has them. */
+  page: string[];
   problems: ReceiptsVerification['problems'];
   count: number;
 }
@@ -35,30 +38,33 @@ export class ReceiptBook implements ReceiptLog {
   readonly #components: ReceiptBookComponents;
   readonly list: ReceiptLog['list'];
   readonly get: ReceiptLog['get'];
-  readonly ofCapsule: ReceiptLog['ofCapsule'];
+  readonly at: ReceiptLog['at'];
 
   constructor(components: ReceiptBookComponents) {
     this.#components = components;
     const { chain } = components;
     this.list = (options) => chain.list(options);
     this.get = (hash) => chain.get(hash);
-    this.ofCapsule = (capsuleId, reader) => chain.ofCapsule(capsuleId, reader);
+    this.at = (sequence) => chain.at(sequence);
   }
 
   /**
    * Walks the whole chain and all storage, while the node goes on. An edit breaks a hash or a signature, a deletion a
-   * sequence, a reordering a link, a truncation the head, and a changed value of storage the state root. What it cannot
-   * see is a data directory put back as a whole to an earlier state; receipts held by other nodes show that.
+   * sequence, a reordering a link, a changed value of storage the state root, and a cut end what this process knows and
+   * what was noted at the last start, stop or page. What it cannot see is an end that was cut while the node lay crashed,
+   * or a data directory put back as a whole to an earlier state; receipts held by other nodes show that.
    */
   async verify(): Promise<ReceiptsVerification> {
     const { chain, storage } = this.#components;
-    const head = chain.head();
+    const { known } = chain;
+    const saved = chain.checkpoint();
     const audited = await storage.audit();
     const walk: Walk = {
       sequence: 0,
       receiptHash: GENESIS_HASH,
       state: chain.genesis,
-      storages: new Set([head.state.storage]),
+      storages: new Set(known.sequence === 0 ? [known.state.storage] : []),
+      page: [],
       problems: [],
       count: 0,
     };
@@ -69,14 +75,15 @@ export class ReceiptBook implements ReceiptLog {
         continue;
       }
       this.#step(walk, sequence, entry);
-      if (sequence === head.sequence) this.#checkHead(walk, head, entry.receipt);
-      if (sequence >= head.sequence) walk.storages.add(entry.state.storage);
+      for (const head of [known, saved]) {
+        if (head?.sequence === sequence) this.#checkHead(walk, head, entry.receipt);
+      }
+      if (sequence >= known.sequence) walk.storages.add(entry.state.storage);
     }
-    if (walk.sequence < head.sequence) {
-      tell(walk, head.sequence, head.receiptHash, missing(walk.sequence + 1, head.sequence));
-    } else if (walk.sequence > chain.head().sequence) {
-      tell(walk, walk.sequence, walk.receiptHash, 'the head of the chain does not reach this receipt');
-    }
+    const end = Math.max(known.sequence, saved?.sequence ?? 0);
+    if (walk.sequence < end) tell(walk, end, null, missing(walk.sequence + 1, end));
+    if (saved === undefined) tell(walk, walk.sequence, null, 'nothing is noted about how far the chain was');
+    walk.storages.add(walk.state.storage);
     for (const problem of audited.problems) tell(walk, walk.sequence, null, problem);
     if (!walk.storages.has(audited.digest)) {
       tell(
@@ -111,9 +118,9 @@ export class ReceiptBook implements ReceiptLog {
           'its next state root is not its state',
         !this.#isInstalled(state.capabilities) &&
           'the list of the code that was installed is missing or changed',
-        !this.#isIndexed(sequence, receipt) && 'it cannot be found by its hash or its capsule',
       );
     }
+    problems.push(this.#indexProblem(walk, sequence, receipt));
     for (const problem of problems) if (problem) tell(walk, sequence, receipt.receiptHash, problem);
     walk.sequence = sequence;
     walk.receiptHash = receipt.receiptHash;
@@ -126,7 +133,13 @@ export class ReceiptBook implements ReceiptLog {
       head.receiptHash === receipt.receiptHash &&
       head.root === receipt.nextStateRoot &&
       head.root === stateRoot(crypto, identity, head.state);
-    if (!same) tell(walk, head.sequence, head.receiptHash, 'the head of the chain is not its last receipt');
+    if (!same)
+      tell(
+        walk,
+        head.sequence,
+        head.receiptHash,
+        'it is not the receipt that was noted as the end of the chain',
+      );
   }
 
   #isInstalled(digest: string): boolean {
@@ -134,19 +147,18 @@ export class ReceiptBook implements ReceiptLog {
     return installed !== undefined && capabilitiesDigest(this.#components.crypto, installed) === digest;
   }
 
-  #isIndexed(sequence: number, receipt: Receipt): boolean {
-    const { chain } = this.#components;
-    if (chain.sequenceOf(receipt.receiptHash) !== sequence) return false;
-    // A capsule that ran again is found by its newest receipt.
-    return receipt.capsuleId === null || (chain.sequenceOfCapsule(receipt.capsuleId) ?? 0) >= sequence;
+  /** A page is written with the receipt after its last. */
+  #indexProblem(walk: Walk, sequence: number, receipt: Receipt): string | false {
+    const full = sequence % PAGE_RECEIPTS === 1 && sequence > 1;
+    const page = walk.page.join('');
+    if (sequence % PAGE_RECEIPTS === 1) walk.page = [];
+    walk.page.push(ReceiptIndex.cut(receipt.receiptHash));
+    return (
+      full &&
+      this.#components.chain.indexPage(sequence - 1) !== page &&
+      'those before it cannot be found by their hashes'
+    );
   }
-}
-
-/** What lies in the database is what is being doubted. */
-function isEntry(value: Partial<ReceiptEntry> | null): boolean {
-  return (
-    typeof value?.receipt?.receiptHash === 'string' && typeof value.state === 'object' && value.state !== null
-  );
 }
 
 function tell(walk: Walk, sequence: number, receiptHash: string | null, problem: string): void {

@@ -40,6 +40,14 @@ export class Router {
     return { module, requested, target, lane: laneOf(target) };
   }
 
+  /** What `resolve` finds; undefined where that would throw. */
+  find(capabilityId: string, action: string): Pick<Route, 'module' | 'requested' | 'target'> | undefined {
+    const module = this.#registry.moduleOf(capabilityId);
+    const requested = module?.capabilities.get(capabilityId);
+    const target = module && requested && this.#target(module, requested, action);
+    return target && { module, requested, target };
+  }
+
   /** Another capability only where it costs no more: asking for the cheap one must not run the dear one. */
   #target(module: EngineModule, requested: EngineCapability, action: string): EngineCapability | undefined {
     if (action === requested.spec.id || action === requested.spec.intent) return requested;

@@ -3,7 +3,8 @@ import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { CapabilityManifest, ManifestCapability } from '../../protocols/manifest/v1/schema.ts';
 import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
 import type { Startable } from '../lib/lifecycle.ts';
-import type { Page, Reader, Transaction } from '../store/types.ts';
+import type { Standing } from '../lib/queue.ts';
+import type { Page, Transaction } from '../store/types.ts';
 
 /** An intent as callers hand it in; the engine validates and freezes it. */
 export interface IntentRequest {
@@ -18,14 +19,24 @@ export interface IntentRequest {
   origin: string;
 }
 
+export type { Standing };
+
+/** A place in the engine's queue, counted from the moment of admission. Whoever has one passes it on or releases it. */
+export interface Ticket {
+  /** Again is fine. */
+  release(): void;
+}
+
 export interface HandleOptions {
+  /** From `admit`; the engine releases it. Without one a place is sought now, and not finding one ends as `busy`. */
+  ticket?: Ticket;
   capsuleId?: string;
   epoch?: number;
   /** Hash of the assignment that it runs under. */
   lease?: string | null;
-  /** Credits agreed for it; a receipt charges no more, and nothing for a failure. */
+  /** Credits agreed for it, at most six decimals; a receipt charges no more, and nothing for a failure. */
   price?: number | null;
-  /** Milliseconds from the moment the code starts; the node's own default and maximum apply on top. */
+  /** Milliseconds from the moment the code starts; the node's own default and maxima apply on top. */
   timeoutMs?: number;
   signal?: AbortSignal;
   onProgress?: (update: { delta?: string; stage?: string }) => void;
@@ -37,10 +48,10 @@ export interface HandleOptions {
   commit?: (outcome: Outcome, tx: Transaction) => void;
 }
 
-/** Every execution ends in a signed receipt. */
+/** Every execution ends in a signed receipt, which is the node's `sequence`th. */
 export type Outcome =
-  | { status: 'completed'; result: unknown; receipt: Receipt }
-  | { status: 'failed'; error: ErrorBody; receipt: Receipt };
+  | { status: 'completed'; result: unknown; receipt: Receipt; sequence: number }
+  | { status: 'failed'; error: ErrorBody; receipt: Receipt; sequence: number };
 
 /** What this node offers for a capability at this moment. */
 export interface LocalOffer {
@@ -50,6 +61,8 @@ export interface LocalOffer {
   price: number;
   /** Seconds: moving average of what it took here plus the present queue. */
   estimatedLatency: number;
+  /** Whether it may run twice: what was asked for, and what the action makes of it. */
+  idempotent: boolean;
   detail?: JsonObject;
 }
 
@@ -70,16 +83,26 @@ export interface ReceiptsVerification {
 }
 
 export interface Engine extends Startable {
-  /** The only way to run anything. Resolves when the receipt is durable; rejects only when storage fails. */
+  /** The only way to run anything. Resolves when the receipt is durable; rejects when storage fails, or for a `price` that is none. */
   handleIntent(request: IntentRequest, options?: HandleOptions): Promise<Outcome>;
-  /** Synchronous and cheap; undefined where the capability is not on offer now. */
-  offer(capabilityId: string): LocalOffer | undefined;
+  /**
+   * A place for one intent of this capability, on behalf of the identity `origin`: taken at once, so that orders on
+   * their way count. An `ErrorBody` (`busy`, `capability_unavailable`) where there is none.
+   */
+  admit(capabilityId: string, origin: string): Ticket | ErrorBody;
+  /**
+   * Synchronous and cheap; undefined where the capability is not on offer now. `action` is what the intent will
+   * name, where that is something else than the capability.
+   */
+  offer(capabilityId: string, action?: string): LocalOffer | undefined;
   offers(): LocalOffer[];
   modules(): InstalledModule[];
   /** Running and queued over capacity; 1 and above means full. */
   load(): number;
-  /** Room for one more intent of this capability. */
-  hasRoom(capabilityId: string): boolean;
+  /** Whether `admit` would give a place now; to the node itself where no origin is named. */
+  hasRoom(capabilityId: string, origin?: string): boolean;
+  /** Called when there is room again after somebody found none; once for all that became free together. Returns the removal. */
+  onRoom(listener: () => void): () => void;
   /** Called after anything in `offers()` but latency changed. Returns the removal. */
   onOffersChanged(listener: () => void): () => void;
   /** Accepts changed code of a module in safe mode. Throws `not_found`. */
@@ -91,9 +114,10 @@ export interface Engine extends Startable {
 /** This node's own hash-linked chain; sequence counts from 1. */
 export interface ReceiptLog {
   list(options: { limit?: number; cursor?: string }): Promise<Page<{ sequence: number; receipt: Receipt }>>;
-  get(receiptHash: string): Receipt | undefined;
-  /** For a capsule that this node executed. */
-  ofCapsule(capsuleId: string, reader?: Reader): Receipt | undefined;
+  /** One look-up; `Outcome` says the number. */
+  at(sequence: number): Receipt | undefined;
+  /** Goes through the index of all hashes, the newest first. */
+  get(receiptHash: string): Promise<Receipt | undefined>;
   /** Walks all of it: hashes, links, signatures, sequence, state roots; finds any edit, deletion, reordering. */
   verify(): Promise<ReceiptsVerification>;
 }

@@ -5,9 +5,12 @@ import type { Ledger } from '../ledger/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import type { FaultPoints } from '../lib/fault-points.ts';
+import type { ChangeFeed } from '../market/change-feed.ts';
 import type { PeerHealth, Scheduler } from '../market/types.ts';
 import type { Network } from '../network/types.ts';
 import type { CapsuleStore, Database } from '../store/types.ts';
+import type { Limits } from './machine/draft.ts';
+import type { Life, Share } from './machine/state.ts';
 
 /** What the exchange asks of the market beside choosing. */
 export interface Market {
@@ -17,52 +20,52 @@ export interface Market {
   handleAdvertisement(from: string, message: ExchangeMessageOf<'capability_advertisement'>): void;
 }
 
-/** Everything the parts of the exchange share. Each part's constructor picks what it uses. */
+export type Capsules = CapsuleStore<Life>;
+
+/** What the composition root hands to the exchange; each part's constructor names what it uses of it. */
 export interface ExchangeComponents {
   signer: Signer;
   crypto: Crypto;
   clock: Clock;
   db: Database;
-  capsules: CapsuleStore;
-  engine: Pick<Engine, 'handleIntent' | 'offer' | 'offers' | 'hasRoom' | 'load' | 'onOffersChanged'>;
+  capsules: Capsules;
+  engine: Pick<Engine, 'handleIntent' | 'admit' | 'offer' | 'offers' | 'load' | 'onOffersChanged' | 'onRoom'>;
   scheduler: Scheduler;
   health: PeerHealth;
   market: Market;
+  /** Tells that capsules that wait for a capability may find somebody now. */
+  changes: Pick<ChangeFeed, 'onChanged'>;
   ledger: Ledger;
   network: Network;
+  /** Whose share of this node an identity's work counts against. */
+  standing: (identity: string) => Share;
   faults: FaultPoints;
   log: Logger;
 }
 
 /** Durations in milliseconds (configuration section `exchange`). */
-export interface ExchangeInit {
-  /** How long a lease holds without a heartbeat. */
-  leaseMs: number;
-  heartbeatMs: number;
-  /** How long a lost connection or an overdue heartbeat is forgiven before the next provider is asked. */
-  graceMs: number;
-  /** How long an order may go unanswered. */
-  acceptTimeoutMs: number;
+export interface ExchangeInit extends Limits {
   /** How long bids are collected after the first. */
   bidWindowMs: number;
-  /** How long an announcement waits for a first bid before it is repeated. */
+  /** First pause before an announcement is repeated; it doubles. */
   announceIntervalMs: number;
-  /** How long a provider is sought for a capsule whose policy sets no `expiresAt`. */
-  searchMs: number;
-  /** Retries for a capsule whose policy says nothing. */
-  maxRetries: number;
-  /** Capsules coordinated at a time; more are refused as `busy`. */
+  /** Capsules in hand: coordinated, run, or owing a delivery. */
   maxActive: number;
 }
 
 export const DEFAULT_EXCHANGE_INIT: ExchangeInit = {
-  leaseMs: 30_000,
   heartbeatMs: 10_000,
   graceMs: 2_000,
+  maxRunMs: 3_600_000,
   acceptTimeoutMs: 5_000,
+  searchMs: 120_000,
+  hopelessMs: 2_000,
+  learnMs: 30_000,
+  retryMs: 1_000,
+  deliverMs: 7 * 86_400_000,
+  deliverStrangerMs: 3_600_000,
+  maxRetries: 2,
   bidWindowMs: 250,
   announceIntervalMs: 2_000,
-  searchMs: 10_000,
-  maxRetries: 2,
   maxActive: 4_096,
 };

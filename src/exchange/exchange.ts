@@ -1,137 +1,172 @@
-import type { ExchangeMessage, ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
+import type { ExchangeMessage } from '../../protocols/messages/v1/schema.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { Decision } from '../market/types.ts';
-import { Acceptance } from './acceptance.ts';
-import { Announcer } from './announcer.ts';
+import { Census } from './census.ts';
 import type { ExchangeComponents, ExchangeInit } from './components.ts';
-import { Coordinator } from './coordinator.ts';
-import { DecisionLog } from './decision-log.ts';
-import { Elsewhere } from './elsewhere.ts';
+import { Announcer } from './effects/announcer.ts';
+import { Batch } from './effects/batch.ts';
+import { Chooser } from './effects/choose.ts';
+import { Deliveries } from './effects/deliver.ts';
+import { askPerformer, cancelPerformer, timerPerformer, watchPerformer } from './effects/follow.ts';
+import { Line, waitPerformer } from './effects/line.ts';
+import { orderPerformer } from './effects/order.ts';
+import { Outcomes } from './effects/outcomes.ts';
+import { Peers } from './effects/peers.ts';
+import { Replies } from './effects/replies.ts';
+import { Reports } from './effects/reports.ts';
+import { Runs } from './effects/run.ts';
+import { Tickets } from './effects/tickets.ts';
 import { EventLog } from './event-log.ts';
-import { Executor } from './executor.ts';
-import { Orders } from './orders.ts';
-import { Outbox } from './outbox.ts';
+import { Admission } from './inbound/admission.ts';
+import { Announcements } from './inbound/announcements.ts';
+import { Answers } from './inbound/answers.ts';
+import { Cancels } from './inbound/cancels.ts';
+import { Orders } from './inbound/order.ts';
+import { Progress } from './inbound/progress.ts';
+import { Results } from './inbound/result.ts';
+import { Calls } from './inbound/submit.ts';
+import type { State } from './machine/state.ts';
 import { Reconciler, type SharedEntry } from './reconciler.ts';
-import { hasEnded } from './records.ts';
-import { Settlements } from './settlements.ts';
-import { Spawner } from './spawner.ts';
-import { Submission } from './submission.ts';
+import { Runtime } from './runtime.ts';
 import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions } from './types.ts';
-import { notFound, Views } from './views.ts';
 
 /** How long a stopping node lets its work finish; what is left is taken up at the next start. */
 const DRAIN_MS = 5_000;
 
 /**
- * The spine: submit, assign, execute, deliver, settle, spawn. This file joins its parts and hands each message to
- * the one it is for; read `submission`, `planner`,
- * `coordination`, `orders`, `executor`, `acceptance`, `settlements` in that order.
+ * The spine (node "One way for a capsule"). This file joins its parts and hands each message to the one it is for.
+ * Calls and messages come in by `inbound/`, become events of the pure `machine/`, which `runtime.ts` steps and stores;
+ * what the new state asks for is performed by `effects/`.
  */
 export class Exchange implements CapsuleService, Startable {
   readonly #components: ExchangeComponents;
-  readonly #nodeId: string;
   readonly #events: EventLog;
-  readonly #outbox: Outbox;
-  readonly #executor: Executor;
-  readonly #orders: Orders;
+  readonly #peers: Peers;
+  readonly #line: Line;
   readonly #announcer: Announcer;
-  readonly #coordinator: Coordinator;
-  readonly #acceptance: Acceptance;
-  readonly #settlements: Settlements;
-  readonly #elsewhere: Elsewhere;
-  readonly #submission: Submission;
+  readonly #reports: Reports;
+  readonly #runs: Runs;
+  readonly #runtime: Runtime;
+  readonly #census: Census;
+  readonly #calls: Calls;
+  readonly #orders: Orders;
+  readonly #results: Results;
+  readonly #answers: Answers;
+  readonly #progress: Progress;
+  readonly #announcements: Announcements;
   readonly #reconciler: Reconciler;
-  readonly #decisions: DecisionLog;
-  readonly #views: Views;
-  #started = false;
+  #ends: (() => void)[] = [];
 
   constructor(components: ExchangeComponents, init: ExchangeInit) {
     this.#components = components;
-    this.#nodeId = nodeIdOf(components.signer.identity);
-    this.#events = new EventLog(components);
-    this.#decisions = new DecisionLog(components);
-    this.#views = new Views(components);
+    const nodeId = nodeIdOf(components.signer.identity);
+    const events = new EventLog(components);
+    const peers = new Peers(components);
+    const tickets = new Tickets();
+    const census = new Census(init);
+    const outcomes = new Outcomes(components);
+    const replies = new Replies({ ...components, outcomes });
+    const line = new Line(components);
+    const announcer = new Announcer(components, init);
+    const reports = new Reports({ ...components, events, nodeId }, init);
+    const runs = new Runs({ ...components, peers, tickets, reports }, init);
+    const following = { ...components, peers };
+    const performers = {
+      order: orderPerformer(components, init),
+      watch: watchPerformer(following, init),
+      ask: askPerformer(following),
+      cancel: cancelPerformer(following),
+      timer: timerPerformer(following),
+      wait: waitPerformer({ line, announcer }),
+      deliver: new Deliveries({ ...following, outcomes }, init).deliver,
+      run: runs.run,
+      stop: runs.stop,
+    };
+    const chooser = new Chooser({ ...components, tickets });
+    const batch = new Batch(components);
+    const runtime = new Runtime({ ...components, events, chooser, batch, census, replies, performers }, init);
+    const cancels = new Cancels();
+    const admission = new Admission({ ...components, census, tickets });
+    this.#calls = new Calls({ ...components, runtime, census });
+    this.#orders = new Orders({ ...components, runtime, admission, replies, tickets, cancels });
+    this.#results = new Results({ ...components, runtime, replies });
+    this.#answers = new Answers({ ...components, runtime, results: this.#results, replies, cancels, peers });
+    this.#progress = new Progress({ ...components, answers: this.#answers, events });
+    this.#announcements = new Announcements(components);
     this.#reconciler = new Reconciler(components);
-    this.#announcer = new Announcer(components);
-    // What ends hands on its next steps, and those end in the same way: the circle is closed by these two.
-    const onSpawned = (ids: string[]): void => this.#coordinator.onSpawned(ids);
-    const onGivenUp = (nodeId: string, id: string): Promise<void> => this.#settlements.onGivenUp(nodeId, id);
-    this.#outbox = new Outbox(components, { onGivenUp });
-    const spawner = new Spawner(components);
-    const shared = { ...components, events: this.#events, outbox: this.#outbox, spawner, onSpawned };
-    this.#settlements = new Settlements(shared);
-    this.#executor = new Executor(shared, { ...init, onSpawned });
-    const chosen = { executor: this.#executor, announcer: this.#announcer, decisions: this.#decisions };
-    this.#coordinator = new Coordinator({ ...shared, ...chosen, nodeId: this.#nodeId }, init);
-    const joined = { ...shared, executor: this.#executor, coordinator: this.#coordinator };
-    this.#orders = new Orders(joined);
-    this.#acceptance = new Acceptance(joined);
-    this.#elsewhere = new Elsewhere({ ...joined, acceptance: this.#acceptance });
-    this.#submission = new Submission(joined);
-    components.network.onMessage(this.#dispatch);
+    this.#events = events;
+    this.#peers = peers;
+    this.#line = line;
+    this.#announcer = announcer;
+    this.#reports = reports;
+    this.#runs = runs;
+    this.#runtime = runtime;
+    this.#census = census;
   }
 
-  /** Takes up what an earlier life of this node left unfinished. */
+  /** Takes up what an earlier life of this node left unfinished, and only then anything new. */
   async start(): Promise<void> {
-    if (this.#started) return;
-    this.#started = true;
-    const { network, capsules, log } = this.#components;
-    network.on('peer:connect', this.#onConnect);
-    network.on('peer:disconnect', this.#coordinator.onDisconnect);
-    this.#announcer.start();
-    this.#elsewhere.start();
-    let resumed = 0;
-    for await (const record of capsules.unfinished()) {
-      if (record.coordinator === this.#nodeId && !record.held) this.#coordinator.resume(record);
-      else if (record.coordinator !== this.#nodeId && record.executor === this.#nodeId) {
-        this.#detach(this.#executor.recover(record), record.coordinator);
-      } else continue;
-      resumed += 1;
-    }
+    if (this.#ends.length > 0) return;
+    const { network, engine, changes, log } = this.#components;
+    this.#peers.start();
+    this.#line.start();
+    const resumed = await this.#runtime.start(this.#mayRepeat);
     if (resumed > 0) log.info({ resumed }, 'Took up unfinished capsules');
-    await this.#outbox.start();
+    this.#announcements.start();
+    this.#ends = [
+      changes.onChanged((capability) => this.#line.changed(capability)),
+      engine.onOffersChanged(() => this.#line.changed()),
+      engine.onRoom(() => this.#line.changed()),
+      network.onMessage(this.#onMessage),
+    ];
   }
 
   /** Takes nothing more on, lets what runs here finish for a while, and leaves the rest to the next start. */
   async stop(): Promise<void> {
-    if (!this.#started) return;
-    this.#started = false;
-    const { network } = this.#components;
-    network.off('peer:connect', this.#onConnect);
-    network.off('peer:disconnect', this.#coordinator.onDisconnect);
-    this.#announcer.stop();
-    this.#elsewhere.stop();
-    this.#coordinator.stop();
-    await this.#executor.stop(DRAIN_MS);
-    this.#outbox.stop();
+    if (this.#ends.length === 0) return;
+    for (const end of this.#ends.splice(0)) end();
+    this.#announcements.stop();
+    this.#line.stop();
+    await this.#runs.drain(DRAIN_MS);
+    this.#runtime.stop();
+    this.#census.clear();
+    this.#peers.stop();
   }
 
-  submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
-    return this.#submission.submit(capsule, options);
+  async submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
+    if (this.#ends.length === 0) throw new MeshError('interrupted', 'The node is not running.');
+    return this.#calls.submit(capsule, options);
+  }
+
+  cancel(id: string): Promise<void> {
+    return this.#calls.cancel(id);
   }
 
   async view(id: string): Promise<CapsuleView | undefined> {
-    return this.#views.capsule(id);
+    const state = this.#runtime.state(id);
+    const capsule = this.#runtime.capsule(id);
+    if (state === undefined || capsule === undefined) return undefined;
+    const stored = this.#components.capsules.result(id);
+    const { life: _, ...record } = state;
+    return {
+      id,
+      status: state.status,
+      executor: state.executor,
+      result: state.status === 'completed' ? (stored?.result ?? null) : null,
+      error: state.error,
+      receipt: stored?.receipt ?? null,
+      children: state.steps.flatMap(({ child }) => child ?? []),
+      record,
+      capsule,
+    };
   }
 
-  async cancel(id: string): Promise<void> {
-    const record = this.#components.capsules.record(id);
-    if (record === undefined) throw notFound(id);
-    if (hasEnded(record)) throw new MeshError('conflict', `The capsule has ended as ${record.status}.`);
-    if (this.#coordinator.cancel(record)) return;
-    if (record.replyTo !== this.#nodeId) {
-      throw new MeshError(
-        'permission_denied',
-        'Only the node where a capsule was submitted, or that spawned it, may cancel it.',
-      );
-    }
-    await this.#elsewhere.cancel(record);
-  }
-
+  /** Why it goes where it goes; of what has ended, why it went. */
   explain(id: string): Decision[] {
-    return this.#decisions.of(id);
+    const stored = this.#runtime.state(id)?.life.decisions ?? [];
+    return stored.length > 0 ? stored : (this.#runtime.decisions(id) ?? []);
   }
 
   follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void {
@@ -139,17 +174,17 @@ export class Exchange implements CapsuleService, Startable {
   }
 
   /** The other node's entries between the two, for `credits reconcile`. */
-  ledgerEntriesOf(nodeId: string): Promise<SharedEntry[]> {
+  ledgerEntriesOf(nodeId: string): AsyncIterable<SharedEntry[]> {
     return this.#reconciler.entriesOf(nodeId);
   }
 
-  readonly #onConnect = (nodeId: string): void => {
-    this.#coordinator.onConnect(nodeId);
-    this.#outbox.onConnect(nodeId);
-  };
+  /** Whether a run that was found interrupted may be done again: what is offered now decides. */
+  readonly #mayRepeat = ({ requestedCapability }: State): boolean =>
+    this.#components.engine.offer(requestedCapability)?.idempotent === true;
 
-  readonly #dispatch = (from: string, message: ExchangeMessage): void => {
-    this.#detach(this.#handle(from, message), from);
+  readonly #onMessage = async (from: string, message: ExchangeMessage): Promise<void> => {
+    this.#components.health.heardOf(from);
+    await this.#handle(from, message);
   };
 
   /** Every message the stream carries, and who it is for. */
@@ -158,22 +193,24 @@ export class Exchange implements CapsuleService, Startable {
       case 'capsule_data':
         return this.#orders.onOrder(from, message);
       case 'capsule_accept':
-        this.#coordinator.onAccept(from, message.capsuleId);
-        return this.#settlements.onAcknowledged(from, message.capsuleId);
+        return this.#answers.onAccept(from, message);
       case 'capsule_decline':
-        return this.#onDecline(from, message);
+        return this.#answers.onDecline(from, message);
       case 'capsule_progress':
-        return this.#onProgress(from, message);
+        return this.#progress.onProgress(from, message);
+      case 'capsule_progress_request':
+        return this.#reports.repeat(from, message);
       case 'capsule_result':
-        return this.#acceptance.onResult(from, message);
+        return this.#results.onResult(from, message);
       case 'capsule_settlement':
-        return this.#settlements.onSettlement(from, message);
+        return this.#results.onSettlement(from, message);
       case 'capsule_cancel':
-        return this.#onCancel(from, message.capsuleId);
+        return this.#answers.onCancel(from, message);
       case 'capsule_result_request':
-        return this.#orders.onResultRequest(from, message);
+        return this.#answers.onResultRequest(from, message);
       case 'capsule_request':
-        return this.#coordinator.onBid(from, message);
+        if (message.bid !== undefined) this.#announcer.onBid(from, message.capsuleIds, message.bid);
+        return;
       case 'capability_query':
         return this.#components.market.handleQuery(from, message);
       case 'capability_advertisement':
@@ -183,41 +220,5 @@ export class Exchange implements CapsuleService, Startable {
       case 'ledger_entries':
         return this.#reconciler.onEntries(from, message);
     }
-  }
-
-  /** Of an order, a question, or a result: what was on the way to that node tells which. */
-  async #onDecline(from: string, message: ExchangeMessageOf<'capsule_decline'>): Promise<void> {
-    this.#coordinator.onDecline(from, message);
-    const { capsuleId, code } = message;
-    if (capsuleId === null) return;
-    if (code === 'not_found') return this.#elsewhere.onUnknown(from, capsuleId);
-    if (code === 'conflict' || code === 'invalid_receipt') {
-      return this.#settlements.onRefused(from, capsuleId, { code, message: message.message });
-    }
-  }
-
-  /** Reports of whoever holds the lease are passed on to followers, and nobody else's. */
-  #onProgress(from: string, message: ExchangeMessageOf<'capsule_progress'>): void {
-    const { capsuleId, delta, stage } = message;
-    const known = this.#coordinator.onProgress(from, capsuleId) || this.#elsewhere.onProgress(from, message);
-    if (!known || (delta === undefined && stage === undefined)) return;
-    const update = { ...(delta !== undefined && { delta }), ...(stage !== undefined && { stage }) };
-    this.#events.emit({ type: 'progress', capsuleId, ...update });
-  }
-
-  /** From the coordinator it stops a run here; from the submitter's node it ends what this node coordinates. */
-  #onCancel(from: string, capsuleId: string): void {
-    const record = this.#components.capsules.record(capsuleId);
-    if (record === undefined || hasEnded(record)) return;
-    if (from === record.coordinator) this.#executor.cancel(capsuleId);
-    else if (from === record.replyTo) this.#coordinator.cancel(record);
-  }
-
-  /** Work that nobody waits for: its failure is logged, and what was stored is taken up at the next start. */
-  #detach(work: Promise<void>, peer: string): void {
-    work.catch((error: unknown) => {
-      const stopping = error instanceof MeshError && error.code === 'interrupted';
-      if (!stopping) this.#components.log.error({ peer, err: error }, 'Handling a message failed');
-    });
   }
 }

@@ -1,51 +1,86 @@
+import { LRUCache } from 'lru-cache';
 import type { ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
 import { identityOf } from '../capsule/identity.ts';
+import { isDispute } from '../ledger/reconcile.ts';
+import type { Ledger } from '../ledger/types.ts';
+import type { Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
+import { TokenBucket } from '../network/token-bucket.ts';
+import type { Network } from '../network/types.ts';
 import type { ExchangeComponents } from './components.ts';
 
 /** Entries in one answer, and how long an answer may take. */
 const PAGE_ENTRIES = 256;
 const ANSWER_TIMEOUT_MS = 10_000;
-/** Pages asked of one node in one reconciliation: a quarter of a million entries. */
-const MAX_PAGES = 1_024;
+/** Pages asked of one node in one reconciliation: sixteen million entries. */
+const MAX_PAGES = 65_536;
 /** Questions open at a time; more are refused as `busy`. */
 const MAX_OPEN_QUESTIONS = 16;
+/** Answers to one peer, one at a time: the pages of a small book at once, those of a large one at this pace. */
+const ANSWERS = { perSecond: 8, burst: 16 } as const;
+/** Peers whose pace is remembered; more than can be connected. */
+const MAX_ASKERS = 1_024;
 
 type Entries = ExchangeMessageOf<'ledger_entries'>;
 export type SharedEntry = Entries['entries'][number];
 
-type Components = Pick<ExchangeComponents, 'ledger' | 'network' | 'clock' | 'signer' | 'log'>;
+type Components = Pick<ExchangeComponents, 'clock' | 'log'> & {
+  ledger: Pick<Ledger, 'entriesWith'>;
+  network: Pick<Network, 'send'>;
+  signer: Pick<Signer, 'identity'>;
+};
 
 /** Fetches the other node's half of the book that two nodes share, and gives out this one's. */
 export class Reconciler {
   readonly #components: Components;
   readonly #open = new Map<string, { from: string; resolve: (answer: Entries) => void }>();
+  readonly #askers = new LRUCache<string, { pace: TokenBucket; answering: boolean }>({ max: MAX_ASKERS });
   #questions = 0;
 
   constructor(components: Components) {
     this.#components = components;
   }
 
-  /** Every entry between this node and `nodeId` in the other's book. Rejects with `unreachable` or `timeout`. */
-  async entriesOf(nodeId: string): Promise<SharedEntry[]> {
-    const entries: SharedEntry[] = [];
-    let from: number | null = 0;
-    for (let page = 0; from !== null && page < MAX_PAGES; page++) {
-      const answer: Entries = await this.#ask(nodeId, from);
-      entries.push(...answer.entries);
-      from = answer.next !== null && answer.next > from ? answer.next : null;
+  /**
+   * Every entry between this node and `nodeId` in the other's book, page by page. Throws `unreachable`, `timeout`,
+   * or `too_large` for a book that does not end.
+   */
+  async *entriesOf(nodeId: string): AsyncGenerator<SharedEntry[]> {
+    let from = 0;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const { entries, next }: Entries = await this.#ask(nodeId, from);
+      yield entries;
+      if (next === null || next <= from) return;
+      from = next;
     }
-    return entries;
+    throw new MeshError('too_large', `The book of ${nodeId} has more than ${MAX_PAGES} pages.`);
   }
 
-  /** Tells the asker what this book says about the two; nobody learns about a third. */
+  /** Tells the asker what this book says about the two; nobody learns about a third. A question beside another is dropped. */
   async onQuery(from: string, message: ExchangeMessageOf<'ledger_query'>): Promise<void> {
+    const { clock, log } = this.#components;
+    const asker = this.#askers.get(from) ?? { pace: new TokenBucket({ clock }, ANSWERS), answering: false };
+    this.#askers.set(from, asker);
+    if (asker.answering) return log.debug({ from }, 'A question about the ledger beside another was dropped');
+    asker.answering = true;
+    try {
+      asker.pace.take(1);
+      const waitMs = asker.pace.waitMs();
+      if (waitMs > 0) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+      await this.#answer(from, message);
+    } finally {
+      asker.answering = false;
+    }
+  }
+
+  async #answer(from: string, message: ExchangeMessageOf<'ledger_query'>): Promise<void> {
     const { ledger, network, signer, log } = this.#components;
     const asker = identityOf(from);
     const page = await ledger.entriesWith(asker, message.from, PAGE_ENTRIES);
     const last = page.at(-1);
     const shared = page.filter(
-      ({ debit, credit }) => debit === signer.identity || credit === signer.identity,
+      ({ reference, debit, credit }) =>
+        (debit === signer.identity || credit === signer.identity) && !isDispute(reference),
     );
     const entries = shared.map(({ reference, debit, credit, microAmount, receiptHash }) => ({
       reference,

@@ -2,12 +2,13 @@ import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
 import type { Decision } from '../market/types.ts';
-import type { CapsuleRecord, CapsuleStatus } from '../store/types.ts';
+import type { CapsuleRow, CapsuleStatus } from '../store/types.ts';
 
 /** What followers of a node see, numbered from 1 since its start. */
 export type MeshEvent = { sequence: number; at: number; capsuleId: string } & (
   | { type: 'status'; status: CapsuleStatus; executor: string | null; note?: string }
-  | { type: 'progress'; delta?: string; stage?: string }
+  /** `epoch`: the text of another epoch begins anew. `missing`: deltas before this one that nobody has any more. */
+  | { type: 'progress'; epoch: number; delta?: string; stage?: string; missing?: number }
   | { type: 'done'; status: 'completed' | 'failed'; error: ErrorBody | null }
 );
 
@@ -21,7 +22,7 @@ export interface CapsuleView {
   receipt: Receipt | null;
   /** Ids of the next steps' capsules, in step order. */
   children: string[];
-  record: CapsuleRecord;
+  record: Omit<CapsuleRow, 'life'>;
   capsule: Capsule;
 }
 

@@ -1,4 +1,5 @@
 import { keyspace } from '../store/keyspaces.ts';
+import { sequenceKey } from '../store/numbered-rows.ts';
 import type { LedgerEntry } from './types.ts';
 
 export interface LedgerHead {
@@ -11,24 +12,32 @@ export const ENTRIES = keyspace<LedgerEntry>('ledgerEntries');
 export const REFERENCES = keyspace<number>('ledgerReferences');
 /** Micro-credits by account. */
 export const BALANCES = keyspace<number>('ledgerBalances');
-/** Sequence by `<account>:<sequence>`. */
+/** Micro-credits by account: debts that it disputes and that were not reversed; a part of its balance. */
+export const DISPUTED = keyspace<number>('ledgerDisputed');
+/** Sequence by `<account>:<sequence>`; not for the book's own account, which nearly every entry has. */
 export const BY_ACCOUNT = keyspace<number>('ledgerByAccount');
-export const HEAD = keyspace<LedgerHead>('ledgerHead');
-export const HEAD_KEY = 'head';
 
 /** The account that granted credit comes from; its balance is minus all grants. */
 export const OPERATOR = 'operator';
-
-/** Keys sort as the numbers do. */
-export function sequenceKey(sequence: number): string {
-  return String(sequence).padStart(16, '0');
-}
 
 export function accountKey(account: string, sequence: number): string {
   return `${account}:${sequenceKey(sequence)}`;
 }
 
-/** One key per party, one in all where an account pays itself. */
-export function accountKeys({ debit, credit, sequence }: LedgerEntry): string[] {
-  return [...new Set([debit, credit])].map((account) => accountKey(account, sequence));
+/** One key per party but the book's own, one in all where an account pays itself. */
+export function accountKeys({ debit, credit, sequence }: LedgerEntry, self: string | undefined): string[] {
+  return [...new Set([debit, credit])]
+    .filter((account) => account !== self)
+    .map((account) => accountKey(account, sequence));
 }
+
+const PAYMENT = 'capsule:';
+
+/** What a payment's reference is of; undefined for any other reference. */
+export function paymentId(reference: string): string | undefined {
+  return reference.startsWith(PAYMENT) ? reference.slice(PAYMENT.length) : undefined;
+}
+
+export const paymentReference = (id: string): string => `${PAYMENT}${id}`;
+export const reversalReference = (id: string): string => `reversal:${id}`;
+export const disputeReference = (id: string): string => `dispute:${id}`;

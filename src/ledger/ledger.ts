@@ -1,22 +1,25 @@
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
+import type { Startable } from '../lib/lifecycle.ts';
+import { NumberedRows, sequenceKey } from '../store/numbered-rows.ts';
 import type { Database, Page, Reader, Transaction } from '../store/types.ts';
 import {
   accountKey,
   accountKeys,
   BALANCES,
   BY_ACCOUNT,
+  DISPUTED,
+  disputeReference,
   ENTRIES,
-  HEAD,
-  HEAD_KEY,
   OPERATOR,
+  paymentId,
   REFERENCES,
-  sequenceKey,
+  reversalReference,
 } from './books.ts';
 import { addExactly, assertEntry, EMPTY_BOOK, type EntryCrypto, linkEntry } from './entry.ts';
 import { Reservations } from './reservations.ts';
-import type { Ledger, LedgerEntry, LedgerVerification, NewEntry } from './types.ts';
+import type { Balance, Ledger, LedgerEntry, LedgerVerification, NewEntry } from './types.ts';
 import { verifyLedger } from './verify.ts';
 
 const DEFAULT_CREDIT_LIMIT_CREDITS = 1_000;
@@ -30,24 +33,35 @@ export interface LedgerComponents {
 }
 
 export interface LedgerInit {
-  /** Credits that an identity may owe here; default 1,000. */
-  creditLimit?: number;
+  /** Credits that an identity may owe here; 1,000 for everybody unless told. */
+  creditLimit?: (identity: string) => number;
+  /** The node's own account, of which no index is kept: its entries are nearly all. */
+  self?: string;
 }
 
 /** The book of one node (protocol "Credits"), in the node's database. */
-export class DatabaseLedger implements Ledger {
+export class DatabaseLedger implements Ledger, Startable {
   readonly #db: Database;
   readonly #crypto: EntryCrypto;
   readonly #clock: Pick<Clock, 'now'>;
-  readonly #microCreditLimit: number;
+  readonly #creditLimit: (identity: string) => number;
+  readonly #self: string | undefined;
+  readonly #rows = new NumberedRows(ENTRIES);
   readonly #reservations = new Reservations();
 
   constructor({ db, crypto, clock }: LedgerComponents, init: LedgerInit = {}) {
     this.#db = db;
     this.#crypto = crypto;
     this.#clock = clock;
-    this.#microCreditLimit = (init.creditLimit ?? DEFAULT_CREDIT_LIMIT_CREDITS) * LIMITS.microPerCredit;
+    this.#creditLimit = init.creditLimit ?? (() => DEFAULT_CREDIT_LIMIT_CREDITS);
+    this.#self = init.self;
   }
+
+  async start(): Promise<void> {
+    await this.#rows.open(this.#db);
+  }
+
+  async stop(): Promise<void> {}
 
   balance(account: string, reader: Reader = this.#db): number {
     return reader.get(BALANCES, account) ?? 0;
@@ -55,7 +69,7 @@ export class DatabaseLedger implements Ledger {
 
   canPay(origin: string, microAmount: number, prepay: boolean): boolean {
     const after = this.balance(origin) - this.#reservations.of(origin) - microAmount;
-    return after >= (prepay ? 0 : -this.#microCreditLimit);
+    return after >= (prepay ? 0 : -this.#creditLimit(origin) * LIMITS.microPerCredit);
   }
 
   reserve(capsuleId: string, origin: string, microAmount: number): void {
@@ -69,15 +83,39 @@ export class DatabaseLedger implements Ledger {
   book(tx: Transaction, entry: NewEntry): boolean {
     assertEntry(entry);
     if (this.booked(entry.reference, tx)) return false;
-    const head = tx.get(HEAD, HEAD_KEY) ?? EMPTY_BOOK;
-    const booked = linkEntry(this.#crypto, head, entry, this.#clock.now());
-    this.#move(tx, booked.debit, -booked.microAmount);
-    this.#move(tx, booked.credit, booked.microAmount);
-    tx.put(ENTRIES, sequenceKey(booked.sequence), booked);
-    tx.put(REFERENCES, booked.reference, booked.sequence);
-    for (const key of accountKeys(booked)) tx.put(BY_ACCOUNT, key, booked.sequence);
-    tx.put(HEAD, HEAD_KEY, { sequence: booked.sequence, entryHash: booked.entryHash });
+    this.#append(tx, entry);
     return true;
+  }
+
+  dispute(tx: Transaction, reference: string): boolean {
+    const found = this.#openPayment(tx, reference);
+    if (found === undefined || this.booked(disputeReference(found.id), tx)) return false;
+    const { debit, credit, microAmount, receiptHash } = found.payment;
+    // Nothing moves: the debt stays, and the book says that it is disputed.
+    this.#append(tx, { reference: disputeReference(found.id), debit, credit, microAmount: 0, receiptHash });
+    tx.put(DISPUTED, debit, addExactly(this.disputed(debit, tx), microAmount));
+    return true;
+  }
+
+  reverse(tx: Transaction, reference: string): boolean {
+    const found = this.#openPayment(tx, reference);
+    if (found === undefined) return false;
+    const { debit, credit, microAmount, receiptHash } = found.payment;
+    const back = { debit: credit, credit: debit, microAmount, receiptHash };
+    this.#append(tx, { reference: reversalReference(found.id), ...back });
+    if (this.booked(disputeReference(found.id), tx)) {
+      tx.put(DISPUTED, debit, this.disputed(debit, tx) - microAmount);
+    }
+    return true;
+  }
+
+  disputed(account: string, reader: Reader = this.#db): number {
+    return reader.get(DISPUTED, account) ?? 0;
+  }
+
+  entry(reference: string, reader: Reader = this.#db): LedgerEntry | undefined {
+    const sequence = reader.get(REFERENCES, reference);
+    return sequence === undefined ? undefined : reader.get(ENTRIES, sequenceKey(sequence));
   }
 
   booked(reference: string, reader: Reader = this.#db): boolean {
@@ -126,19 +164,40 @@ export class DatabaseLedger implements Ledger {
     return this.#entries(account, range);
   }
 
-  async balances(limit: number): Promise<{ account: string; microBalance: number }[]> {
-    const balances: { account: string; microBalance: number }[] = [];
+  async balances(limit: number): Promise<Balance[]> {
+    const balances: Balance[] = [];
     for await (const [account, microBalance] of this.#db.scan(BALANCES, { limit: Math.max(1, limit) })) {
-      balances.push({ account, microBalance });
+      balances.push({ account, microBalance, microDisputed: this.disputed(account) });
     }
     return balances;
   }
 
   verify(): Promise<LedgerVerification> {
-    return verifyLedger(this.#db, this.#crypto);
+    return verifyLedger(this.#db, this.#crypto, this.#self);
+  }
+
+  /** A payment that was not reversed. */
+  #openPayment(tx: Transaction, reference: string): { id: string; payment: LedgerEntry } | undefined {
+    const id = paymentId(reference);
+    if (id === undefined || this.booked(reversalReference(id), tx)) return undefined;
+    const payment = this.entry(reference, tx);
+    return payment && { id, payment };
+  }
+
+  #append(tx: Transaction, entry: NewEntry): void {
+    const { sequence, row } = this.#rows.newest(tx) ?? {};
+    const head =
+      sequence === undefined || row === undefined ? EMPTY_BOOK : { sequence, entryHash: row.entryHash };
+    const booked = linkEntry(this.#crypto, head, entry, this.#clock.now());
+    this.#move(tx, booked.debit, -booked.microAmount);
+    this.#move(tx, booked.credit, booked.microAmount);
+    tx.put(ENTRIES, sequenceKey(booked.sequence), booked);
+    tx.put(REFERENCES, booked.reference, booked.sequence);
+    for (const key of accountKeys(booked, this.#self)) tx.put(BY_ACCOUNT, key, booked.sequence);
   }
 
   #move(tx: Transaction, account: string, microAmount: number): void {
+    if (microAmount === 0) return;
     tx.put(BALANCES, account, addExactly(this.balance(account, tx), microAmount));
   }
 
@@ -147,9 +206,12 @@ export class DatabaseLedger implements Ledger {
     { from, before, limit, reverse }: { from: number; before: number; limit: number; reverse: boolean },
   ): Promise<LedgerEntry[]> {
     const entries: LedgerEntry[] = [];
-    if (account === undefined) {
-      const range = { gte: sequenceKey(from), lt: sequenceKey(before), limit, reverse };
-      for await (const [, entry] of this.#db.scan(ENTRIES, range)) entries.push(entry);
+    if (account === undefined || account === this.#self) {
+      const range = { gte: sequenceKey(from), lt: sequenceKey(before), reverse };
+      for await (const [, entry] of this.#db.scan(ENTRIES, range)) {
+        if (account === undefined || entry.debit === account || entry.credit === account) entries.push(entry);
+        if (entries.length >= limit) break;
+      }
       return entries;
     }
     const range = { gte: accountKey(account, from), lt: accountKey(account, before), limit, reverse };

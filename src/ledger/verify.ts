@@ -1,13 +1,14 @@
+import { sequenceKey } from '../store/numbered-rows.ts';
 import type { Database, Keyspace } from '../store/types.ts';
 import {
   accountKeys,
   BALANCES,
   BY_ACCOUNT,
+  DISPUTED,
   ENTRIES,
-  HEAD,
   type LedgerHead,
+  paymentReference,
   REFERENCES,
-  sequenceKey,
 } from './books.ts';
 import { EMPTY_BOOK, type EntryCrypto, hashEntry } from './entry.ts';
 import type { LedgerEntry, LedgerVerification } from './types.ts';
@@ -17,23 +18,29 @@ const PROBLEMS_NAMED = 100;
 
 /**
  * Recomputes the whole book: every hash, link and sequence number; that each entry has its reference and its place
- * in the accounts' indexes and nothing else has; that balances are the sums of entries and add up to nothing.
- * Bookings go on meanwhile: all scans begin on one state. Keeps one number per account in memory.
+ * in the accounts' indexes and nothing else has; that balances are the sums of entries and add up to nothing; that what is
+ * disputed was booked, and adds up. An entry cut from the end is missing in the balances. Bookings go on meanwhile: all scans begin on one state. Keeps one number per
+ * account and the open disputes in memory.
  */
-export async function verifyLedger(db: Database, crypto: EntryCrypto): Promise<LedgerVerification> {
+export async function verifyLedger(
+  db: Database,
+  crypto: EntryCrypto,
+  self: string | undefined,
+): Promise<LedgerVerification> {
   const problems: string[] = [];
   const report = (problem: string) => {
     if (problems.length < PROBLEMS_NAMED) problems.push(problem);
   };
-  const [entries, heads, references, indexed, balances] = await Promise.all([
+  const [entries, references, indexed, balances, disputed] = await Promise.all([
     begin(db, ENTRIES),
-    begin(db, HEAD),
     begin(db, REFERENCES),
     begin(db, BY_ACCOUNT),
     begin(db, BALANCES),
+    begin(db, DISPUTED),
   ]);
 
   const sums = new Map<string, number>();
+  const disputes = new Disputes(db);
   let previous: LedgerHead = EMPTY_BOOK;
   let count = 0;
   let places = 0;
@@ -43,30 +50,35 @@ export async function verifyLedger(db: Database, crypto: EntryCrypto): Promise<L
       report(`Entry ${Number(key)} cannot be read.`);
       continue;
     }
-    places += accountKeys(entry).length;
-    for (const problem of entryProblems(db, crypto, { key, entry, previous })) report(problem);
-    sums.set(entry.debit, (sums.get(entry.debit) ?? 0) - entry.microAmount);
-    sums.set(entry.credit, (sums.get(entry.credit) ?? 0) + entry.microAmount);
+    places += accountKeys(entry, self).length;
+    for (const problem of entryProblems(db, crypto, { key, entry, previous, self })) report(problem);
+    const disputeProblem = disputes.add(entry);
+    if (disputeProblem !== undefined) report(disputeProblem);
+    if (entry.microAmount !== 0) {
+      sums.set(entry.debit, (sums.get(entry.debit) ?? 0) - entry.microAmount);
+      sums.set(entry.credit, (sums.get(entry.credit) ?? 0) + entry.microAmount);
+    }
     previous = { sequence: entry.sequence, entryHash: entry.entryHash };
   }
 
-  let head = EMPTY_BOOK;
-  for await (const [, found] of heads) head = found;
-  if (head.sequence !== previous.sequence || head.entryHash !== previous.entryHash) {
-    report(`The book ends with entry ${previous.sequence}, but its head is entry ${head.sequence}.`);
-  }
   const referenced = await size(references);
   if (referenced !== count) report(`There are ${referenced} references for ${count} entries.`);
   const listed = await size(indexed);
   if (listed !== places) report(`The accounts list ${listed} entries, where ${places} are due.`);
   await compareBalances(sums, balances, report);
+  await disputes.compare(disputed, report);
   return { ok: problems.length === 0, entries: count, problems };
 }
 
 function* entryProblems(
   db: Database,
   crypto: EntryCrypto,
-  { key, entry, previous }: { key: string; entry: LedgerEntry; previous: LedgerHead },
+  {
+    key,
+    entry,
+    previous,
+    self,
+  }: { key: string; entry: LedgerEntry; previous: LedgerHead; self: string | undefined },
 ): Generator<string> {
   const name = `Entry ${entry.sequence}`;
   if (key !== sequenceKey(entry.sequence)) yield `${name} stands in the place of another (${Number(key)}).`;
@@ -76,7 +88,7 @@ function* entryProblems(
   if (db.get(REFERENCES, entry.reference) !== entry.sequence) {
     yield `${name} is not the one booked for ${entry.reference}.`;
   }
-  for (const place of accountKeys(entry)) {
+  for (const place of accountKeys(entry, self)) {
     if (db.get(BY_ACCOUNT, place) !== entry.sequence)
       yield `${name} is missing from the account ${place.split(':')[0]}.`;
   }
@@ -117,6 +129,49 @@ async function compareBalances(
   }
   if (accounts !== sums.size) report(`${sums.size - accounts} accounts with entries have no balance.`);
   if (total !== 0) report(`All balances together are ${total}, not 0.`);
+}
+
+/** What the disputes and reversals among the entries come to. */
+class Disputes {
+  readonly #db: Database;
+  /** Amount by id of what is disputed and not reversed; and by account. */
+  readonly #open = new Map<string, number>();
+  readonly #sums = new Map<string, number>();
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Gives what is wrong with it. */
+  add({ sequence, reference, debit, credit, microAmount }: LedgerEntry): string | undefined {
+    const [kind, id = ''] = reference.split(':', 2);
+    if ((kind === 'dispute') !== (microAmount === 0)) return `Entry ${sequence} moves ${microAmount}.`;
+    if (kind === 'dispute') {
+      const paid = this.#db.get(REFERENCES, paymentReference(id));
+      const payment = paid === undefined ? undefined : this.#db.get(ENTRIES, sequenceKey(paid));
+      if (payment?.debit !== debit || payment.credit !== credit || payment.sequence >= sequence) {
+        return `Entry ${sequence} disputes what was not booked.`;
+      }
+      this.#open.set(id, payment.microAmount);
+      this.#sums.set(debit, (this.#sums.get(debit) ?? 0) + payment.microAmount);
+    }
+    // The reversal credits whom the payment had debited.
+    if (kind === 'reversal' && this.#open.delete(id)) {
+      this.#sums.set(credit, (this.#sums.get(credit) ?? 0) - microAmount);
+    }
+    return undefined;
+  }
+
+  async compare(disputed: AsyncIterable<[string, number]>, report: (problem: string) => void): Promise<void> {
+    for await (const [account, amount] of disputed) {
+      const sum = this.#sums.get(account) ?? 0;
+      this.#sums.delete(account);
+      if (amount !== sum) report(`${account} disputes ${amount}; its disputes add up to ${sum}.`);
+    }
+    for (const [account, sum] of this.#sums) {
+      if (sum !== 0) report(`${account} disputes nothing; its disputes add up to ${sum}.`);
+    }
+  }
 }
 
 /** Takes the first pair now, so that scans begun together see the same state; gives all of them. */

@@ -12,7 +12,10 @@ import type { Clock } from '../lib/clock.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { GossipVerdict, Network, PeerInfo } from '../network/types.ts';
 import type { Standing } from './entry.ts';
-import { MAX_DETAIL_CHARS, type ProviderTable } from './provider-table.ts';
+import { MAX_DETAIL_CHARS } from './offer.ts';
+import { PeerRates } from './peer-rates.ts';
+import type { ProviderTable } from './provider-table.ts';
+import type { PeerHealth } from './types.ts';
 
 export const ADVERTISE_INTERVAL_MS = 60_000;
 /** Shortest time between two advertisements: a burst of changes is one message. */
@@ -29,6 +32,12 @@ const GOODBYE_MS = 1_000;
 export const NEW_PEER_MS = 10_000;
 /** Bytes of offers up to which details go along: a message must stay under gossip's 64 KiB. */
 const OFFER_BYTES = 49_152;
+/** Questions answered, for each peer and in all: an honest peer asks once when it connects. An answer is up to 64 KiB. */
+export const ANSWERS = { each: { perSecond: 0.2, burst: 4 }, all: { perSecond: 50, burst: 200 } } as const;
+/** Direct advertisements read: an honest peer sends one for each change in its first seconds, and answers. */
+export const DIRECT = { each: { perSecond: 1, burst: 40 }, all: { perSecond: 200, burst: 1_000 } } as const;
+/** How long an answer is used again; only latencies may be older than that. */
+const ANSWER_MS = 1_000;
 /** Schema maximum of an estimate in seconds. */
 const MAX_LATENCY_S = 86_400;
 /** Assumed in milliseconds before the first ping: the longest that the ring allows, and beyond for `global`. */
@@ -41,7 +50,7 @@ const ASSUMED_ROUND_TRIP_MS: Readonly<Record<PeerInfo['ring'], number>> = {
 /** What this node sells; the engine is one. */
 export interface OffersSource {
   offers(): readonly {
-    capability: { id: string };
+    capability: { id: string; idempotent: boolean };
     price: number;
     estimatedLatency: number;
     detail?: Record<string, unknown>;
@@ -68,6 +77,7 @@ export interface AdvertiserComponents {
   >;
   offers: OffersSource;
   table: Pick<ProviderTable, 'apply' | 'noteOffer' | 'updatePeer' | 'lastSequence'>;
+  health: Pick<PeerHealth, 'heardOf'>;
   clock: Clock;
   /** From 0 to below 1. */
   random: () => number;
@@ -91,11 +101,17 @@ export class Advertiser implements Startable {
   #timer: { at: number; cancel: () => void } | undefined;
   #stopListening: () => void = () => {};
   #exchanges = 0;
+  readonly #answers: PeerRates;
+  readonly #direct: PeerRates;
+  /** What a question is answered with, and until when, in monotonic milliseconds. */
+  #answer: { message: CapabilityAdvertisement; until: number } | undefined;
 
   constructor(components: AdvertiserComponents, init: AdvertiserInit = {}) {
     this.#parts = components;
     this.#intervalMs = init.intervalMs ?? ADVERTISE_INTERVAL_MS;
     this.#sequence = init.firstSequence ?? components.clock.now();
+    this.#answers = new PeerRates(components, ANSWERS);
+    this.#direct = new PeerRates(components, DIRECT);
   }
 
   async start(): Promise<void> {
@@ -130,12 +146,17 @@ export class Advertiser implements Startable {
 
   /** Answers with what is offered now, under the sequence last published: gossip must not look like a replay of it. */
   handleQuery(from: string, { exchangeId }: ExchangeMessageOf<'capability_query'>): void {
-    if (this.#running) this.#send(from, { ...this.#message(this.#offers()), exchangeId });
+    if (!this.#running || !this.#answers.admits(from)) return;
+    const now = this.#parts.clock.monotonic();
+    if (this.#answer === undefined || this.#answer.until <= now) {
+      this.#answer = { message: this.#message(this.#offers()), until: now + ANSWER_MS };
+    }
+    this.#send(from, { ...this.#answer.message, exchangeId });
   }
 
-  /** A direct answer. One that speaks for another node is dropped. */
+  /** A direct answer. One that speaks for another node is dropped, and so is one beyond its rate. */
   handleAdvertisement(from: string, message: ExchangeMessageOf<'capability_advertisement'>): void {
-    if (from === message.nodeId) this.#apply(message);
+    if (from === message.nodeId && this.#direct.admits(from)) this.#apply(message, from);
   }
 
   /** A bid makes its sender a provider until its next advertisement says otherwise. */
@@ -157,11 +178,14 @@ export class Advertiser implements Startable {
     return last !== undefined && message.sequence < last ? 'ignore' : 'accept';
   };
 
-  readonly #receive = (_from: string, message: GossipMessage): void => {
-    if (message.type === 'capability_advertisement') this.#apply(message);
+  readonly #receive = (from: string, message: GossipMessage, deliverer: string): void => {
+    if (message.type === 'capability_advertisement') this.#apply(message, deliverer);
+    if (from === deliverer) this.#parts.health.heardOf(from);
   };
 
   readonly #onConnect = (nodeId: string): void => {
+    const standing = this.#standing(nodeId);
+    if (standing !== undefined) this.#parts.table.updatePeer(nodeId, standing);
     this.#send(nodeId, { type: 'capability_query', exchangeId: this.#nextExchangeId() });
     const now = this.#parts.clock.monotonic();
     this.#advertiseIn(Math.max(NEWCOMER_DELAY_MS, this.#publishedAt + NEWCOMER_GAP_MS - now));
@@ -172,6 +196,7 @@ export class Advertiser implements Startable {
   };
 
   readonly #onOffersChanged = (): void => {
+    this.#answer = undefined;
     this.#advertiseIn(this.#publishedAt + MIN_GAP_MS - this.#parts.clock.monotonic());
   };
 
@@ -194,6 +219,7 @@ export class Advertiser implements Startable {
   async #publish(capabilities: Offer[]): Promise<void> {
     const { network, clock, log } = this.#parts;
     this.#sequence++;
+    this.#answer = undefined;
     this.#publishedAt = clock.monotonic();
     const message = this.#message(capabilities);
     for (const { nodeId, connectedAt } of network.peers()) {
@@ -237,7 +263,8 @@ export class Advertiser implements Startable {
     const local = this.#parts.offers.offers().slice(0, LIMITS.capabilitiesPerAdvertisement);
     const plain = local.map(({ capability, price, estimatedLatency }): Offer => {
       const seconds = Math.min(estimatedLatency, MAX_LATENCY_S);
-      return { capabilityId: capability.id, price, estimatedLatency: seconds, locality: 'local' };
+      const { id: capabilityId, idempotent } = capability;
+      return { capabilityId, price, estimatedLatency: seconds, locality: 'local', idempotent };
     });
     let room = OFFER_BYTES - Buffer.byteLength(JSON.stringify(plain));
     return plain.map((offer, index) => {
@@ -251,9 +278,9 @@ export class Advertiser implements Startable {
     });
   }
 
-  #apply(message: CapabilityAdvertisement): void {
+  #apply(message: CapabilityAdvertisement, deliverer: string): void {
     if (message.nodeId === this.#parts.network.nodeId) return;
-    const outcome = this.#parts.table.apply(message, this.#standing(message.nodeId));
+    const outcome = this.#parts.table.apply(message, this.#standing(message.nodeId), deliverer);
     const { nodeId, sequence, capabilities, addresses } = message;
     this.#parts.log.trace(
       { nodeId, sequence, offers: capabilities.length, outcome },

@@ -14,9 +14,9 @@ export class BestFirst<C extends PriceClass> {
   /** A binary heap by `best`. */
   readonly #heap: Waiting<C>[] = [];
 
-  constructor(trees: readonly (ClassTree<C> | undefined)[], maxPriceMicro: number) {
-    for (const tree of trees) {
-      let at = tree;
+  constructor(sources: readonly { classes: ClassTree<C> | undefined }[], maxPriceMicro: number) {
+    for (const { classes } of sources) {
+      let at = classes;
       while (at !== undefined) {
         if (at.value.priceMicro > maxPriceMicro) {
           at = at.left;

@@ -1,73 +1,92 @@
+// Above 300 lines, since what a node's arrival, change and expiry do to the same few maps is best read together.
 import { LRUCache } from 'lru-cache';
 import type { Offer } from '../../protocols/messages/v1/schema.ts';
-import { isWholeMicro, toMicro } from '../capsule/credits.ts';
+import { toMicro } from '../capsule/credits.ts';
 import type { Clock } from '../lib/clock.ts';
-import { BestFirst } from './best-first.ts';
-import { type CapabilityRings, type Entry, type Standing, sizeOf, UNKNOWN_STANDING } from './entry.ts';
-import { hash32 } from './hash.ts';
-import { RingIndex } from './ring-index.ts';
+import { bestOf, type CapabilityIndex } from './capability-index.ts';
+import { Catalogue } from './catalogue.ts';
+import { type Changes, NO_CHANGES } from './change-feed.ts';
+import { bytesOf, type Entry, providerOf, type Standing, UNKNOWN_STANDING } from './entry.ts';
+import { type KnownNode, newNode } from './known-node.ts';
+import {
+  MAX_DETAIL_CHARS,
+  type ReadOffer,
+  readOffer,
+  readOffers,
+  sameModels,
+  type WireOffer,
+} from './offer.ts';
 import { DEFAULT_WEIGHTS, scoreOf, stepOf, type Weights } from './score.ts';
+import { Shares } from './shares.ts';
 import type { Provider } from './types.ts';
 
 /** How long an entry lives after its node's last advertisement, by this node's monotonic clock. */
 export const ENTRY_TTL_MS = 300_000;
-/** Nodes held at a time; newcomers beyond are refused until others expire. Twice the mesh that is measured. */
+/** Nodes held at a time. Twice the mesh that is measured. */
 export const MAX_NODES = 20_000;
-/** Providers held for one capability. */
-export const MAX_PROVIDERS_PER_CAPABILITY = 20_000;
-/** Offers held in all, about 100 MB: a flood of invented names must not fill the memory. */
-export const MAX_OFFERS = 200_000;
+/** Bytes held, as counted below: 10,000 nodes with a dozen offers each. A flood of invented names stops there. */
+export const MAX_TABLE_BYTES = 100_663_296;
 /** Last sequence numbers remembered, longest unheard first to go: three times the nodes held, gone ones included. */
 export const MAX_SEQUENCES = 60_000;
-/** An offer's free-form detail beyond this many characters of JSON is dropped. */
-export const MAX_DETAIL_CHARS = 2_048;
+/** Nodes remembered as met, with where they stood: more than are connected to in a day. */
+export const MAX_MET = 20_000;
 
 /** Why an advertisement did or did not change the table. */
 export type Applied = 'applied' | 'replay' | 'full';
 
-interface KnownNode {
-  readonly nodeId: string;
-  readonly point: number;
-  readonly entries: Map<string, Entry>;
-  standing: Standing;
-  sequence: number | undefined;
-  /** Monotonic milliseconds of the last advertisement or bid. */
-  heardAt: number;
-}
-
 export interface ProviderTableComponents {
   clock: Clock;
+  /** Whether a node is connected at this moment: it keeps its place before all others. */
+  connected?: (nodeId: string) => boolean;
+  changes?: Changes;
 }
 
 export interface ProviderTableInit {
   weights?: Weights;
   ttlMs?: number;
+  maxNodes?: number;
+  maxBytes?: number;
 }
 
-/** Who offers what (node "Market and scheduler"). Updates and choices cost O(log n). */
+/**
+ * Who offers what (node "Market and scheduler"). Updates and choices cost O(log n). Where it is full, nodes that were
+ * never met give way, those first whom the peer delivered that delivered most; then those that are not connected.
+ */
 export class ProviderTable {
   readonly weights: Weights;
   readonly #clock: Clock;
+  readonly #connected: (nodeId: string) => boolean;
+  readonly #changes: Changes;
   readonly #ttlMs: number;
+  readonly #maxNodes: number;
+  readonly #maxBytes: number;
   /** Longest unheard first, since whoever is heard moves to the end: expiry looks at the front only. */
   readonly #nodes = new Map<string, KnownNode>();
-  readonly #capabilities = new Map<string, CapabilityRings>();
+  readonly #catalogue = new Catalogue();
+  readonly #shares = new Shares<KnownNode>();
   /** Outlives the entries, so that a withdrawn or expired node's old messages stay replays. */
   readonly #sequences = new LRUCache<string, number>({ max: MAX_SEQUENCES });
+  /** Where those stood that this node ever shook hands with. */
+  readonly #met = new LRUCache<string, Standing>({ max: MAX_MET });
   /** No node expires before this monotonic time. */
   #nextExpiry = Number.POSITIVE_INFINITY;
-  #size = 0;
+  /** Of nodes and their offers; names are counted beside. */
+  #bytes = 0;
 
   constructor(components: ProviderTableComponents, init: ProviderTableInit = {}) {
     this.#clock = components.clock;
+    this.#connected = components.connected ?? (() => false);
+    this.#changes = components.changes ?? NO_CHANGES;
     this.weights = init.weights ?? DEFAULT_WEIGHTS;
     this.#ttlMs = init.ttlMs ?? ENTRY_TTL_MS;
+    this.#maxNodes = init.maxNodes ?? MAX_NODES;
+    this.#maxBytes = init.maxBytes ?? MAX_TABLE_BYTES;
   }
 
   /** Offers of all nodes. */
   get size(): number {
     this.#expire();
-    return this.#size;
+    return this.#catalogue.size;
   }
 
   get knownNodes(): number {
@@ -75,9 +94,15 @@ export class ProviderTable {
     return this.#nodes.size;
   }
 
-  capabilities(): string[] {
+  /** As counted against `MAX_TABLE_BYTES`. */
+  get bytes(): number {
+    return this.#bytes + this.#catalogue.bytes;
+  }
+
+  /** Of all capabilities that are offered, in no order. */
+  names(): Iterable<string> {
     this.#expire();
-    return [...this.#capabilities.keys()];
+    return this.#catalogue.names();
   }
 
   /** The sequence last accepted from the node; undefined when none is remembered. */
@@ -85,51 +110,71 @@ export class ProviderTable {
     return this.#nodes.get(nodeId)?.sequence ?? this.#sequences.get(nodeId);
   }
 
+  /** Whether this node ever shook hands with it. */
+  proven(nodeId: string): boolean {
+    return this.#met.has(nodeId);
+  }
+
   /**
    * Replaces everything the node offers; an empty list withdraws it. Its sender must have been authenticated.
-   * An offer whose price the ledger cannot count, or beyond a limit, is left out. Without `standing` the node
-   * keeps the one it had.
+   * An offer whose price the ledger cannot count, or beyond a limit, is left out. `standing` is where this node
+   * measured it, so that it is proven; without, it keeps what it had. `deliverer` is the peer that passed it on.
    */
   apply(
     advertisement: { nodeId: string; sequence: number; capabilities: readonly Offer[] },
     standing?: Standing,
+    deliverer = '',
   ): Applied {
     this.#expire();
     const { nodeId, sequence, capabilities } = advertisement;
     const last = this.lastSequence(nodeId);
     if (last !== undefined && sequence <= last) return 'replay';
-    this.#sequences.set(nodeId, sequence);
+    if (standing !== undefined) this.updatePeer(nodeId, standing);
     if (capabilities.length === 0) {
+      this.#sequences.set(nodeId, sequence);
       this.remove(nodeId);
       return 'applied';
     }
-    const node = this.#heard(nodeId, standing);
-    if (node === undefined) return 'full';
-    node.sequence = sequence;
-    const kept = new Set<string>();
-    for (const offer of capabilities) if (this.#offer(node, offer)) kept.add(offer.capabilityId);
-    if (kept.size < node.entries.size) {
+    const isNew = !this.#nodes.has(nodeId);
+    const node = this.#heard(nodeId, deliverer);
+    const before = node.bytes;
+    const offers = readOffers(capabilities);
+    for (const offer of offers.values()) this.#take(node, offer);
+    if (offers.size < node.entries.size) {
       for (const entry of [...node.entries.values()])
-        if (!kept.has(entry.capabilityId)) this.#drop(node, entry);
+        if (!offers.has(entry.capabilityId)) this.#drop(node, entry);
     }
+    if ((isNew || node.bytes > before) && !this.#makeRoom(node, isNew)) return 'full';
+    // A node that there is no room for may take up none in the memory of sequences either.
+    this.#sequences.set(nodeId, sequence);
+    node.sequence = sequence;
     return 'applied';
   }
 
   /** Adds or updates one offer that the node made in person; its next advertisement replaces it. */
-  noteOffer(nodeId: string, offer: Omit<Offer, 'locality'>, standing?: Standing): boolean {
+  noteOffer(nodeId: string, offer: WireOffer, standing?: Standing): boolean {
     this.#expire();
-    const node = this.#heard(nodeId, standing);
-    if (node === undefined) return false;
-    const detail = offer.detail ?? node.entries.get(offer.capabilityId)?.detail;
-    return this.#offer(node, detail === undefined ? offer : { ...offer, detail });
+    if (standing !== undefined) this.updatePeer(nodeId, standing);
+    const read = readOffer(offer, MAX_DETAIL_CHARS);
+    if (read === undefined) return false;
+    const isNew = !this.#nodes.has(nodeId);
+    const node = this.#heard(nodeId, nodeId);
+    const known = offer.detail === undefined ? node.entries.get(offer.capabilityId) : undefined;
+    this.#take(node, known === undefined ? read : { ...read, detail: known.detail, models: known.models });
+    return this.#makeRoom(node, isNew);
   }
 
-  /** Places a node's entries anew after a measurement. Unknown nodes are ignored. */
+  /** This node shook hands with it, and measured where it stands. */
   updatePeer(nodeId: string, standing: Standing): void {
+    this.#met.set(nodeId, standing);
     const node = this.#nodes.get(nodeId);
     if (node === undefined) return;
-    if (node.standing.ring === standing.ring && node.standing.roundTripMs === standing.roundTripMs) return;
+    const { ring, roundTripMs } = node.standing;
+    if (node.proven && ring === standing.ring && roundTripMs === standing.roundTripMs) return;
     node.standing = standing;
+    node.proven = true;
+    if (node.share !== undefined) this.#shares.remove(node.share, node);
+    node.share = undefined;
     for (const entry of [...node.entries.values()]) this.#place(node, entry, entry);
   }
 
@@ -138,6 +183,8 @@ export class ProviderTable {
     const node = this.#nodes.get(nodeId);
     if (node === undefined) return;
     for (const entry of [...node.entries.values()]) this.#drop(node, entry);
+    if (node.share !== undefined) this.#shares.remove(node.share, node);
+    this.#bytes -= node.bytes;
     this.#nodes.delete(nodeId);
   }
 
@@ -147,103 +194,123 @@ export class ProviderTable {
   }
 
   /** The providers of a capability, ordered; for the scheduler. Undefined when there is none. */
-  rings(capabilityId: string): CapabilityRings | undefined {
+  index(capabilityId: string): CapabilityIndex | undefined {
     this.#expire();
-    return this.#capabilities.get(capabilityId);
+    return this.#catalogue.index(capabilityId);
   }
 
-  /** Best score first. */
-  providersOf(capabilityId: string, options: { limit: number }): Provider[] {
-    const rings = this.rings(capabilityId);
-    if (rings === undefined) return [];
-    const found: Provider[] = [];
-    const best = new BestFirst(
-      [rings.ring1.classes, rings.ring2.classes, rings.global.classes],
-      Number.POSITIVE_INFINITY,
-    );
-    for (let next = best.next(); next !== undefined && found.length < options.limit; next = best.next()) {
-      const entries = next.index.clockwise(next, 0, options.limit - found.length, () => true);
-      for (const entry of entries) found.push(this.#provider(entry));
-    }
-    return found;
+  /** Milliseconds since the node's last advertisement or bid. */
+  ageMs(nodeId: string): number {
+    return this.#clock.monotonic() - (this.#nodes.get(nodeId)?.heardAt ?? 0);
+  }
+
+  /** Best score first, those that were never met last. */
+  providersOf(capabilityId: string, { limit }: { limit: number }): Provider[] {
+    const index = this.index(capabilityId);
+    const entries = index === undefined ? [] : bestOf(index, limit);
+    return entries.map((entry) => providerOf(entry, this.ageMs(entry.nodeId)));
   }
 
   /** Capability by capability in the order of their names, best score first. */
   all(limit: number): Provider[] {
     const found: Provider[] = [];
-    for (const capabilityId of this.capabilities().sort()) {
+    for (const capabilityId of [...this.names()].sort()) {
       if (found.length >= limit) break;
       found.push(...this.providersOf(capabilityId, { limit: limit - found.length }));
     }
     return found;
   }
 
-  #heard(nodeId: string, standing: Standing | undefined): KnownNode | undefined {
+  #heard(nodeId: string, deliverer: string): KnownNode {
     const heardAt = this.#clock.monotonic();
-    let node = this.#nodes.get(nodeId);
-    if (node === undefined) {
-      if (this.#nodes.size >= MAX_NODES) return undefined;
-      const sequence = this.#sequences.get(nodeId);
-      const at = { standing: standing ?? UNKNOWN_STANDING, sequence, heardAt };
-      node = { nodeId, point: hash32(nodeId), entries: new Map(), ...at };
-    } else if (standing !== undefined) {
-      this.updatePeer(nodeId, standing);
-    }
+    const node = this.#nodes.get(nodeId) ?? this.#newNode(nodeId, deliverer);
     node.heardAt = heardAt;
     this.#nodes.delete(nodeId);
     this.#nodes.set(nodeId, node);
+    if (node.share !== undefined) this.#shares.heard(node.share, node);
     this.#nextExpiry = Math.min(this.#nextExpiry, heardAt + this.#ttlMs);
     return node;
   }
 
-  #offer(node: KnownNode, offer: Omit<Offer, 'locality'>): boolean {
-    if (!isWholeMicro(offer.price)) return false;
-    const known = node.entries.get(offer.capabilityId);
-    if (known === undefined) {
-      if (this.#size >= MAX_OFFERS) return false;
-      const rings = this.#capabilities.get(offer.capabilityId);
-      if (rings !== undefined && sizeOf(rings) >= MAX_PROVIDERS_PER_CAPABILITY) return false;
+  /** Its first deliverer is who it is counted to: another one that is faster later takes nothing over. */
+  #newNode(nodeId: string, deliverer: string): KnownNode {
+    const met = this.#met.get(nodeId);
+    const sequence = this.#sequences.get(nodeId);
+    const proven = met !== undefined;
+    const node = newNode(nodeId, { standing: met ?? UNKNOWN_STANDING, proven, sequence, heardAt: 0 });
+    this.#bytes += node.bytes;
+    if (!node.proven) node.share = this.#shares.add(deliverer, node);
+    return node;
+  }
+
+  /** Removes whoever has the least claim until everything fits; false where that was the node itself. */
+  #makeRoom(node: KnownNode, isNew: boolean): boolean {
+    while (this.#nodes.size > this.#maxNodes || this.bytes > this.#maxBytes) {
+      const victim = this.#leastClaim(node, isNew);
+      this.remove(victim.nodeId);
+      if (victim === node) return false;
     }
-    this.#place(node, { ...offer, detail: bounded(offer.detail) }, known);
     return true;
   }
 
+  #leastClaim(node: KnownNode, isNew: boolean): KnownNode {
+    const largest = this.#shares.largest();
+    // Whoever delivered most may not put newcomers in the place of those it delivered before.
+    if (largest !== undefined) return isNew && largest.name === node.share ? node : largest.oldest;
+    if (!this.#connected(node.nodeId)) return node;
+    for (const each of this.#nodes.values()) if (!this.#connected(each.nodeId)) return each;
+    return node;
+  }
+
+  #take(node: KnownNode, offer: ReadOffer): void {
+    const known = node.entries.get(offer.capabilityId);
+    const same = known?.price === offer.price && known.idempotent === offer.idempotent;
+    const changed = !same || !sameModels(known.models, offer.models);
+    this.#place(node, offer, known);
+    if (changed) this.#changes.note(offer.capabilityId);
+  }
+
   /** Puts an offer where its score belongs; where that is unchanged, only the numbers change. */
-  #place(
-    node: KnownNode,
-    offer: { capabilityId: string; price: number; estimatedLatency: number; detail: Entry['detail'] },
-    known: Entry | undefined,
-  ): void {
-    const { capabilityId, price, estimatedLatency, detail } = offer;
+  #place(node: KnownNode, offer: ReadOffer, known: Entry | undefined): void {
+    const { price, estimatedLatency, idempotent, models, detail } = offer;
     const { ring, roundTripMs } = node.standing;
+    const band = node.proven ? ring : 'unproven';
     const latencySeconds = estimatedLatency + roundTripMs / 1000;
     const score = scoreOf(this.weights, price, latencySeconds, ring);
     const step = stepOf(score);
-    const estimate = { estimatedLatency, roundTripMs, latencySeconds, score, detail };
-    if (known !== undefined && known.step === step && known.price === price && known.ring === ring) {
+    const estimate = { estimatedLatency, roundTripMs, latencySeconds, score, idempotent, detail };
+    if (
+      known !== undefined &&
+      known.step === step &&
+      known.price === price &&
+      known.ring === ring &&
+      known.band === band &&
+      sameModels(known.models, models)
+    ) {
+      this.#grow(node, (detail?.length ?? 0) - (known.detail?.length ?? 0));
       Object.assign(known, estimate);
       return;
     }
     if (known !== undefined) this.#drop(node, known);
+    const capabilityId = this.#catalogue.shared(offer.capabilityId);
     const { nodeId, point } = node;
     const place = { nodeId, point, step, priceMicro: toMicro(price) };
-    const entry: Entry = { ...place, capabilityId, ring, price, ...estimate };
+    const entry: Entry = { ...place, capabilityId, ring, band, price, models, ...estimate };
     node.entries.set(capabilityId, entry);
-    let rings = this.#capabilities.get(capabilityId);
-    if (rings === undefined) {
-      rings = { ring1: new RingIndex(), ring2: new RingIndex(), global: new RingIndex() };
-      this.#capabilities.set(capabilityId, rings);
-    }
-    rings[ring].add(entry);
-    this.#size++;
+    this.#catalogue.add(entry);
+    this.#grow(node, bytesOf(entry));
   }
 
   #drop(node: KnownNode, entry: Entry): void {
-    const rings = this.#capabilities.get(entry.capabilityId);
     node.entries.delete(entry.capabilityId);
-    rings?.[entry.ring].remove(entry);
-    if (rings !== undefined && sizeOf(rings) === 0) this.#capabilities.delete(entry.capabilityId);
-    this.#size--;
+    this.#catalogue.remove(entry);
+    this.#grow(node, -bytesOf(entry));
+  }
+
+  #grow(node: KnownNode, bytes: number): void {
+    node.bytes += bytes;
+    this.#bytes += bytes;
+    if (node.share !== undefined) this.#shares.grew(node.share, bytes);
   }
 
   #expire(): void {
@@ -258,16 +325,4 @@ export class ProviderTable {
       this.remove(node.nodeId);
     }
   }
-
-  #provider(entry: Entry): Provider {
-    const { nodeId, capabilityId, price, estimatedLatency, ring, roundTripMs, detail } = entry;
-    const heardAt = this.#nodes.get(nodeId)?.heardAt ?? 0;
-    const ageMs = this.#clock.monotonic() - heardAt;
-    const provider = { nodeId, capabilityId, price, estimatedLatency, ring, roundTripMs, ageMs };
-    return detail === undefined ? provider : { ...provider, detail };
-  }
-}
-
-function bounded(detail: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
-  return detail !== undefined && JSON.stringify(detail).length <= MAX_DETAIL_CHARS ? detail : undefined;
 }

@@ -1,44 +1,39 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { Ring } from '../../protocols/common/v1/schema.ts';
+import type { JsonObject, Ring } from '../../protocols/common/v1/schema.ts';
 import { isWholeMicro, toMicro } from '../capsule/credits.ts';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { BestFirst } from './best-first.ts';
+import { BANDS, type CapabilityIndex } from './capability-index.ts';
 import { visitDearer } from './class-tree.ts';
-import { type CapabilityRings, type Entry, type RemoteRing, sizeOf } from './entry.ts';
+import { type Contender, DecisionDraft, MAX_RANKED } from './decision.ts';
+import type { Band, Entry } from './entry.ts';
+import { nearestName } from './nearest-name.ts';
 import type { ProviderTable } from './provider-table.ts';
 import type { EntryClass } from './ring-index.ts';
 import { scoreOf, stepOf } from './score.ts';
 import { type Draw, drawOf, spread } from './spread.ts';
-import type { Candidate, ChooseOptions, Decision, ExclusionReason, Scheduler } from './types.ts';
+import type { ChooseOptions, Decision, ExclusionReason, Scheduler } from './types.ts';
+import { offeredModels, wantedModel } from './wanted-model.ts';
 
 /** This node's name in a ranking. */
 export const LOCAL = 'local';
-/** Candidates a decision keeps: more than `maxRetries` admits. */
-export const MAX_RANKED = 16;
-/** Left out ones that a decision names. */
-export const MAX_EXCLUDED_NAMED = 16;
 /** Prices at which equals are merged; of equals at more prices, the cheapest come first. */
 const MAX_TIED_PRICES = 64;
 
-const REMOTE_RINGS: readonly RemoteRing[] = ['ring1', 'ring2', 'global'];
-/** Without a preference all rings compete by score; else the preferred goes first, then nearer ones, then farther. */
-const TIERS: Readonly<Record<Ring | 'none', readonly (readonly Ring[])[]>> = {
-  none: [['local', 'ring1', 'ring2', 'global']],
-  local: [['local'], ['ring1'], ['ring2'], ['global']],
-  ring1: [['ring1'], ['local'], ['ring2'], ['global']],
-  ring2: [['ring2'], ['ring1'], ['local'], ['global']],
-  global: [['global'], ['ring2'], ['ring1'], ['local']],
+type Tier = readonly ('local' | Band)[];
+/**
+ * Without a preference all rings compete by score; else the preferred goes first, then nearer ones, then farther. Nodes
+ * that were never met come after all: names and prices cost nothing to invent, and each dead address costs a wait.
+ */
+const TIERS: Readonly<Record<Ring | 'none', readonly Tier[]>> = {
+  none: [['local', 'ring1', 'ring2', 'global'], ['unproven']],
+  local: [['local'], ['ring1'], ['ring2'], ['global'], ['unproven']],
+  ring1: [['ring1'], ['local'], ['ring2'], ['global'], ['unproven']],
+  ring2: [['ring2'], ['ring1'], ['local'], ['global'], ['unproven']],
+  global: [['global'], ['ring2'], ['ring1'], ['local'], ['unproven']],
 };
-
-/** Who may execute, here or elsewhere: a table's entry is one. */
-interface Contender {
-  readonly nodeId: string;
-  readonly ring: Ring;
-  readonly price: number;
-  readonly latencySeconds: number;
-  readonly score: number;
-  readonly step: number;
-}
+/** Looked at to name some that lack a model: mostly few have it. */
+const LOOKED_AT_FOR_MODEL = 32;
 
 /** Left out for now only. */
 interface Passed {
@@ -46,26 +41,53 @@ interface Passed {
   reason: 'already_tried' | TransientReason;
   waitMs: number;
 }
-type TransientReason = 'busy' | 'silent' | 'circuit_open';
+type TransientReason = 'busy' | 'circuit_open';
 const PASSED_AS: Readonly<Record<Passed['reason'], string>> = {
   already_tried: 'It was tried before',
   busy: 'It is busy',
-  silent: 'It was silent',
   circuit_open: 'It kept failing',
 };
 
+export interface LocalOffer {
+  capability: { idempotent: boolean };
+  /** Credits. */
+  price: number;
+  /** Seconds. */
+  estimatedLatency: number;
+  detail?: Readonly<JsonObject>;
+}
+
 export interface SchedulerComponents {
-  table: Pick<ProviderTable, 'rings' | 'entry' | 'weights'>;
-  /** What this node offers for a capability at this moment: credits and seconds. */
-  local(capabilityId: string): { price: number; estimatedLatency: number } | undefined;
-  health: { excluded(nodeId: string): TransientReason | undefined; waitMs(nodeId: string): number };
+  table: Pick<ProviderTable, 'index' | 'entry' | 'names' | 'weights'>;
+  /** What this node offers for a capability at this moment; the engine's `offer` is one. */
+  local(capabilityId: string): LocalOffer | undefined;
+  /** Names of all that this node offers. */
+  localNames?(): Iterable<string>;
+  health: {
+    excluded(nodeId: string, capabilityId: string): TransientReason | undefined;
+    waitMs(nodeId: string, capabilityId: string): number;
+    isSilent(nodeId: string): boolean;
+  };
   /** This node's own. */
   nodeId: string;
 }
 
 /** Chooses by score (node "Market and scheduler"); the weights are the table's, which is ordered by them. */
 export function createScheduler(components: SchedulerComponents): Scheduler {
-  return { choose: (capsule, options) => new Choice(components, capsule, options).decide() };
+  return {
+    choose: (capsule, options) => new Choice(components, capsule, options).decide(),
+    knows(capabilityId) {
+      const { table, local, localNames } = components;
+      const here = local(capabilityId) === undefined ? 0 : 1;
+      const providers = here + (table.index(capabilityId)?.size ?? 0);
+      if (providers > 0) return { providers, nearest: null };
+      return { providers, nearest: nearestName(capabilityId, joined(localNames?.() ?? [], table.names())) };
+    },
+  };
+}
+
+function* joined(...lists: Iterable<string>[]): Iterable<string> {
+  for (const list of lists) yield* list;
 }
 
 /**
@@ -76,45 +98,60 @@ class Choice {
   readonly #parts: SchedulerComponents;
   readonly #capsule: Capsule;
   readonly #options: ChooseOptions;
-  readonly #rings: CapabilityRings | undefined;
+  readonly #index: CapabilityIndex | undefined;
+  /** The model that the capsule names. */
+  readonly #model: string | undefined;
   readonly #local: Contender | undefined;
   readonly #origin: string;
   readonly #amountMicro: number;
   readonly #draw: Draw;
-  readonly #ranking: Candidate[] = [];
-  readonly #excluded: Decision['excluded'] = [];
+  readonly #draft: DecisionDraft;
   readonly #passed: Passed[] = [];
+  /** They may be asked, after everybody else. */
+  readonly #silent: Contender[] = [];
 
   constructor(parts: SchedulerComponents, capsule: Capsule, options: ChooseOptions) {
     this.#parts = parts;
     this.#capsule = capsule;
     this.#options = options;
-    this.#rings = parts.table.rings(capsule.requestedCapability);
+    this.#index = parts.table.index(capsule.requestedCapability);
+    this.#model = wantedModel(capsule.requestedCapability, capsule.payload);
     this.#origin = this.#nameOf(nodeIdOf(capsule.originIdentity));
     this.#amountMicro = capsule.paymentRule === null ? 0 : toMicro(capsule.paymentRule.amount);
     this.#draw = drawOf(capsule.id);
+    this.#draft = new DecisionDraft(capsule.paymentRule);
     const offer = parts.local(capsule.requestedCapability);
     if (offer === undefined) return;
     const { price, estimatedLatency: latencySeconds } = offer;
+    const { idempotent } = offer.capability;
     const score = scoreOf(parts.table.weights, price, latencySeconds, LOCAL);
-    this.#local = { nodeId: LOCAL, ring: LOCAL, price, latencySeconds, score, step: stepOf(score) };
+    const place = { nodeId: LOCAL, ring: LOCAL, band: LOCAL, step: stepOf(score) } as const;
+    const models = offeredModels(capsule.requestedCapability, offer.detail);
+    this.#local = { ...place, price, latencySeconds, score, idempotent, models };
   }
 
   decide(): Decision {
     const restricted = this.#capsule.privacyRule === 'restricted';
-    if (this.#options.only !== undefined) this.#rankOne(this.#nameOf(this.#options.only), 'not_requested');
-    else if (restricted) this.#rankOne(this.#origin, 'not_granted');
+    const { only } = this.#options;
+    const others = only !== undefined ? 'not_requested' : restricted ? 'not_granted' : 'price_above_amount';
+    if (only !== undefined) this.#rankOne(this.#nameOf(only), others);
+    else if (restricted) this.#rankOne(this.#origin, others);
     else this.#rankAll();
 
-    const leastBad = this.#ranking.length === 0 && this.#passed.length > 0;
+    const draft = this.#draft;
+    for (const contender of this.#silent) draft.rank(contender, '. It did not answer when it was last asked');
+    const known = this.#index?.size ?? 0;
+    if (!draft.full) draft.countRest(others, known + (this.#local === undefined ? 0 : 1));
+    const leastBad = draft.ranking.length === 0 && this.#passed.length > 0;
     if (leastBad) this.#rankLeastBad();
     return {
       at: this.#options.now,
       capsuleId: this.#capsule.id,
       capabilityId: this.#capsule.requestedCapability,
-      ranking: this.#ranking,
-      excluded: this.#excluded,
-      providersKnown: this.#rings === undefined ? 0 : sizeOf(this.#rings),
+      ranking: draft.ranking,
+      excluded: draft.excluded,
+      excludedBy: draft.excludedBy,
+      providersKnown: known,
       weights: { ...this.#parts.table.weights },
       leastBad,
     };
@@ -123,35 +160,38 @@ class Choice {
   #rankAll(): void {
     const preferred = this.#capsule.executionPolicy?.preferredLocality;
     for (const tier of TIERS[preferred ?? 'none']) {
-      if (this.#ranking.length < MAX_RANKED) this.#rankTier(tier, tier[0] === preferred);
+      if (!this.#draft.full) this.#rankTier(tier, tier[0] === preferred);
     }
-    if (this.#local !== undefined && !this.#affordable(this.#local))
-      this.#exclude(LOCAL, 'price_above_amount');
-    for (const ring of REMOTE_RINGS) {
-      visitDearer(this.#rings?.[ring].classes, this.#amountMicro, (dearer) =>
+    if (this.#local !== undefined) {
+      if (!this.#hasModel(this.#local)) this.#draft.exclude(LOCAL, 'no_model');
+      else if (!this.#affordable(this.#local)) this.#draft.exclude(LOCAL, 'price_above_amount');
+    }
+    for (const { classes } of this.#index?.within(BANDS, this.#model) ?? []) {
+      visitDearer(classes, this.#amountMicro, (dearer) =>
         this.#excludeMembers(dearer, undefined, 'price_above_amount'),
       );
     }
+    this.#excludeWithoutModel();
   }
 
-  #rankTier(tier: readonly Ring[], preferred: boolean): void {
+  #rankTier(tier: Tier, preferred: boolean): void {
     const note = preferred ? ', in the preferred ring' : '';
     const best = this.#best(tier, this.#amountMicro);
     const local = tier.includes(LOCAL) ? this.#local : undefined;
-    let waiting = local !== undefined && this.#affordable(local) ? local : undefined;
-    while (this.#ranking.length < MAX_RANKED) {
+    let waiting = local !== undefined && this.#affordable(local) && this.#hasModel(local) ? local : undefined;
+    while (!this.#draft.full) {
       const next = best.next();
       if (waiting !== undefined && (next === undefined || waiting.step <= next.step)) {
-        if (this.#mayTry(waiting)) this.#rank(waiting, note);
+        if (this.#mayTry(waiting)) this.#draft.rank(waiting, note);
         waiting = undefined;
       }
       if (next === undefined) return;
       const tied = [next];
       while (tied.length < MAX_TIED_PRICES && best.peek()?.step === next.step) tied.push(best.next() ?? next);
-      const room = MAX_RANKED - this.#ranking.length;
+      const room = MAX_RANKED - this.#draft.ranking.length;
       const { first, equals } = spread(tied, this.#draw, room, (entry) => this.#mayTry(entry));
       const suffix = equals > 1 ? `${note}; one of ${equals} equals, ordered by lot` : note;
-      for (const entry of first) this.#rank(entry, suffix);
+      for (const entry of first) this.#draft.rank(entry, suffix);
     }
   }
 
@@ -161,12 +201,13 @@ class Choice {
       sole === LOCAL ? this.#local : this.#parts.table.entry(sole, this.#capsule.requestedCapability);
     if (found !== undefined) {
       if (this.#capsule.privacyRule === 'restricted' && sole !== this.#origin)
-        this.#exclude(sole, 'not_granted');
-      else if (!this.#affordable(found)) this.#exclude(sole, 'price_above_amount');
-      else if (this.#mayTry(found)) this.#rank(found, ', the only one admitted');
+        this.#draft.exclude(sole, 'not_granted');
+      else if (!this.#hasModel(found)) this.#draft.exclude(sole, 'no_model');
+      else if (!this.#affordable(found)) this.#draft.exclude(sole, 'price_above_amount');
+      else if (this.#mayTry(found)) this.#draft.rank(found, ', the only one admitted');
     }
-    if (this.#local !== undefined && sole !== LOCAL) this.#exclude(LOCAL, others);
-    const best = this.#best(REMOTE_RINGS, Number.POSITIVE_INFINITY);
+    if (this.#local !== undefined && sole !== LOCAL) this.#draft.exclude(LOCAL, others);
+    const best = new BestFirst(this.#index?.within(BANDS) ?? [], Number.POSITIVE_INFINITY);
     for (let next = best.next(); next !== undefined; next = best.next()) {
       if (!this.#excludeMembers(next, sole, others)) return;
     }
@@ -177,16 +218,18 @@ class Choice {
     const tried = (passed: Passed): number => (passed.reason === 'already_tried' ? 1 : 0);
     this.#passed.sort((a, b) => tried(a) - tried(b) || a.waitMs - b.waitMs);
     for (const { contender, reason } of this.#passed) {
-      this.#rank(contender, `. ${PASSED_AS[reason]}, but nobody better is left`);
+      this.#draft.rank(contender, `. ${PASSED_AS[reason]}, but nobody better is left`);
     }
   }
 
-  #best(rings: readonly Ring[], maxPriceMicro: number): BestFirst<EntryClass<Entry>> {
-    const remote = REMOTE_RINGS.filter((ring) => rings.includes(ring));
-    return new BestFirst(
-      remote.map((ring) => this.#rings?.[ring].classes),
-      maxPriceMicro,
-    );
+  #best(tier: Tier, maxPriceMicro: number): BestFirst<EntryClass<Entry>> {
+    const bands = tier.filter((band) => band !== LOCAL);
+    return new BestFirst(this.#index?.within(bands, this.#model) ?? [], maxPriceMicro);
+  }
+
+  /** Whoever does not list its models may have any. */
+  #hasModel({ models }: Contender): boolean {
+    return this.#model === undefined || models === undefined || models.includes(this.#model);
   }
 
   /** A node that works for its own origin pays itself, so its price keeps it from nothing. */
@@ -200,39 +243,47 @@ class Choice {
     const nodeId = contender.nodeId === LOCAL ? own : contender.nodeId;
     const tried = this.#options.tried;
     const wasTried = tried !== undefined && (tried.has(nodeId) || tried.has(contender.nodeId));
-    const reason = wasTried ? 'already_tried' : health.excluded(nodeId);
-    if (reason === undefined) return true;
-    this.#passed.push({ contender, reason, waitMs: health.waitMs(nodeId) });
-    this.#exclude(contender.nodeId, reason);
+    const capabilityId = this.#capsule.requestedCapability;
+    const reason = wasTried ? 'already_tried' : health.excluded(nodeId, capabilityId);
+    if (reason === undefined) {
+      if (!health.isSilent(nodeId)) return true;
+      this.#silent.push(contender);
+      return false;
+    }
+    this.#passed.push({ contender, reason, waitMs: health.waitMs(nodeId, capabilityId) });
+    this.#draft.exclude(contender.nodeId, reason);
     return false;
-  }
-
-  #rank(contender: Contender, note: string): void {
-    if (this.#ranking.length === MAX_RANKED) return;
-    const { nodeId, score, price, latencySeconds, ring } = contender;
-    const where = ring === LOCAL ? 'on this node' : `in ${ring}`;
-    const reason = `Costs ${price} and takes ${rounded(latencySeconds)} s ${where}: score ${rounded(score)}${note}.`;
-    this.#ranking.push({ nodeId, score, price, latencySeconds, ring, reason });
-  }
-
-  #exclude(nodeId: string, reason: ExclusionReason): void {
-    if (this.#excluded.length < MAX_EXCLUDED_NAMED) this.#excluded.push({ nodeId, reason });
   }
 
   /** Names a class's members but one; false when there is no room for another. */
   #excludeMembers(of: EntryClass<Entry>, but: string | undefined, reason: ExclusionReason): boolean {
-    const room = MAX_EXCLUDED_NAMED - this.#excluded.length;
+    const room = this.#draft.namesLeft;
     if (room === 0) return false;
     const named = of.index.clockwise(of, this.#draw.point, room, (entry) => entry.nodeId !== but);
-    for (const entry of named) this.#exclude(entry.nodeId, reason);
+    for (const entry of named) this.#draft.exclude(entry.nodeId, reason);
     return true;
+  }
+
+  /** Counts those that list other models; names a few where not enough others were found. */
+  #excludeWithoutModel(): void {
+    if (this.#model === undefined || this.#index === undefined) return;
+    const lacking = this.#index.sizeWithout(this.#model);
+    let named = 0;
+    let looked = 0;
+    const best = new BestFirst(this.#draft.full ? [] : this.#index.listing, Number.POSITIVE_INFINITY);
+    for (let next = best.next(); next !== undefined && looked < LOOKED_AT_FOR_MODEL; next = best.next()) {
+      const members = next.index.clockwise(next, this.#draw.point, LOOKED_AT_FOR_MODEL - looked, () => true);
+      looked += members.length;
+      for (const entry of members) {
+        if (this.#draft.namesLeft === 0 || this.#hasModel(entry)) continue;
+        this.#draft.exclude(entry.nodeId, 'no_model');
+        named++;
+      }
+    }
+    this.#draft.count('no_model', lacking - named);
   }
 
   #nameOf(nodeId: string): string {
     return nodeId === this.#parts.nodeId ? LOCAL : nodeId;
   }
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

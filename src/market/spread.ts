@@ -32,6 +32,11 @@ export function spread<E extends Place>(
   limit: number,
   accept: (entry: E) => boolean,
 ): { first: E[]; equals: number } {
+  const [only] = classes;
+  // Mostly prices and times differ, and nobody is anybody's equal.
+  if (classes.length === 1 && only?.sole !== undefined) {
+    return accept(only.sole) ? { first: [only.sole], equals: 1 } : { first: [], equals: 0 };
+  }
   let equals = classes.flatMap((each) => each.index.clockwise(each, draw.point, TIE_WINDOW, accept));
   if (equals.length > TIE_WINDOW) {
     const way = (entry: E): number => (entry.point - draw.point) >>> 0;
@@ -42,15 +47,18 @@ export function spread<E extends Place>(
   // Sorts by insertion into the few that are kept: most of the window never gets in.
   for (const entry of equals) {
     const lot = mix32(entry.point ^ draw.lot);
-    let index = first.length < limit ? first.length : limit;
-    while (index > 0 && lot > (lots[index - 1] ?? 0)) index--;
-    if (index === limit) continue;
-    first.splice(index, 0, entry);
-    lots.splice(index, 0, lot);
-    if (first.length > limit) {
-      first.length = limit;
-      lots.length = limit;
+    let index = first.length;
+    if (index === limit && lot <= (lots[limit - 1] ?? 0)) continue;
+    if (index === limit) index--;
+    for (; index > 0; index--) {
+      const before = first[index - 1];
+      const lotBefore = lots[index - 1];
+      if (before === undefined || lotBefore === undefined || lot <= lotBefore) break;
+      first[index] = before;
+      lots[index] = lotBefore;
     }
+    first[index] = entry;
+    lots[index] = lot;
   }
   return { first, equals: equals.length };
 }

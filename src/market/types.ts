@@ -9,7 +9,11 @@ export interface Provider {
   /** Seconds, as advertised: moving average plus the queue. */
   estimatedLatency: number;
   ring: Exclude<Ring, 'local'>;
+  /** Whether this node ever shook hands with it. */
+  proven: boolean;
   roundTripMs: number;
+  /** Whether the same work may be run a second time. */
+  idempotent: boolean;
   detail?: Record<string, unknown>;
   /** Milliseconds since the last advertisement, by this node's monotonic clock. */
   ageMs: number;
@@ -17,20 +21,26 @@ export interface Provider {
 
 export type ExclusionReason =
   | 'price_above_amount'
+  /** It lists its models, and the one that the capsule names is not among them. */
+  | 'no_model'
   | 'not_granted'
   | 'circuit_open'
   | 'busy'
   | 'already_tried'
-  | 'silent'
   | 'not_requested';
 
 export interface Candidate {
   /** `local` stands for this node. */
   nodeId: string;
   score: number;
+  /** What a lease would name: the capsule's amount, or where its rule charges by price what the provider asks; 0 unpaid. */
   price: number;
   latencySeconds: number;
   ring: Ring;
+  /** Whether this node ever shook hands with it; nobody who did not is ranked before those who did. */
+  proven: boolean;
+  /** Whether it may be run a second time, by the offer's word. */
+  idempotent: boolean;
   /** One short sentence for `capsule explain`. */
   reason: string;
 }
@@ -44,6 +54,8 @@ export interface Decision {
   ranking: Candidate[];
   /** At most 16 are named. */
   excluded: { nodeId: string; reason: ExclusionReason }[];
+  /** How many were left out, by reason; of all that are known where nobody was ranked, else of those looked at. */
+  excludedBy: Partial<Record<ExclusionReason, number>>;
   /** All providers in the table, named or not. */
   providersKnown: number;
   weights: { price: number; latency: number; distance: number };
@@ -63,17 +75,28 @@ export interface ChooseOptions {
 export interface Scheduler {
   /** Empty ranking: nobody. Never awaits; cost is O(log n) in the providers of the capability. */
   choose(capsule: Capsule, options: ChooseOptions): Decision;
+  /** Nodes that offer the capability, this one included; where there is none, the known name most like it. */
+  knows(capabilityId: string): { providers: number; nearest: string | null };
 }
 
-/** Reports from the exchange: three cases with three treatments (design "Market and scheduler"). */
+/**
+ * Reports from whoever places orders. Busy, silent and failing are three cases with three treatments (node "Market and
+ * scheduler"), known for each capability of a node; only silence is of the node as a whole.
+ */
 export interface PeerHealth {
   /** Work is being handed to it: while its circuit is half-open, this is the one trial. */
-  attempted(nodeId: string): void;
+  attempted(nodeId: string, capabilityId: string): void;
   /** It said no for now: left out until `retryAfterMs` has passed. Not a failure. */
-  declinedBusy(nodeId: string, retryAfterMs: number): void;
-  /** It took the work and failed or died: counts towards opening its circuit. */
-  failed(nodeId: string): void;
-  /** It said nothing in time. Left out for a short while, not a failure yet. */
-  silent(nodeId: string): void;
-  succeeded(nodeId: string): void;
+  declinedBusy(nodeId: string, capabilityId: string, retryAfterMs: number): void;
+  /** It reported a failure. Only codes that are the provider's own fault count towards opening its circuit. */
+  failed(nodeId: string, capabilityId: string, code: string): void;
+  /** It took the work, and its connection or its heartbeats stopped: a failure, and it goes last until it is heard of. */
+  lost(nodeId: string, capabilityId: string): void;
+  /** It left an order unanswered: it goes last until it is heard of. */
+  silent(nodeId: string, capabilityId: string): void;
+  /** Anything came from it directly: a message, a connection, its own advertisement. */
+  heardOf(nodeId: string): void;
+  succeeded(nodeId: string, capabilityId: string): void;
+  /** It said that the capsule cannot be done, and another node did it: a failure. */
+  disproved(nodeId: string, capabilityId: string): void;
 }

@@ -47,6 +47,13 @@ export class BootstrapDialer {
     for (const target of this.#targets) target.cancel();
   }
 
+  /** Whether it is one of these nodes, as far as is known. */
+  includes(nodeId: string): boolean {
+    return this.#targets.some(
+      (target) => target.nodeId === nodeId || target.address.endsWith(`/p2p/${nodeId}`),
+    );
+  }
+
   /** For a peer's last connection closing. */
   disconnected(nodeId: string): void {
     for (const target of this.#targets) if (target.nodeId === nodeId) this.#retry(target);

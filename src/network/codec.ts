@@ -24,9 +24,10 @@ export type DecodedGossip =
   | { kind: 'unknown' }
   | { kind: 'garbage'; reason: string };
 
-/** UTF-8 JSON of a message. Throws `too_large` above `maxBytes`. */
+/** UTF-8 JSON of a message, its type first (see `kindOf`). Throws `too_large` above `maxBytes`. */
 export function encodeMessage(message: ExchangeMessage | GossipMessage, maxBytes: number): Uint8Array {
-  const bytes = Buffer.from(JSON.stringify(message), 'utf8');
+  const { type, ...rest } = message;
+  const bytes = Buffer.from(JSON.stringify({ type, ...rest }), 'utf8');
   if (bytes.length > maxBytes) {
     throw new MeshError(
       'too_large',

@@ -4,18 +4,25 @@ import type { ExchangeMessage } from '../../protocols/messages/v1/schema.ts';
 import { throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
+import { OPAQUE_KIND, type PeerBudget, type PeerBudgets } from './budgets.ts';
 import { decodeFrame, encodeMessage } from './codec.ts';
 import { encodeFrame } from './frame.ts';
 import type { NetworkLimits } from './limits.ts';
+import { MessageHandling } from './message-handling.ts';
+import { PartialFrames } from './partial-frames.ts';
 import { PeerChannel } from './peer-channel.ts';
+import type { MessageHandler } from './types.ts';
 
 export interface ExchangeStreamsComponents {
   log: Logger;
   clock: Clock;
+  budgets: PeerBudgets;
   /** Opens an exchange stream, dialling when needed; rejects with `unreachable`. */
   open: (nodeId: string) => Promise<Stream>;
   /** Closes every connection to the peer and refuses it for a while. */
   cutOff: (nodeId: string, reason: string) => void;
+  /** A message of the peer is being handled. */
+  heard: (nodeId: string) => void;
 }
 
 /** The exchange protocol (protocol "Messages"): one channel for each peer, opened with the first message. */
@@ -24,15 +31,38 @@ export class ExchangeStreams {
   readonly #limits: NetworkLimits;
   /** Bounded by the connections, and by the nodes that parts above are just sending to. */
   readonly #channels = new Map<string, PeerChannel>();
-  #handler: (from: string, message: ExchangeMessage) => void = () => {};
+  readonly #partial: PartialFrames;
+  readonly #handling: MessageHandling;
 
   constructor(components: ExchangeStreamsComponents, limits: NetworkLimits) {
     this.#components = components;
     this.#limits = limits;
+    this.#partial = new PartialFrames({ maxBytes: limits.partialFrameBytes });
+    this.#handling = new MessageHandling(
+      { log: components.log, room: (from) => this.#channels.get(from)?.wakeReaders() },
+      { perPeer: limits.handlingPerPeer },
+    );
   }
 
-  onMessage(handler: (from: string, message: ExchangeMessage) => void): void {
-    this.#handler = handler;
+  /** Whether somebody handles messages: until then, and afterwards, no stream is taken and nothing is read. */
+  get listening(): boolean {
+    return this.#handling.listening;
+  }
+
+  listen(handler: MessageHandler): void {
+    this.#handling.handler = handler;
+    for (const channel of this.#channels.values()) channel.wakeReaders();
+  }
+
+  /**
+   * Closes the streams there are: a peer that goes on sending opens another, and is told. False where another handler
+   * has taken its place.
+   */
+  deafen(handler: MessageHandler): boolean {
+    if (this.#handling.handler !== handler) return false;
+    this.#handling.handler = null;
+    for (const channel of this.#channels.values()) channel.closeStreams();
+    return true;
   }
 
   async send(to: string, message: ExchangeMessage, signal?: AbortSignal): Promise<void> {
@@ -43,7 +73,8 @@ export class ExchangeStreams {
 
   /** Takes a stream that the peer opened. */
   accept(from: string, stream: Stream): void {
-    this.#channel(from).adopt(stream);
+    if (this.listening) this.#channel(from).adopt(stream);
+    else stream.abort(new Error('Nobody handles messages here yet'));
   }
 
   /** Ends all exchange; `send` may start anew. */
@@ -57,11 +88,16 @@ export class ExchangeStreams {
   #channel(nodeId: string): PeerChannel {
     const known = this.#channels.get(nodeId);
     if (known !== undefined) return known;
+    const { clock, budgets, open } = this.#components;
+    const budget = budgets.of(nodeId);
     const channel = new PeerChannel(
       {
-        clock: this.#components.clock,
-        open: () => this.#components.open(nodeId),
-        onFrame: (body) => this.#receive(nodeId, body),
+        clock,
+        budget,
+        partial: this.#partial,
+        ready: () => this.#handling.takes(nodeId),
+        open: () => open(nodeId),
+        onFrame: (body, kind) => this.#receive(nodeId, body, kind, budget),
         onGarbage: (reason) => this.#cutOff(nodeId, reason),
         onIdle: () => void this.#channels.delete(nodeId),
       },
@@ -71,28 +107,26 @@ export class ExchangeStreams {
     return channel;
   }
 
-  #receive(from: string, body: Uint8Array): void {
+  #receive(from: string, body: Uint8Array, kind: string, budget: PeerBudget): void {
     const decoded = decodeFrame(body, this.#limits.frameBytes);
-    switch (decoded.kind) {
-      case 'garbage':
-        this.#cutOff(from, decoded.reason);
-        return;
-      case 'refused':
-        this.send(from, decoded.decline).catch((error: unknown) =>
-          this.#components.log.debug({ err: error, peer: from }, 'A decline could not be sent'),
-        );
-        return;
-      case 'message':
-        this.#handle(from, decoded.message);
+    if (decoded.kind === 'garbage') {
+      this.#cutOff(from, decoded.reason);
+      return;
     }
-  }
-
-  #handle(from: string, message: ExchangeMessage): void {
-    try {
-      this.#handler(from, message);
-    } catch (error) {
-      this.#components.log.error({ err: error, peer: from, type: message.type }, 'Handling a message failed');
+    this.#components.heard(from);
+    if (decoded.kind === 'refused') {
+      this.send(from, decoded.decline).catch((error: unknown) =>
+        this.#components.log.debug({ err: error, peer: from }, 'A decline could not be sent'),
+      );
+      return;
     }
+    const { message } = decoded;
+    if (kind === OPAQUE_KIND) {
+      // What hid its type until it was parsed does not get around the budget of its type.
+      if (budget.kindWaitMs(message.type) > 0) return;
+      budget.takeKind(message.type);
+    }
+    this.#handling.handle(from, message);
   }
 
   #cutOff(nodeId: string, reason: string): void {

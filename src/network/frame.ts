@@ -36,6 +36,16 @@ export class FrameDecoder {
     this.#buffer.append(chunk);
   }
 
+  /** Bytes that wait for the rest of their frame, once `next` gave undefined. */
+  get byteLength(): number {
+    return this.#buffer.byteLength;
+  }
+
+  /** Bytes of the frame that was begun, as far as it says. Throws as `next` does. */
+  get expected(): number {
+    return this.#prefix()?.length ?? 0;
+  }
+
   /** The next whole frame's body, or undefined until more arrives. Throws `too_large` and `invalid_request`. */
   next(): Uint8Array | undefined {
     const prefix = this.#prefix();

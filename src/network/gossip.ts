@@ -26,8 +26,8 @@ export type PubSub = Pick<
 >;
 
 interface Subscription {
-  validate: (from: string, message: GossipMessage) => GossipVerdict;
-  handle: (from: string, message: GossipMessage) => void;
+  validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict;
+  handle: (from: string, message: GossipMessage, deliverer: string) => void;
 }
 
 /** Authors whose rate is watched; the least recent is forgotten, and starts again with a full bucket. */
@@ -107,9 +107,10 @@ export class Gossip {
 
   #ask(subscription: Subscription, source: PeerId, author: string, message: GossipMessage) {
     try {
-      const verdict = subscription.validate(author, message);
-      if (verdict === 'reject') this.#components.penalties.add(source.toString());
-      if (verdict === 'accept') queueMicrotask(() => this.#handle(subscription, author, message));
+      const deliverer = source.toString();
+      const verdict = subscription.validate(author, message, deliverer);
+      if (verdict === 'reject') this.#components.penalties.add(deliverer);
+      if (verdict === 'accept') queueMicrotask(() => this.#handle(subscription, author, message, deliverer));
       return RESULTS[verdict];
     } catch (error) {
       this.#components.log.error({ err: error, peer: author, type: message.type }, 'Judging gossip failed');
@@ -117,9 +118,9 @@ export class Gossip {
     }
   }
 
-  #handle(subscription: Subscription, author: string, message: GossipMessage): void {
+  #handle(subscription: Subscription, author: string, message: GossipMessage, deliverer: string): void {
     try {
-      subscription.handle(author, message);
+      subscription.handle(author, message, deliverer);
     } catch (error) {
       this.#components.log.error({ err: error, peer: author, type: message.type }, 'Handling gossip failed');
     }

@@ -1,5 +1,13 @@
+// Over 300 lines: the port, method for method, and the one place that joins the parts behind it.
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
-import type { Connection, PeerId, PrivateKey, Stream } from '@libp2p/interface';
+import type {
+  Connection,
+  PeerInfo as DiscoveredPeer,
+  IdentifyResult,
+  PeerId,
+  PrivateKey,
+  Stream,
+} from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
@@ -11,22 +19,32 @@ import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { AddressBook } from './address-book.ts';
 import { BootstrapDialer } from './bootstrap-dialer.ts';
+import { PeerBudgets } from './budgets.ts';
+import { ConnectionShares } from './connection-shares.ts';
+import { DialPolicy } from './dial-policy.ts';
+import { Dialer } from './dialer.ts';
 import { DiscoveryDialer } from './discovery-dialer.ts';
+import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
+import { Forgetting } from './forgetting.ts';
 import { Gossip } from './gossip.ts';
+import { guardGossip } from './gossip-guard.ts';
+import { type Host, hostOf } from './hosts.ts';
 import { createMeshLibp2p, type MeshLibp2p, stopWithin } from './libp2p-node.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
+import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
 import { checkAddresses, startError } from './start-error.ts';
-import type { GossipVerdict, Network, NetworkEvents, PeerInfo } from './types.ts';
+import { StreamOpener } from './stream-opener.ts';
+import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface Libp2pNetworkComponents {
   log: Logger;
   clock: Clock;
-  crypto: Pick<Crypto, 'publicKey'>;
+  crypto: Pick<Crypto, 'publicKey' | 'randomBytes'>;
 }
 
 export interface Libp2pNetworkInit {
@@ -43,6 +61,8 @@ export interface Libp2pNetworkInit {
   /** Node ids; when not empty, nobody else may connect. */
   allow?: readonly string[];
   deny?: readonly string[];
+  /** Web origins, such as `https://mesh.example`, whose pages may open the WebSocket; no others may. */
+  origins?: readonly string[];
   limits?: Partial<NetworkLimits>;
 }
 
@@ -62,13 +82,19 @@ class Libp2pNetwork implements Network {
   readonly #privateKey: PrivateKey;
   readonly #events: NetworkEmitter;
   readonly #penalties: Penalties;
+  readonly #shares: ConnectionShares;
   readonly #gate: PeerGate;
   readonly #peers: PeerTable;
   readonly #exchange: ExchangeStreams;
+  readonly #pinger: Pinger;
+  readonly #opener: StreamOpener;
   readonly #gossip: Gossip;
   readonly #bootstrap: BootstrapDialer;
   readonly #discovery: DiscoveryDialer;
   readonly #addressBook: AddressBook;
+  readonly #dialer: Dialer;
+  readonly #forgetting: Forgetting;
+  readonly #encryption = new Encryption();
   #libp2p: MeshLibp2p | null = null;
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
@@ -82,8 +108,17 @@ class Libp2pNetwork implements Network {
     this.nodeId = peerIdFromPrivateKey(this.#privateKey).toString();
     this.#events = new NetworkEmitter(log);
     this.#penalties = new Penalties({ clock });
+    const allowed = new Set(init.allow);
+    this.#shares = new ConnectionShares(
+      { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#bootstrap.includes(nodeId) },
+      limits,
+    );
     this.#gate = new PeerGate(
-      { clock, isFull: () => (this.#libp2p?.getConnections().length ?? 0) >= limits.maxConnections },
+      {
+        clock,
+        shares: this.#shares,
+        expects: (address, nodeId) => this.#dialer.expects(address, nodeId),
+      },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
     this.#peers = new PeerTable(
@@ -92,13 +127,31 @@ class Libp2pNetwork implements Network {
         clock,
         events: this.#events,
         connections: (nodeId) => this.#connections(nodeId),
-        ping: (nodeId, signal) => this.#running().services.ping.ping(peerIdFromString(nodeId), { signal }),
+        ping: (nodeId, signal) => this.#ping(nodeId, signal),
+        busyMs: () => performance.eventLoopUtilization().active,
         drop: (nodeId) => this.#drop(nodeId, 'The peer does not answer pings'),
       },
       limits,
     );
+    this.#opener = new StreamOpener(
+      {
+        clock,
+        connections: (nodeId) => this.#connections(nodeId),
+        dial: (nodeId) => this.#dialer.dial(nodeId),
+      },
+      limits,
+    );
+    const budgets = new PeerBudgets({ clock, host: (nodeId) => this.#host(nodeId) }, limits);
+    this.#pinger = new Pinger({ clock, crypto });
     this.#exchange = new ExchangeStreams(
-      { log, clock, open: (nodeId) => this.#open(nodeId), cutOff },
+      {
+        log,
+        clock,
+        budgets,
+        open: (nodeId) => this.#opener.open(nodeId),
+        cutOff,
+        heard: (nodeId) => this.#shares.heard(nodeId),
+      },
       limits,
     );
     this.#gossip = new Gossip(
@@ -111,15 +164,29 @@ class Libp2pNetwork implements Network {
       { addresses: init.bootstrap ?? [] },
     );
     this.#discovery = new DiscoveryDialer(
-      { log, clock, isConnected, dial: (peer) => this.#dialPeer(peer) },
+      { log, clock, isConnected, dial: (peer) => this.#dialer.dial(peer.toString()) },
       { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
     );
+    this.#forgetting = new Forgetting({
+      log,
+      clock,
+      records: () => this.#running().peerStore,
+      isConnected: (nodeId) => nodeId === this.nodeId || isConnected(nodeId),
+    });
     this.#addressBook = new AddressBook({
       clock,
-      proven: () => this.#running().peerStore,
+      policy: new DialPolicy({ clock, listening: () => this.#libp2p?.getMultiaddrs() ?? [] }),
       peerCount: () => this.#peers.size + this.#discovery.waiting,
       found: this.#discovery.found,
     });
+    this.#dialer = new Dialer(
+      {
+        clock,
+        targets: (nodeId) => this.#addressBook.targets(nodeId),
+        connect: (address, options) => this.#running().dial(address, options),
+      },
+      limits,
+    );
   }
 
   async start(): Promise<void> {
@@ -142,11 +209,20 @@ class Libp2pNetwork implements Network {
     this.#bootstrap.stop();
     this.#discovery.stop();
     this.#exchange.stop();
+    this.#opener.stop();
+    this.#dialer.stop();
+    this.#forgetting.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
+    libp2p.removeEventListener('connection:open', this.#onOpen);
+    libp2p.removeEventListener('peer:identify', this.#onIdentify);
     this.#peers.clear();
-    await stopWithin(this.#limits.stopTimeoutMs, libp2p, { clock: this.#clock, log: this.#log });
+    await stopWithin(this.#limits.stopTimeoutMs, libp2p, {
+      clock: this.#clock,
+      log: this.#log,
+      encryption: this.#encryption,
+    });
   }
 
   addresses(): string[] {
@@ -180,18 +256,27 @@ class Libp2pNetwork implements Network {
     if (this.#libp2p !== null && nodeId !== this.nodeId) this.#addressBook.learn(nodeId, addresses);
   }
 
+  favour(nodeId: string): void {
+    this.#shares.favour(nodeId);
+  }
+
   send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {
     return this.#exchange.send(to, message, options.signal);
   }
 
-  onMessage(handler: (from: string, message: ExchangeMessage) => void): void {
-    this.#exchange.onMessage(handler);
+  onMessage(handler: MessageHandler): () => void {
+    this.#exchange.listen(handler);
+    this.#takeStreams();
+    return () => {
+      if (!this.#exchange.deafen(handler)) return;
+      this.#libp2p?.unhandle(EXCHANGE_PROTOCOL).catch(this.#onProtocolError);
+    };
   }
 
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage) => GossipVerdict,
-    handle: (from: string, message: GossipMessage) => void,
+    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
+    handle: (from: string, message: GossipMessage, deliverer: string) => void,
   ): void {
     this.#gossip.subscribe(topic, validate, handle);
   }
@@ -224,6 +309,19 @@ class Libp2pNetwork implements Network {
     this.#bootstrap.disconnected(nodeId);
   };
 
+  readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => {
+    if (detail.direction === 'outbound') this.#addressBook.proved(`${detail.remotePeer}`, detail.remoteAddr);
+  };
+
+  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void =>
+    this.#addressBook.claim(`${detail.peerId}`, detail.listenAddrs.map(String));
+
+  /** Found on the local network: it says where, as any stranger does. */
+  readonly #onDiscovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
+    if (!this.isConnected(id.toString())) this.#addressBook.claim(id.toString(), multiaddrs.map(String));
+    this.#discovery.found({ id });
+  };
+
   readonly #onStream = (stream: Stream, connection: Connection): void =>
     this.#exchange.accept(connection.remotePeer.toString(), stream);
 
@@ -234,21 +332,25 @@ class Libp2pNetwork implements Network {
       privateKey: this.#privateKey,
       listen,
       announce,
+      origins: this.#init.origins ?? [],
       limits: this.#limits,
       gater: this.#gate.gater,
+      encryption: this.#encryption,
       penalty: (nodeId) => this.#penalties.of(nodeId),
-      onDiscovered: this.#init.mdns === true ? this.#discovery.found : null,
+      onDiscovered: this.#init.mdns === true ? this.#onDiscovered : null,
     });
     this.#libp2p = libp2p;
     libp2p.addEventListener('peer:connect', this.#onConnect);
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
-    await libp2p.handle(EXCHANGE_PROTOCOL, this.#onStream, {
-      maxInboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-      maxOutboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-    });
+    libp2p.addEventListener('connection:open', this.#onOpen);
+    libp2p.addEventListener('peer:identify', this.#onIdentify);
+    await libp2p.handle(PING_PROTOCOL, this.#pinger.serve, { maxInboundStreams: PING_STREAMS });
+    if (this.#exchange.listening) this.#takeStreams();
     await libp2p.start();
+    guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
     this.#bootstrap.start();
+    this.#forgetting.start();
   }
 
   #running(): MeshLibp2p {
@@ -262,22 +364,29 @@ class Libp2pNetwork implements Network {
     );
   }
 
-  async #dialPeer(peer: PeerId, options: { signal?: AbortSignal } = {}): Promise<Connection> {
-    const targets = await this.#addressBook.targets(peer);
-    return this.#running().dial(targets, options);
+  async #ping(nodeId: string, signal: AbortSignal): Promise<number> {
+    const [connection] = this.#connections(nodeId);
+    if (connection === undefined) throw new MeshError('unreachable', 'The connection was lost.');
+    return this.#pinger.ping(connection, signal);
   }
 
-  async #open(nodeId: string): Promise<Stream> {
-    try {
-      const peer = peerIdFromString(nodeId);
-      const signal = AbortSignal.timeout(this.#limits.dialTimeoutMs);
-      const connection = this.#connections(nodeId)[0] ?? (await this.#dialPeer(peer, { signal }));
-      return await connection.newStream(EXCHANGE_PROTOCOL, { signal });
-    } catch (error) {
-      throw new MeshError('unreachable', `The node ${nodeId} cannot be reached.`, undefined, {
-        cause: error,
-      });
-    }
+  /** Says to peers that this node takes messages; who asked before asks again. */
+  #takeStreams(): void {
+    this.#libp2p
+      ?.handle(EXCHANGE_PROTOCOL, this.#onStream, {
+        force: true,
+        maxInboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
+        maxOutboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
+      })
+      .catch(this.#onProtocolError);
+  }
+
+  readonly #onProtocolError = (error: unknown): void =>
+    this.#log.error({ err: error }, 'The exchange protocol could not be registered');
+
+  #host(nodeId: string): Host | undefined {
+    const [connection] = this.#connections(nodeId);
+    return connection && hostOf(connection.remoteAddr);
   }
 
   readonly #cutOff = (nodeId: string, reason: string): void => {

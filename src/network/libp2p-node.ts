@@ -1,18 +1,18 @@
-import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import { type GossipSub, gossipsub, StrictSign } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } from '@libp2p/interface';
 import { mdns } from '@libp2p/mdns';
-import { type Ping, ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
-import { webSockets } from '@libp2p/websockets';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
+import type { Encryption } from './encryption.ts';
+import { GOSSIP_BOUNDS } from './gossip-guard.ts';
 import type { NetworkLimits } from './limits.ts';
+import { guardedYamux } from './muxer.ts';
+import { guardedWebSockets } from './web-sockets.ts';
 
-export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
+export type MeshServices = { identify: Identify; pubsub: GossipSub };
 export type MeshLibp2p = Libp2p<MeshServices>;
 
 export interface Libp2pNodeInit {
@@ -20,8 +20,11 @@ export interface Libp2pNodeInit {
   listen: readonly string[];
   /** Addresses to announce instead of those listened on; empty: those. */
   announce: readonly string[];
+  /** Web origins whose pages may open the WebSocket. */
+  origins: readonly string[];
   limits: NetworkLimits;
   gater: ConnectionGater;
+  encryption: Encryption;
   /** Misbehaviour of a peer, from 0; subtracts from its gossip score. */
   penalty: (nodeId: string) => number;
   /** Called for what mDNS finds, again and again; null leaves mDNS off. */
@@ -30,12 +33,17 @@ export interface Libp2pNodeInit {
 
 /** Found by nodes of this mesh only, not by every libp2p program on the network. */
 const MDNS_SERVICE = '_capsule-mesh._udp.local';
-/** A receive window larger than this fills no link faster, and is memory a peer can hold. */
-const STREAM_WINDOW_BYTES = 4_194_304;
+/** Connections that make room for others and have not closed yet. */
+const CLOSING_MAX = 64;
+/** Handshakes under way, of all hosts together. */
+const PENDING_MAX = 256;
+const INBOUND_PER_SECOND_MAX = 1_000;
 /** A silent connection lives while pings pass, which is twice within this time. */
 const SOCKET_INACTIVITY_MS = 300_000;
 /** 8 rejected messages bring a peer below the graylist threshold of -80. */
 const PENALTY_WEIGHT = 10;
+/** How long gossipsub's own score of a peer outlives its connection: identities cost nothing, and each is a record. */
+const SCORE_RETAINED_MS = 60_000;
 /** Nodes that one household or test machine runs behind one address are welcome. */
 const NO_COLOCATION_PENALTY = 0;
 
@@ -52,17 +60,20 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
         inboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
         outboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
       }),
-      webSockets(),
+      guardedWebSockets(init.origins),
     ],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
+    connectionEncrypters: init.encryption.encrypters(),
+    streamMuxers: [guardedYamux()],
     // Every configured address or none: a node that listens on half of them is a mystery to its operator.
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
     connectionManager: {
-      maxConnections: limits.maxConnections,
-      maxIncomingPendingConnections: limits.inboundConnectionsPerSecond,
-      inboundConnectionThreshold: limits.inboundConnectionsPerSecond,
+      // The gate decides, with shares for each host. libp2p's own bounds lie above, and hold nobody off but floods.
+      maxConnections: limits.maxConnections + CLOSING_MAX,
+      maxIncomingPendingConnections: PENDING_MAX,
+      inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
       dialTimeout: limits.dialTimeoutMs,
+      // Several addresses of a peer are dialled side by side, each by a dial of its own.
+      addressDialTimeout: limits.dialTimeoutMs,
     },
     // The peer table pings, and drops what does not answer.
     connectionMonitor: { enabled: false },
@@ -79,13 +90,16 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
           ],
     services: {
       identify: identify(),
-      ping: ping(),
       pubsub: gossipsub({
         globalSignaturePolicy: StrictSign,
+        ...GOSSIP_BOUNDS,
+        // Nobody is dialled because a peer says so.
+        scoreThresholds: { acceptPXThreshold: Number.MAX_SAFE_INTEGER },
         // Small meshes: a message reaches every subscriber at once, before a heartbeat has grafted anyone.
         floodPublish: true,
         allowPublishToZeroTopicPeers: true,
         scoreParams: {
+          retainScore: SCORE_RETAINED_MS,
           IPColocationFactorWeight: NO_COLOCATION_PENALTY,
           appSpecificWeight: PENALTY_WEIGHT,
           appSpecificScore: (nodeId) => -init.penalty(nodeId),
@@ -99,7 +113,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
 export function stopWithin(
   ms: number,
   libp2p: MeshLibp2p,
-  { clock, log }: { clock: Clock; log: Logger },
+  { clock, log, encryption }: { clock: Clock; log: Logger; encryption: Encryption },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => {
@@ -107,6 +121,10 @@ export function stopWithin(
       for (const connection of libp2p.getConnections()) connection.abort(new Error('The node is stopping'));
       resolve();
     });
-    Promise.resolve(libp2p.stop()).then(resolve, reject).finally(cancel);
+    encryption
+      .flush()
+      .then(() => libp2p.stop())
+      .then(resolve, reject)
+      .finally(cancel);
   });
 }

@@ -22,6 +22,8 @@ export interface HubPort {
   measured(peer: string, roundTripMs: number): void;
   disconnected(peer: string): void;
   receive(packet: MemoryPacket): void;
+  /** Whether it takes the packet now; else the packet waits, and what is behind it, until `ready`. */
+  takes(packet: MemoryPacket): boolean;
   subscribes(topic: string): boolean;
 }
 
@@ -135,6 +137,12 @@ export class MemoryHub {
     return true;
   }
 
+  /** The node may take packets that waited for it. */
+  ready(node: string): void {
+    if (this.#held !== null) return;
+    for (const [key, lane] of this.#lanes) if (lane.packets[0]?.to === node) this.#move(key, lane);
+  }
+
   linked(a: string, b: string): boolean {
     return this.#links.has(pair(a, b));
   }
@@ -165,7 +173,7 @@ export class MemoryHub {
 
   #move(key: string, lane: Lane): void {
     const packet = lane.packets[0];
-    if (lane.moving || packet === undefined) return;
+    if (lane.moving || packet === undefined || this.#nodes.get(packet.to)?.takes(packet) === false) return;
     lane.moving = true;
     const fate = this.#intercept(packet);
     const arrive = (): void => {

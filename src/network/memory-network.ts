@@ -8,8 +8,9 @@ import { decodeFrame, decodeGossip, encodeMessage } from './codec.ts';
 import { NetworkEmitter } from './events.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import type { HubPort, MemoryHub, MemoryPacket } from './memory-hub.ts';
+import { MessageHandling } from './message-handling.ts';
 import { ringOf } from './ring.ts';
-import type { GossipVerdict, Network, NetworkEvents, PeerInfo } from './types.ts';
+import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface MemoryNetworkComponents {
   hub: MemoryHub;
@@ -23,11 +24,14 @@ export interface MemoryNetworkInit {
 }
 
 interface Subscription {
-  validate: (from: string, message: GossipMessage) => GossipVerdict;
-  handle: (from: string, message: GossipMessage) => void;
+  validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict;
+  handle: (from: string, message: GossipMessage, deliverer: string) => void;
 }
 
-type Limits = Pick<NetworkLimits, 'frameBytes' | 'gossipBytes' | 'sendQueueFrames' | 'sendQueueBytes'>;
+type Limits = Pick<
+  NetworkLimits,
+  'frameBytes' | 'gossipBytes' | 'sendQueueFrames' | 'sendQueueBytes' | 'handlingPerPeer'
+>;
 
 const ADDRESS = /^(?:\/memory)?\/p2p\/([1-9A-HJ-NP-Za-km-z]+)$/;
 /** Gossip seen before is not handled again; more than any test has in flight. */
@@ -46,7 +50,7 @@ export class MemoryNetwork implements Network {
   readonly #seen = new Set<string>();
   #published = 0;
   #running = false;
-  #handler: (from: string, message: ExchangeMessage) => void = () => {};
+  readonly #handling: MessageHandling;
 
   constructor({ hub, log, clock = systemClock }: MemoryNetworkComponents, init: MemoryNetworkInit) {
     this.nodeId = init.nodeId;
@@ -55,6 +59,10 @@ export class MemoryNetwork implements Network {
     this.#clock = clock;
     this.#limits = { ...DEFAULT_NETWORK_LIMITS, ...init.limits };
     this.#events = new NetworkEmitter(log);
+    this.#handling = new MessageHandling(
+      { log, room: () => this.#hub.ready(this.nodeId) },
+      { perPeer: this.#limits.handlingPerPeer },
+    );
   }
 
   async start(): Promise<void> {
@@ -100,6 +108,9 @@ export class MemoryNetwork implements Network {
       this.#hub.connect(this.nodeId, nodeId);
   }
 
+  /** A memory network has room for everybody. */
+  favour(): void {}
+
   async send(to: string, message: ExchangeMessage, options: { signal?: AbortSignal } = {}): Promise<void> {
     throwIfAborted(options.signal);
     const bytes = encodeMessage(message, this.#limits.frameBytes);
@@ -116,8 +127,12 @@ export class MemoryNetwork implements Network {
     this.#hub.transmit({ from: this.nodeId, to, topic: null, author: this.nodeId, bytes });
   }
 
-  onMessage(handler: (from: string, message: ExchangeMessage) => void): void {
-    this.#handler = handler;
+  onMessage(handler: MessageHandler): () => void {
+    this.#handling.handler = handler;
+    this.#hub.ready(this.nodeId);
+    return () => {
+      if (this.#handling.handler === handler) this.#handling.handler = null;
+    };
   }
 
   subscribe(topic: string, validate: Subscription['validate'], handle: Subscription['handle']): void {
@@ -175,13 +190,14 @@ export class MemoryNetwork implements Network {
       if (packet.topic === null) this.#receiveFrame(packet);
       else this.#receiveGossip(packet, packet.topic);
     },
+    takes: (packet) => packet.topic !== null || this.#handling.takes(packet.from),
     subscribes: (topic) => this.#subscriptions.has(topic),
   };
 
   #receiveFrame({ from, bytes }: MemoryPacket): void {
     const decoded = decodeFrame(bytes, this.#limits.frameBytes);
     if (decoded.kind === 'garbage') this.#cutOff(from, decoded.reason);
-    else if (decoded.kind === 'message') this.#guarded(from, () => this.#handler(from, decoded.message));
+    else if (decoded.kind === 'message') this.#handling.handle(from, decoded.message);
     else {
       this.send(from, decoded.decline).catch((error: unknown) =>
         this.#log.debug({ err: error, peer: from }, 'A decline could not be sent'),
@@ -202,8 +218,8 @@ export class MemoryNetwork implements Network {
       return;
     }
     this.#guarded(from, () => {
-      if (subscription.validate(author, message) !== 'accept') return;
-      subscription.handle(author, message);
+      if (subscription.validate(author, message, from) !== 'accept') return;
+      subscription.handle(author, message, from);
       this.#forward(topic, author, [author, from], bytes, id);
     });
   }

@@ -1,16 +1,21 @@
 import type { Stream } from '@libp2p/interface';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
-import { FrameReader, type PeerRate } from './frame-reader.ts';
+import type { PeerBudget } from './budgets.ts';
+import { FrameReader } from './frame-reader.ts';
 import type { NetworkLimits } from './limits.ts';
+import type { PartialFrames } from './partial-frames.ts';
 import { SendQueue } from './send-queue.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 export interface PeerChannelComponents {
   clock: Clock;
+  budget: PeerBudget;
+  partial: PartialFrames;
+  /** While false nothing is read; `wakeReaders` says that it may have changed. */
+  ready: () => boolean;
   /** Opens an exchange stream to the peer, dialling when needed; rejects with `unreachable`. */
   open: () => Promise<Stream>;
-  onFrame: (body: Uint8Array) => void;
+  onFrame: (body: Uint8Array, kind: string) => void;
   onGarbage: (reason: string) => void;
   /** Nothing is open and nothing waits. */
   onIdle: () => void;
@@ -30,27 +35,15 @@ export class PeerChannel {
   readonly #components: PeerChannelComponents;
   readonly #limits: NetworkLimits;
   readonly #queue: SendQueue;
-  readonly #rate: PeerRate;
   readonly #readers = new Map<Stream, FrameReader>();
   #writer: Writer = { state: 'none' };
   #flushing = false;
   #ended = false;
 
   constructor(components: PeerChannelComponents, limits: NetworkLimits) {
-    const { framesPerSecond, bytesPerSecond, rateBurstSeconds } = limits;
     this.#components = components;
     this.#limits = limits;
     this.#queue = new SendQueue({ maxFrames: limits.sendQueueFrames, maxBytes: limits.sendQueueBytes });
-    this.#rate = {
-      frames: new TokenBucket(components, {
-        perSecond: framesPerSecond,
-        burst: framesPerSecond * rateBurstSeconds,
-      }),
-      bytes: new TokenBucket(components, {
-        perSecond: bytesPerSecond,
-        burst: bytesPerSecond * rateBurstSeconds,
-      }),
-    };
   }
 
   /** Resolves when the frame was handed to the transport. */
@@ -66,9 +59,8 @@ export class PeerChannel {
       stream.abort(new Error('The exchange with this peer has ended'));
       return;
     }
-    const { clock, onFrame, onGarbage } = this.#components;
     const reader = new FrameReader(
-      { stream, rate: this.#rate, clock, onFrame, onGarbage },
+      { ...this.#components, stream },
       { maxFrameBytes: this.#limits.frameBytes },
     );
     this.#readers.set(stream, reader);
@@ -78,6 +70,18 @@ export class PeerChannel {
     // The stream's own listener runs first and writes what it still holds.
     stream.addEventListener('drain', this.#wake);
     this.#wake();
+  }
+
+  wakeReaders(): void {
+    for (const reader of this.#readers.values()) reader.wake();
+  }
+
+  /** Closes the streams once they have sent what they took; what is sent afterwards opens another. */
+  closeStreams(): void {
+    this.#flush();
+    for (const stream of [...this.#readers.keys()]) {
+      stream.close().catch((error: Error) => stream.abort(error));
+    }
   }
 
   /** Hands over what still waits where a stream can take it, rejects the rest, and opens nothing any more. */

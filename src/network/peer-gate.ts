@@ -1,11 +1,14 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import type { ConnectionShares } from './connection-shares.ts';
 
 export interface PeerGateComponents {
   clock: Clock;
-  /** There are as many connections as there may be. */
-  isFull: () => boolean;
+  shares: ConnectionShares;
+  /** Whether this is the peer that was to be found at an address which is being dialled. */
+  expects: (address: Multiaddr, nodeId: string) => boolean;
 }
 
 export interface PeerGateInit {
@@ -21,7 +24,8 @@ const REFUSED_MAX = 4_096;
 /** Decides who may connect, by node id: lists of the operator, and peers refused for a while. */
 export class PeerGate {
   readonly #clock: Clock;
-  readonly #isFull: () => boolean;
+  readonly #shares: ConnectionShares;
+  readonly #expects: PeerGateComponents['expects'];
   readonly #allow: ReadonlySet<string>;
   readonly #deny: ReadonlySet<string>;
   readonly #refusalMs: number;
@@ -30,7 +34,8 @@ export class PeerGate {
 
   constructor(components: PeerGateComponents, init: PeerGateInit) {
     this.#clock = components.clock;
-    this.#isFull = components.isFull;
+    this.#shares = components.shares;
+    this.#expects = components.expects;
     this.#allow = new Set(init.allow);
     this.#deny = new Set(init.deny);
     this.#refusalMs = init.refusalMs;
@@ -46,13 +51,17 @@ export class PeerGate {
     return (this.#refused.get(nodeId) ?? Number.NEGATIVE_INFINITY) <= this.#clock.monotonic();
   }
 
-  /** Asked before a dial, and again when the other end has proven who it is. */
+  /** Asked before a dial, before a handshake, and again when the other end has proven who it is. */
   readonly gater: ConnectionGater = {
     denyDialPeer: (peer) => this.#denies(peer),
+    denyInboundConnection: (transport) => !this.#shares.admitsHandshake(transport),
     denyInboundEncryptedConnection: (peer) => this.#denies(peer),
-    denyOutboundEncryptedConnection: (peer) => this.#denies(peer),
-    // libp2p counts before the handshake, so that several at once would pass, and prunes only what is unused.
-    denyInboundUpgradedConnection: () => this.#isFull(),
+    denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
+      this.#denies(peer) || !this.#expects(remoteAddr, peer.toString()),
+    denyInboundUpgradedConnection: (peer, transport) =>
+      !this.#shares.admits(peer.toString(), transport, 'inbound'),
+    denyOutboundUpgradedConnection: (peer, transport) =>
+      !this.#shares.admits(peer.toString(), transport, 'outbound'),
   };
 
   #denies(peer: PeerId): boolean {

@@ -27,6 +27,12 @@ export class TokenBucket {
     this.#tokens -= amount;
   }
 
+  /** What can be taken without a debt; negative in one. */
+  get left(): number {
+    this.#refill();
+    return this.#tokens;
+  }
+
   /** Milliseconds until the debt is paid; 0 without debt. */
   waitMs(): number {
     this.#refill();

@@ -6,12 +6,21 @@ export interface PeerInfo {
   nodeId: string;
   addresses: string[];
   direction: 'inbound' | 'outbound';
-  /** Milliseconds, moving average of pings; null before the first. */
+  /** Milliseconds, the least of the last pings; null before the first. */
   roundTripMs: number | null;
-  /** By measurement and address: ring1 same machine, private network or <= 10 ms; ring2 <= 80 ms; else global. */
+  /**
+   * By measurement and address: ring1 same machine, private network or <= 10 ms; ring2 <= 80 ms; else global, also
+   * before there are enough measurements.
+   */
   ring: Exclude<Ring, 'local'>;
   connectedAt: number;
 }
+
+/**
+ * May return a promise: what that rejects with is logged and counted, and a peer has only so many of its messages in
+ * handling (`handlingPerPeer`).
+ */
+export type MessageHandler = (from: string, message: ExchangeMessage) => void;
 
 export type GossipVerdict = 'accept' | 'ignore' | 'reject';
 
@@ -41,17 +50,31 @@ export interface Network extends Startable {
    */
   learn(nodeId: string, addresses: readonly string[]): void;
   /**
-   * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, rejects
-   * with `unreachable`, `busy` (send queue full) or `too_large`. Frames of one tick share one write.
+   * The peer did useful work, or may do some: it keeps its place where strangers must make room, and is welcome where
+   * they are refused. Bounded: the least recently favoured of too many are strangers again.
+   */
+  favour(nodeId: string): void;
+  /**
+   * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, and what is
+   * lost afterwards shows by `peer:disconnect`. Rejects with `unreachable` (no stream could be opened: certainly not
+   * delivered), `interrupted` (the connection broke while it was handed over: it may have arrived), `busy` (send queue
+   * full) or `too_large`. Frames of one tick share one write.
    */
   send(to: string, message: ExchangeMessage, options?: { signal?: AbortSignal }): Promise<void>;
-  /** One handler; called in order of arrival for each peer. What it throws is logged and costs the peer nothing. */
-  onMessage(handler: (from: string, message: ExchangeMessage) => void): void;
-  /** Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. */
+  /**
+   * One handler, a later one in place of the former; called in order of arrival for each peer, without waiting for
+   * what it returns. Before it is registered and after its removal (the result) no message is taken: who sends meanwhile
+   * waits up to `readyTimeoutMs` for it, and is `unreachable` then.
+   */
+  onMessage(handler: MessageHandler): () => void;
+  /**
+   * Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. `from` is the
+   * author, `deliverer` the peer that passed it on.
+   */
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage) => GossipVerdict,
-    handle: (from: string, message: GossipMessage) => void,
+    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
+    handle: (from: string, message: GossipMessage, deliverer: string) => void,
   ): void;
   unsubscribe(topic: string): void;
   publish(topic: string, message: GossipMessage): Promise<void>;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
+import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Disk, Write } from './disk.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -16,6 +17,7 @@ const ABSENT = '';
 export interface BufferedDatabaseInit {
   disk: Disk;
   log: Logger;
+  clock: Clock;
   /** Called once when a write failed; from then on every commit rejects with `storage_failed`. */
   onFailure?: (error: MeshError) => void;
 }
@@ -30,9 +32,10 @@ export class BufferedDatabase implements Database {
   #generation = 0;
   #closing: Promise<void> | undefined;
 
-  constructor({ disk, log, onFailure }: BufferedDatabaseInit) {
+  constructor({ disk, log, clock, onFailure }: BufferedDatabaseInit) {
     this.#disk = disk;
     this.#commits = new GroupCommit({
+      clock,
       write: (writes) => disk.write(writes),
       onDurable: this.#leaveOverlay,
       onFailure: (error) => {
@@ -56,11 +59,15 @@ export class BufferedDatabase implements Database {
   }
 
   async *scan<T>(space: Keyspace<T>, range: ScanRange): AsyncGenerator<[string, T]> {
+    for await (const pairs of this.scanMany(space, range)) yield* pairs;
+  }
+
+  async *scanMany<T>(space: Keyspace<T>, range: ScanRange): AsyncGenerator<[string, T][]> {
     await this.flushed();
     this.#assertOpen();
-    const prefix = keyspacePrefix(space.id);
-    for await (const [key, raw] of this.#disk.iterate(fullRange(space.id, range))) {
-      yield [key.slice(prefix.length), decode(raw)];
+    const skipped = keyspacePrefix(space.id).length;
+    for await (const pairs of this.#disk.iterate(fullRange(space.id, range))) {
+      yield pairs.map(([key, raw]) => [key.slice(skipped), decode(raw)]);
     }
   }
 

@@ -1,129 +1,105 @@
 import { MeshError } from '../lib/errors.ts';
-import { type KeyspaceName, keyspace } from './keyspaces.ts';
-import { OPEN_STATUSES, TERMINAL_STATUSES } from './lifecycle.ts';
-import type { CapsuleRecord, CapsuleStatus, Database, Keyspace, ListFilter, Transaction } from './types.ts';
+import { keyspace } from './keyspaces.ts';
+import { isOpen, isTerminal } from './lifecycle.ts';
+import {
+  type CapsuleRow,
+  type Database,
+  type ScanRange,
+  SHARES,
+  type Share,
+  type TerminalStatus,
+} from './types.ts';
 
-/** Index rows carry everything in their keys. */
-type Row = Keyspace<0>;
-const index = (name: KeyspaceName): Row => keyspace<0>(name);
+/*
+ * The one index of capsules: by the time of their receipt. Each has a mark, so that a start can count, and pruning decide, without
+ * reading the rows. It is written again only when it changes: as a rule once, when the capsule ends.
+ */
 
-const byTime = index('capsulesByTime');
-const byStatus = index('capsulesByStatus');
-const byCapability = index('capsulesByCapability');
-const byRoot = index('capsulesByRoot');
-const byParent = index('capsulesByParent');
+export const capsulesByTime = keyspace<string>('capsulesByTime');
 
 /** Digits of the largest safe integer: keys of times sort as numbers do. */
 const TIME_DIGITS = 16;
-/** The group of capsules without a parent. */
-const NO_PARENT = 'none';
+/**
+ * Letters for: open, or the status; a root or none; the share. For what is not open `<bytes>:<ended at>` follows.
+ * Read without a pattern: a start reads all of them.
+ */
+const STATUS_OF: ReadonlyMap<string, TerminalStatus> = new Map([
+  ['c', 'completed'],
+  ['f', 'failed'],
+]);
+const SHARE_OF: ReadonlyMap<string, Share> = new Map(SHARES.map((share) => [share.charAt(0), share]));
+const LETTERS = 3;
 
-/** A capsule's place in time, the same in every index, and so a cursor for all of them. */
-export function position(record: CapsuleRecord): string {
-  return String(record.receivedAt).padStart(TIME_DIGITS, '0') + record.id;
+/** What a mark says of a capsule. What is open may change: the rest is then in its row only. */
+export interface Mark {
+  root: boolean;
+  share: Share;
+  /** Null while it is open. */
+  ended: { status: TerminalStatus; bytes: number; at: number } | null;
+}
+
+/** A capsule's place in time, and so a cursor. */
+export function placeOf({ id, receivedAt }: Pick<CapsuleRow, 'id' | 'receivedAt'>): string {
+  return digits(receivedAt).padStart(TIME_DIGITS, '0') + id;
 }
 
 export function idAt(place: string): string {
   return place.slice(TIME_DIGITS);
 }
 
-/** Throws `invalid_request` for anything that is not a position. */
+export function receivedAtOf(place: string): number {
+  return Number(place.slice(0, TIME_DIGITS));
+}
+
+/** Throws `invalid_request` for anything that is not a place. */
 export function assertCursor(cursor: string): void {
   if (!/^\d{16}[!-~]{1,128}$/.test(cursor))
     throw new MeshError('invalid_request', 'The cursor is not valid.');
 }
 
-export function addToIndexes(tx: Transaction, record: CapsuleRecord): void {
-  for (const [space, key] of rows(record)) tx.put(space, key, 0);
+export function markOf(row: CapsuleRow): string {
+  const kind = `${row.parentCapsule === null ? 'r' : '-'}${row.share.charAt(0)}`;
+  const { status, bytes, updatedAt } = row;
+  if (isOpen(row) || !isTerminal(status)) return `o${kind}`;
+  return `${status.charAt(0)}${kind}${digits(bytes)}:${digits(updatedAt)}`;
 }
 
-export function removeFromIndexes(tx: Transaction, record: CapsuleRecord): void {
-  for (const [space, key] of rows(record)) tx.delete(space, key);
+/** Places and marks in their order. */
+export async function* marks(db: Database, range: ScanRange): AsyncGenerator<[place: string, mark: Mark]> {
+  for await (const pairs of manyMarks(db, range)) yield* pairs;
 }
 
-export function moveStatus(tx: Transaction, record: CapsuleRecord, to: CapsuleStatus): void {
-  const place = position(record);
-  tx.delete(byStatus, grouped(record.status, place));
-  tx.put(byStatus, grouped(to, place), 0);
-}
-
-/** Positions that may match, from one index: the one that leaves the fewest. Newest first, before `cursor`. */
-export function candidates(db: Database, filter: ListFilter, limit: number): AsyncIterable<string> {
-  const { parentCapsule, root, status, requestedCapability, cursor } = filter;
-  const walk = (space: Row, group: string) => walkGroup(db, space, group, { cursor, limit });
-  if (parentCapsule !== undefined) return walk(byParent, parentCapsule);
-  if (root !== undefined) return walk(byRoot, root);
-  if (status !== undefined && OPEN_STATUSES.includes(status)) return walk(byStatus, status);
-  if (requestedCapability !== undefined) return walk(byCapability, requestedCapability);
-  if (status !== undefined) return walk(byStatus, status);
-  return keys(db.scan(byTime, { reverse: true, limit, ...(cursor !== undefined && { lt: cursor }) }));
-}
-
-/** Positions of capsules without a parent, newest first. */
-export function roots(db: Database, cursor: string | undefined, limit: number): AsyncIterable<string> {
-  return walkGroup(db, byParent, NO_PARENT, { cursor, limit });
-}
-
-/** Positions of all capsules that have one of the statuses, oldest first, as they are when the walk begins. */
-export async function* oldestWith(db: Database, statuses: readonly CapsuleStatus[]): AsyncGenerator<string> {
-  const walks = statuses.map((status) =>
-    keys(db.scan(byStatus, { gte: `${status}:`, lt: `${status};` }), status.length + 1),
-  );
-  const heads = await Promise.all(walks.map((walk) => walk.next()));
-  try {
-    for (;;) {
-      let oldest: { place: string; at: number } | undefined;
-      for (const [at, head] of heads.entries()) {
-        if (!head.done && (oldest === undefined || head.value < oldest.place))
-          oldest = { place: head.value, at };
-      }
-      const walk = oldest && walks[oldest.at];
-      if (oldest === undefined || walk === undefined) return;
-      yield oldest.place;
-      heads[oldest.at] = await walk.next();
-    }
-  } finally {
-    await Promise.all(walks.map((walk) => walk.return(undefined)));
+/** The same, many at a time: for whoever reads all. */
+export async function* manyMarks(
+  db: Database,
+  range: ScanRange,
+): AsyncGenerator<[place: string, mark: Mark][]> {
+  for await (const pairs of db.scanMany(capsulesByTime, range)) {
+    yield pairs.map(([place, mark]) => [place, readMark(mark)]);
   }
 }
 
-export function unfinishedPositions(db: Database): AsyncIterable<string> {
-  return oldestWith(db, OPEN_STATUSES);
+function readMark(text: string): Mark {
+  const share = SHARE_OF.get(text.charAt(2));
+  if (share === undefined) throw damaged();
+  return { root: text.charAt(1) === 'r', share, ended: text.charAt(0) === 'o' ? null : readEnd(text) };
 }
 
-export function endedPositions(db: Database, except: readonly CapsuleStatus[]): AsyncIterable<string> {
-  return oldestWith(
-    db,
-    TERMINAL_STATUSES.filter((status) => !except.includes(status)),
-  );
+function readEnd(text: string): Mark['ended'] {
+  const status = STATUS_OF.get(text.charAt(0));
+  const colon = text.indexOf(':', LETTERS);
+  const [bytes, at] = [Number(text.slice(LETTERS, colon)), Number(text.slice(colon + 1))];
+  if (status === undefined || colon < 0 || !Number.isSafeInteger(bytes) || !Number.isSafeInteger(at))
+    throw damaged();
+  return { status, bytes, at };
 }
 
-function rows(record: CapsuleRecord): [Row, string][] {
-  const place = position(record);
-  return [
-    [byTime, place],
-    [byStatus, grouped(record.status, place)],
-    [byCapability, grouped(record.requestedCapability, place)],
-    [byRoot, grouped(record.root, place)],
-    [byParent, grouped(record.parentCapsule ?? NO_PARENT, place)],
-  ];
+function damaged(): MeshError {
+  return new MeshError('storage_failed', 'A row of the store is damaged.');
 }
 
-function grouped(group: string, place: string): string {
-  return `${group}:${place}`;
-}
-
-function walkGroup(
-  db: Database,
-  space: Row,
-  group: string,
-  { cursor, limit }: { cursor: string | undefined; limit: number },
-): AsyncIterable<string> {
-  // ";" follows ":" and so ends the group.
-  const lt = cursor === undefined ? `${group};` : grouped(group, cursor);
-  return keys(db.scan(space, { gte: `${group}:`, lt, reverse: true, limit }), group.length + 1);
-}
-
-async function* keys(pairs: AsyncIterable<[string, 0]>, skip = 0): AsyncGenerator<string, undefined> {
-  for await (const [key] of pairs) yield key.slice(skip);
+function digits(value: number): string {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`${value} cannot be a time or a length.`);
+  return String(value);
 }

@@ -1,23 +1,18 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { Settlement } from '../../protocols/settlement/v1/schema.ts';
+import { placeInChain } from '../capsule/roles.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
-import { type CapsuleCounts, count, readCounts } from './capsule-counts.ts';
-import {
-  addToIndexes,
-  assertCursor,
-  candidates,
-  idAt,
-  moveStatus,
-  position,
-  removeFromIndexes,
-  roots,
-  unfinishedPositions,
-} from './capsule-index.ts';
+import { AgeClock } from './age-clock.ts';
+import { capsulesByTime, idAt, type Mark, manyMarks, markOf, placeOf } from './capsule-index.ts';
+import { CapsuleLists } from './capsule-lists.ts';
+import { Census, countedOf } from './census.ts';
+import { DatabaseEndedIds } from './ended-ids.ts';
 import { keyspace } from './keyspaces.ts';
-import { assertArrow, assertOpen, isTerminal } from './lifecycle.ts';
+import { isOpen, isTerminal } from './lifecycle.ts';
 import { pruneCapsules } from './prune.ts';
 import type {
-  CapsuleRecord,
+  CapsuleRow,
   CapsuleStatus,
   CapsuleStore,
   Database,
@@ -25,176 +20,183 @@ import type {
   Page,
   PruneOptions,
   Reader,
-  RecordPatch,
+  Share,
   StoredResult,
   Transaction,
+  Usage,
 } from './types.ts';
 
-/** A capsule that is offered again and again must not grow its record: the first entry and the newest are kept. */
-const HISTORY_ENTRIES = 32;
-const DEFAULT_PAGE = 50;
-const LARGEST_PAGE = 500;
-/** Records looked at for one page: a filter that almost nothing matches gives a short page, not a long wait. */
-const EXAMINED_PER_PAGE = 5_000;
-
 const capsules = keyspace<Capsule>('capsules');
-const records = keyspace<CapsuleRecord>('records');
-const results = keyspace<StoredResult>('results');
-const outbox = keyspace<unknown>('outbox');
+const results = keyspace<StoredResult>('capsuleResults');
+const settlements = keyspace<Settlement>('settlements');
 /** Other parts' rows that mean nothing without the capsule. */
-const dependents = [keyspace('decisions'), keyspace('leases')];
+const decisions = keyspace<unknown>('decisions');
+const childProofs = keyspace<unknown>('childProofs');
 
 export interface CapsuleStoreComponents {
   db: Database;
   clock: Clock;
 }
 
-/** Capsules in the node's database, with lifecycle, indexes and counts kept in the caller's transaction. */
-export class DatabaseCapsuleStore implements CapsuleStore {
+/** Capsules in the node's database: one row of state each, one index, and a census in memory. */
+export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> {
+  readonly ended: DatabaseEndedIds;
   readonly #db: Database;
-  readonly #clock: Clock;
+  readonly #age: AgeClock;
+  readonly #census: Census;
+  readonly #rows = keyspace<CapsuleRow<Life>>('capsuleRows');
+  readonly #lists: CapsuleLists<Life>;
 
-  constructor({ db, clock }: CapsuleStoreComponents) {
+  private constructor({ db, clock }: CapsuleStoreComponents, census: Census) {
     this.#db = db;
-    this.#clock = clock;
+    this.#census = census;
+    this.#age = new AgeClock({ db, clock });
+    this.ended = new DatabaseEndedIds({ db, age: this.#age });
+    this.#lists = new CapsuleLists({ db, census, row: (id) => this.row(id) });
   }
 
-  add(tx: Transaction, capsule: Capsule, record: CapsuleRecord): boolean {
-    if (tx.get(records, capsule.id) !== undefined) return false;
-    const history =
-      record.history.length > 0 ? record.history : [{ at: record.receivedAt, status: record.status }];
+  /** Counts what an earlier life stored. Nothing may be written beside it. */
+  static async open<Life = unknown>(components: CapsuleStoreComponents): Promise<DatabaseCapsuleStore<Life>> {
+    const census = new Census();
+    const store = new DatabaseCapsuleStore<Life>(components, census);
+    const count = (place: string, { share, ended }: Mark): void => {
+      if (ended !== null) {
+        const { status, bytes } = ended;
+        census.change(null, { place, share, status, bytes, open: false });
+        return;
+      }
+      const row = store.row(idAt(place));
+      if (row === undefined) throw new MeshError('storage_failed', 'A capsule of the store has no row.');
+      census.change(null, countedOf(row));
+    };
+    for await (const pairs of manyMarks(components.db, {})) {
+      for (const [place, mark] of pairs) count(place, mark);
+    }
+    return store;
+  }
+
+  add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean {
+    if (tx.get(this.#rows, capsule.id) !== undefined) return false;
     tx.put(capsules, capsule.id, capsule);
-    tx.put(records, capsule.id, { ...record, history });
-    addToIndexes(tx, record);
-    count(tx, null, record.status);
+    tx.put(this.#rows, row.id, row);
+    tx.put(capsulesByTime, placeOf(row), markOf(row));
+    this.#changes(tx, null, row);
     return true;
+  }
+
+  put(tx: Transaction, row: CapsuleRow<Life>, before: CapsuleRow<Life> = this.#existing(tx, row.id)): void {
+    if (isTerminal(before.status) && row.status !== before.status && !runsAgain(before, row)) {
+      const { id, status } = before;
+      const message = `The capsule has ended (${status}) and cannot become ${row.status}.`;
+      throw new MeshError('conflict', message, { id, from: status, to: row.status });
+    }
+    if (row.receivedAt !== before.receivedAt) {
+      throw new MeshError('conflict', 'The time when a capsule was received cannot change.', { id: row.id });
+    }
+    tx.put(this.#rows, row.id, row);
+    const mark = markOf(row);
+    if (mark !== markOf(before)) tx.put(capsulesByTime, placeOf(row), mark);
+    this.#changes(tx, before, row);
   }
 
   get(id: string): Capsule | undefined {
     return this.#db.get(capsules, id);
   }
 
-  record(id: string, reader: Reader = this.#db): CapsuleRecord | undefined {
-    return reader.get(records, id);
+  row(id: string, reader: Reader = this.#db): CapsuleRow<Life> | undefined {
+    return reader.get(this.#rows, id);
   }
 
-  setStatus(tx: Transaction, id: string, status: CapsuleStatus, patch: RecordPatch = {}): CapsuleRecord {
-    const record = existing(tx, id);
-    assertArrow(id, record.status, status);
-    moveStatus(tx, record, status);
-    count(tx, record.status, status);
-    return this.#write(tx, { ...record, status }, patch, true);
-  }
-
-  update(tx: Transaction, id: string, patch: RecordPatch): CapsuleRecord {
-    const record = existing(tx, id);
-    assertOpen(id, record.status);
-    return this.#write(tx, record, patch, patch.note !== undefined);
-  }
-
-  putResult(tx: Transaction, id: string, result: StoredResult): void {
-    existing(tx, id);
+  putResult(tx: Transaction, id: string, result: StoredResult): number {
     const stored = tx.get(results, id);
-    if (stored !== undefined && stored.receipt?.receiptHash !== result.receipt?.receiptHash) {
+    const done = stored?.receipt?.status === 'completed';
+    if (done && stored.receipt?.receiptHash !== result.receipt?.receiptHash) {
       throw new MeshError('conflict', 'The capsule has another result already.', { id });
     }
-    tx.put(results, id, result);
+    return tx.put(results, id, result);
+  }
+
+  putSettlement(tx: Transaction, id: string, settlement: Settlement): void {
+    this.#existing(tx, id);
+    tx.put(settlements, id, settlement);
   }
 
   result(id: string, reader: Reader = this.#db): StoredResult | undefined {
-    return reader.get(results, id);
+    const stored = reader.get(results, id);
+    if (stored === undefined || stored.settlement !== null) return stored;
+    return { ...stored, settlement: reader.get(settlements, id) ?? null };
   }
 
-  async list(filter: ListFilter): Promise<Page<CapsuleRecord>> {
-    if (filter.cursor !== undefined) assertCursor(filter.cursor);
-    const places = candidates(this.#db, filter, EXAMINED_PER_PAGE);
-    return this.#page(places, filter.limit, (record) => matches(record, filter));
+  list(filter: ListFilter): Promise<Page<CapsuleRow<Life>>> {
+    return this.#lists.list(filter);
   }
 
-  async listRoots({ limit, cursor }: { limit?: number; cursor?: string }): Promise<Page<CapsuleRecord>> {
-    if (cursor !== undefined) assertCursor(cursor);
-    return this.#page(roots(this.#db, cursor, EXAMINED_PER_PAGE), limit, () => true);
+  listRoots(filter: { limit?: number; cursor?: string }): Promise<Page<CapsuleRow<Life>>> {
+    return this.#lists.listRoots(filter);
   }
 
-  async *unfinished(): AsyncGenerator<CapsuleRecord> {
-    for await (const place of unfinishedPositions(this.#db)) {
-      const record = this.record(idAt(place));
-      if (record !== undefined && !isTerminal(record.status)) yield record;
+  async *open(): AsyncGenerator<CapsuleRow<Life>> {
+    for (const place of this.#census.open()) {
+      const row = this.row(idAt(place));
+      if (row !== undefined && isOpen(row)) yield row;
     }
   }
 
-  async counts(): Promise<CapsuleCounts> {
-    return readCounts(this.#db);
+  counts(): Record<CapsuleStatus, number> {
+    return this.#census.counts();
+  }
+
+  usage(): Record<Share, Usage> {
+    return this.#census.usage();
   }
 
   remove(tx: Transaction, id: string): void {
-    const record = existing(tx, id);
-    if (!isTerminal(record.status)) {
-      throw new MeshError('conflict', `A capsule that is ${record.status} cannot be removed.`, { id });
+    const row = this.#existing(tx, id);
+    if (isOpen(row)) {
+      const message = `A capsule that is ${row.status} and not done with cannot be removed.`;
+      throw new MeshError('conflict', message, { id });
     }
-    if (tx.get(outbox, id) !== undefined) {
-      throw new MeshError('conflict', 'The result of the capsule was not delivered yet.', { id });
+    const capsule = tx.get(capsules, id);
+    if (capsule?.signer !== undefined) tx.delete(childProofs, placeInChain(row.root, capsule));
+    for (const space of [capsules, this.#rows, results]) tx.delete<unknown>(space, id);
+    for (const space of [settlements, decisions]) {
+      if (tx.get<unknown>(space, id) !== undefined) tx.delete<unknown>(space, id);
     }
-    for (const space of [capsules, records, results, ...dependents]) tx.delete(space, id);
-    removeFromIndexes(tx, record);
-    count(tx, record.status, null);
+    tx.delete(capsulesByTime, placeOf(row));
+    this.ended.remember(tx, row);
+    this.#changes(tx, row, null);
   }
 
-  prune(options: PruneOptions): Promise<number> {
-    return pruneCapsules({ db: this.#db, store: this }, { ...options, now: this.#clock.now() });
+  async prune(options: PruneOptions): Promise<number> {
+    const removed = async (): Promise<void> => {
+      if (this.ended.isFull) await this.ended.sweep();
+    };
+    const components = { db: this.#db, census: this.#census, store: this, removed };
+    const count = await pruneCapsules(components, { ...options, now: this.ageNow() });
+    await this.ended.sweep();
+    const tx = this.#db.transaction();
+    this.#age.keep(tx);
+    await tx.commit();
+    return count;
   }
 
-  #write(tx: Transaction, record: CapsuleRecord, patch: RecordPatch, remembered: boolean): CapsuleRecord {
-    const { note, ...fields } = patch;
-    const at = this.#clock.now();
-    const entry = { at, status: record.status, ...(note !== undefined && { note }) };
-    const history = remembered ? bounded([...record.history, entry]) : record.history;
-    const next = { ...record, ...fields, updatedAt: at, history };
-    tx.put(records, record.id, next);
-    return next;
+  ageNow(): number {
+    return this.#age.now();
   }
 
-  async #page(
-    places: AsyncIterable<string>,
-    limit: number | undefined,
-    wanted: (record: CapsuleRecord) => boolean,
-  ): Promise<Page<CapsuleRecord>> {
-    const size = Math.min(Math.max(1, limit ?? DEFAULT_PAGE), LARGEST_PAGE);
-    const items: CapsuleRecord[] = [];
-    let examined = 0;
-    for await (const place of places) {
-      examined++;
-      const record = this.record(idAt(place));
-      const last = items.at(-1);
-      if (record !== undefined && wanted(record)) {
-        // One more than fits was found, so this page is not the last.
-        if (items.length === size && last !== undefined) return { items, cursor: position(last) };
-        items.push(record);
-      }
-      if (examined === EXAMINED_PER_PAGE) return { items, cursor: place };
-    }
-    return { items, cursor: null };
+  #existing(tx: Transaction, id: string): CapsuleRow<Life> {
+    const row = tx.get(this.#rows, id);
+    if (row === undefined) throw new MeshError('not_found', 'No such capsule is stored here.', { id });
+    return row;
+  }
+
+  #changes(tx: Transaction, before: CapsuleRow | null, after: CapsuleRow | null): void {
+    const [from, to] = [before && countedOf(before), after && countedOf(after)];
+    tx.onApplied(() => this.#census.change(from, to));
   }
 }
 
-function existing(tx: Transaction, id: string): CapsuleRecord {
-  const record = tx.get(records, id);
-  if (record === undefined) throw new MeshError('not_found', 'No such capsule is stored here.', { id });
-  return record;
-}
-
-function bounded<T>(history: T[]): T[] {
-  return history.length <= HISTORY_ENTRIES
-    ? history
-    : [...history.slice(0, 1), ...history.slice(1 - HISTORY_ENTRIES)];
-}
-
-function matches(record: CapsuleRecord, filter: ListFilter): boolean {
-  return (
-    (filter.status === undefined || record.status === filter.status) &&
-    (filter.requestedCapability === undefined || record.requestedCapability === filter.requestedCapability) &&
-    (filter.originIdentity === undefined || record.originIdentity === filter.originIdentity) &&
-    (filter.root === undefined || record.root === filter.root) &&
-    (filter.parentCapsule === undefined || record.parentCapsule === filter.parentCapsule)
-  );
+/** A node that only executes shows how its own run ended; under another lease it may run what it failed at. */
+function runsAgain(before: CapsuleRow, row: CapsuleRow): boolean {
+  return before.status === 'failed' && row.status === 'executing' && row.epoch > before.epoch;
 }

@@ -1,51 +1,114 @@
 import { join } from 'node:path';
-import { Level } from 'level';
+import { ClassicLevel } from 'classic-level';
 import type { Logger } from 'pino';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { nodeCrypto } from '../lib/crypto-node.ts';
 import { MeshError } from '../lib/errors.ts';
+import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { BufferedDatabase } from './buffered-database.ts';
 import { ensureDirectory, unwritable } from './data-directory.ts';
-import { keyspace } from './keyspaces.ts';
-import { LevelDisk } from './level-disk.ts';
+import type { Rows, Write } from './disk.ts';
+import { Journal } from './journal/journal.ts';
+import { JOURNAL_KEY, JournaledDisk } from './journaled-disk.ts';
+import { LevelRows } from './level-rows.ts';
 import type { Database } from './types.ts';
 
-/** Counts up with every change of what is stored that an older node would misread. */
-export const STORE_VERSION = 1;
-const VERSION_KEY = 'store-version';
-const meta = keyspace<number>('meta');
+/** Counts up with every change of what is stored that another version would misread. */
+export const STORE_VERSION = 3;
+/** In keyspace `meta`, and read before there is a journal. */
+const VERSION_KEY = '01store-version';
+/**
+ * Bytes that LevelDB collects in memory before it writes a table: more than a journal file holds, so that tables are large
+ * and rarely merged. Memory is taken as it fills.
+ */
+const WRITE_BUFFER_BYTES = 64 * 1_048_576;
 
 export interface OpenDatabaseOptions {
   /** The node's data directory; made, for its owner only, where missing. The database lives in `store` below it. */
   directory: string;
   log: Logger;
+  clock?: Clock;
+  /** For durability tests; see `journal/journal.ts`. */
+  faults?: FaultPoints;
   /** Called once when a write failed; from then on every commit rejects with `storage_failed`. */
   onFailure?: (error: MeshError) => void;
 }
 
 /**
  * Opens the one database of a data directory. Throws `data_dir_unwritable`, `data_dir_locked` while another process
- * has it open, `store_too_new` when a newer version wrote it, `storage_failed` when it is damaged.
+ * has it open, `store_too_new` and `store_too_old` when another version wrote it, `storage_failed` when it is damaged.
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
-  await ensureDirectory(options.directory);
-  const level = await openLevel(options.directory);
-  const db = new BufferedDatabase({ ...options, disk: new LevelDisk(level) });
+  const { directory, clock = systemClock, faults = noFaultPoints } = options;
+  await ensureDirectory(directory);
+  const rows = new LevelRows(await openLevel(directory));
   try {
-    await checkVersion(db, options.directory);
+    const journal = await openJournal(directory, rows, faults);
+    return new BufferedDatabase({ ...options, clock, disk: new JournaledDisk({ journal, rows, clock }) });
   } catch (error) {
-    await db.close();
+    await rows.close();
     throw error;
   }
-  return db;
 }
 
-async function openLevel(directory: string): Promise<Level<string, string>> {
-  const level = new Level<string, string>(join(directory, 'store'));
+async function openLevel(directory: string): Promise<ClassicLevel<string, string>> {
+  const level = new ClassicLevel<string, string>(storeIn(directory), { writeBufferSize: WRITE_BUFFER_BYTES });
   try {
     await level.open();
     return level;
   } catch (error) {
     throw openFailure(directory, error);
   }
+}
+
+async function openJournal(directory: string, rows: Rows, faults: FaultPoints): Promise<Journal> {
+  const init = {
+    directory: join(storeIn(directory), 'journal'),
+    replay: (writes: Write[]) => rows.apply(writes),
+    salt: () => Math.max(1, Buffer.from(nodeCrypto.randomBytes(4)).readUInt32BE()),
+    faults,
+  };
+  const version = readNumber(rows, VERSION_KEY, directory);
+  if (version !== null) {
+    assertVersion(version, directory);
+    const from = readNumber(rows, JOURNAL_KEY, directory);
+    if (from === null) throw damaged(directory);
+    return Journal.open({ ...init, from });
+  }
+  const journal = await Journal.open({ ...init, from: null });
+  try {
+    await rows.settle([
+      { type: 'put', key: VERSION_KEY, value: String(STORE_VERSION) },
+      { type: 'put', key: JOURNAL_KEY, value: '1' },
+    ]);
+    return journal;
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
+
+/** Null where there is none. */
+function readNumber(rows: Rows, key: string, directory: string): number | null {
+  const found = rows.get(key);
+  if (found === undefined) return null;
+  if (!/^[1-9]\d{0,8}$/.test(found)) throw damaged(directory);
+  return Number(found);
+}
+
+function assertVersion(found: number, directory: string): void {
+  if (found === STORE_VERSION) return;
+  const detail = { directory, found, known: STORE_VERSION };
+  if (found > STORE_VERSION) {
+    const message = `The store in ${directory} has version ${found}; this node knows version ${STORE_VERSION} only.`;
+    throw new MeshError('store_too_new', message, detail);
+  }
+  const message = `The store in ${storeIn(directory)} was made by an earlier version; move it away or export it with that version.`;
+  throw new MeshError('store_too_old', message, detail);
+}
+
+function storeIn(directory: string): string {
+  return join(directory, 'store');
 }
 
 function openFailure(directory: string, error: unknown): MeshError {
@@ -68,22 +131,4 @@ function openFailure(directory: string, error: unknown): MeshError {
 
 function damaged(directory: string, cause?: unknown): MeshError {
   return new MeshError('storage_failed', `The store in ${directory} is damaged.`, { directory }, { cause });
-}
-
-async function checkVersion(db: Database, directory: string): Promise<void> {
-  const found = db.get(meta, VERSION_KEY);
-  if (found === STORE_VERSION) return;
-  if (found === undefined) {
-    const tx = db.transaction();
-    tx.put(meta, VERSION_KEY, STORE_VERSION);
-    await tx.commit();
-  } else if (Number.isInteger(found) && found > STORE_VERSION) {
-    throw new MeshError(
-      'store_too_new',
-      `The store in ${directory} has version ${found}; this node knows version ${STORE_VERSION} and older.`,
-      { directory, found, known: STORE_VERSION },
-    );
-  } else {
-    throw damaged(directory);
-  }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Write } from './disk.ts';
 
@@ -19,6 +20,7 @@ interface Commit {
 }
 
 export interface GroupCommitInit {
+  clock: Clock;
   write: (writes: Write[]) => Promise<void>;
   /** Called for each write that is on the disk, before its commit resolves. */
   onDurable: (write: Write) => void;
@@ -38,7 +40,7 @@ export class GroupCommit {
   #running = false;
   /** Commits in the queue that somebody waits for. */
   #awaited = 0;
-  #relaxedTimer: NodeJS.Timeout | undefined;
+  #cancelRelaxed: (() => void) | undefined;
   #refusal: MeshError | undefined;
   #tail: Promise<void> = Promise.resolve();
 
@@ -76,11 +78,11 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#running || this.#queue.length === 0) return;
     if (this.#awaited === 0) {
-      this.#relaxedTimer ??= setTimeout(() => this.#hurry(), RELAXED_MS);
+      this.#cancelRelaxed ??= this.#init.clock.after(RELAXED_MS, () => this.#hurry());
       return;
     }
-    clearTimeout(this.#relaxedTimer);
-    this.#relaxedTimer = undefined;
+    this.#cancelRelaxed?.();
+    this.#cancelRelaxed = undefined;
     this.#running = true;
     // After all that is due in this tick, so that its commits share one batch.
     queueMicrotask(() => process.nextTick(this.#drain));

@@ -2,36 +2,31 @@ import type { Keyspace } from './types.ts';
 
 /**
  * Every keyspace of the database. A number is never reused, also when its keyspace is given up: old data would be
- * read as something else. Values are typed where they are owned: `const receipts = keyspace<Receipt>('receipts')`.
+ * read as something else; 3, 4, 6, 7 and 16 to 21 are such. Values are typed where they are owned: `const receipts = keyspace<Receipt>('receipts')`.
  */
 export const KEYSPACE_IDS = {
   /** Store version and the like. */
   meta: 1,
 
-  // Capsules, keyed by capsule id. `CapsuleStore.remove` clears `results`, `decisions` and `leases` with the capsule.
+  // Capsules, keyed by capsule id. `CapsuleStore.remove` clears all of these with the capsule, but for its id.
   capsules: 2,
-  records: 3,
-  results: 4,
   decisions: 5,
-  /** What must survive a crash about a capsule in progress, at its coordinator and at its executor. */
-  leases: 6,
-  /** Results not acknowledged yet; a capsule with one is not removed. */
-  outbox: 7,
+  capsuleRows: 8,
+  capsuleResults: 9,
+  /** Of results that were stored before their settlement came. */
+  settlements: 10,
+  /** Ids that were removed and have not expired. */
+  endedIds: 11,
+  /** What proves a child that its origin did not sign, by its place in its chain. */
+  childProofs: 12,
 
-  // Indexes of capsules: `<group>:<received, 16 digits><capsule id>`.
-  capsulesByTime: 16,
-  capsulesByStatus: 17,
-  capsulesByCapability: 18,
-  capsulesByRoot: 19,
-  /** Workflow roots stand under the group `none`. */
-  capsulesByParent: 20,
-  capsuleCounts: 21,
+  /** `<received, 16 digits><capsule id>`; the value is a mark (`capsule-index.ts`). */
+  capsulesByTime: 22,
 
   // The engine.
   receipts: 32,
-  receiptsByHash: 33,
-  receiptsByCapsule: 34,
-  /** Heads: receipt chain, state root. */
+  // 33 and 34 were one index row for each receipt, by hash and by capsule.
+  /** How far the receipt chain was, now and then. */
   state: 35,
   /** Storage of capabilities: `<module>:<key>`. */
   capabilityStorage: 36,
@@ -39,13 +34,16 @@ export const KEYSPACE_IDS = {
   codeHashes: 38,
   latencies: 39,
   stateDigests: 40,
+  /** Hashes of receipts, a page in a row. */
+  receiptPages: 41,
 
   // The ledger.
   ledgerEntries: 48,
   ledgerReferences: 49,
   ledgerBalances: 50,
   ledgerByAccount: 51,
-  ledgerHead: 52,
+  // 52 said which entry is the newest.
+  ledgerDisputed: 53,
 } as const satisfies Record<string, number>;
 
 export type KeyspaceName = keyof typeof KEYSPACE_IDS;

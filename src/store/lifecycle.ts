@@ -1,31 +1,22 @@
-import { MeshError } from '../lib/errors.ts';
-import type { CapsuleStatus, TerminalStatus } from './types.ts';
+import type { CapsuleRow, CapsuleStatus, HistoryEntry, TerminalStatus } from './types.ts';
 
-/** The lifecycle: which status may follow which. An arrow to the same status is `update`. */
-const NEXT: Record<CapsuleStatus, readonly CapsuleStatus[]> = {
-  pending: ['announced', 'executing', 'failed'],
-  announced: ['executing', 'failed'],
-  // Back to announced where the lease was lost and the capsule is offered again.
-  executing: ['announced', 'completed', 'failed'],
-  completed: [],
-  failed: [],
-};
+/** A capsule that is offered again and again must not grow its row: the first entry and the newest are kept. */
+const HISTORY_ENTRIES = 32;
 
 export const TERMINAL_STATUSES: readonly TerminalStatus[] = ['completed', 'failed'];
-export const OPEN_STATUSES: readonly CapsuleStatus[] = ['pending', 'announced', 'executing'];
 
 export function isTerminal(status: CapsuleStatus): status is TerminalStatus {
-  return NEXT[status].length === 0;
+  return status === 'completed' || status === 'failed';
 }
 
-/** Throws `conflict` where the lifecycle has no such arrow. */
-export function assertArrow(id: string, from: CapsuleStatus, to: CapsuleStatus): void {
-  if (NEXT[from].includes(to)) return;
-  throw new MeshError('conflict', `A capsule that is ${from} cannot become ${to}.`, { id, from, to });
+/** Whether it must not be removed: unfinished, or something is owed. */
+export function isOpen({ open, status }: Pick<CapsuleRow, 'open' | 'status'>): boolean {
+  return open || !isTerminal(status);
 }
 
-/** Throws `conflict` for a capsule that has ended. */
-export function assertOpen(id: string, status: CapsuleStatus): void {
-  if (!isTerminal(status)) return;
-  throw new MeshError('conflict', `The capsule has ended (${status}) and cannot change.`, { id, status });
+export function appendHistory(history: readonly HistoryEntry[], entry: HistoryEntry): HistoryEntry[] {
+  const longer = [...history, entry];
+  return longer.length <= HISTORY_ENTRIES
+    ? longer
+    : [...longer.slice(0, 1), ...longer.slice(1 - HISTORY_ENTRIES)];
 }

@@ -16,11 +16,11 @@ export class MemoryDisk implements Disk {
     }
   }
 
-  async *iterate(range: ScanRange): AsyncGenerator<[string, string]> {
+  async *iterate(range: ScanRange): AsyncGenerator<[string, string][]> {
     const pairs = [...this.#values]
       .filter(([key]) => within(key, range))
       .sort(([a], [b]) => compareUtf8(a, b) * (range.reverse ? -1 : 1));
-    yield* pairs.slice(0, range.limit ?? pairs.length);
+    yield pairs.slice(0, range.limit ?? pairs.length);
   }
 
   async close(): Promise<void> {}

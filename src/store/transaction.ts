@@ -16,6 +16,7 @@ export class StagedTransaction implements Transaction {
   readonly #generation: number;
   readonly #writes = new Map<string, Write>();
   readonly #reads = new Map<string, string | undefined>();
+  readonly #listeners: (() => void)[] = [];
   #committed = false;
 
   constructor(host: TransactionHost) {
@@ -32,10 +33,11 @@ export class StagedTransaction implements Transaction {
     return raw === undefined ? undefined : decode(raw);
   }
 
-  put<T>(space: Keyspace<T>, key: string, value: T): void {
+  put<T>(space: Keyspace<T>, key: string, value: T): number {
     const json = JSON.stringify(value);
     if (json === undefined) throw new TypeError(`A value that is not JSON was put into ${space.name}.`);
     this.#stage({ type: 'put', key: fullKey(space, key), value: json });
+    return json.length;
   }
 
   delete<T>(space: Keyspace<T>, key: string): void {
@@ -44,9 +46,17 @@ export class StagedTransaction implements Transaction {
 
   async commit(options: CommitOptions = {}): Promise<void> {
     this.#assertOpen();
-    this.#committed = true;
     this.#assertUnchanged();
-    await this.#host.apply(this.#writes, options);
+    // Throws `busy` before anything is applied: the same transaction can be committed when the disk has caught up.
+    const durable = this.#host.apply(this.#writes, options);
+    this.#committed = true;
+    for (const listener of this.#listeners) listener();
+    await durable;
+  }
+
+  onApplied(listener: () => void): void {
+    this.#assertOpen();
+    this.#listeners.push(listener);
   }
 
   #stage(write: Write): void {

@@ -37,20 +37,26 @@ export interface CommitOptions {
  * this transaction had read.
  */
 export interface Transaction extends Reader {
-  put<T>(space: Keyspace<T>, key: string, value: T): void;
+  /** Gives the length of the value as JSON, in UTF-16 units. */
+  put<T>(space: Keyspace<T>, key: string, value: T): number;
   delete<T>(space: Keyspace<T>, key: string): void;
   /**
    * Makes the writes visible at once and resolves when they are synced to disk, in order of commit, several
    * transactions sharing one sync (group commit). Rejects with `storage_failed` once the disk failed; the
-   * database then refuses every further write.
+   * database then refuses every further write. Rejects with `busy`, and applies nothing, while the disk is too far behind:
+   * this same transaction may be committed later, and then `conflict` says whether it still holds.
    */
   commit(options?: CommitOptions): Promise<void>;
+  /** Called when the commit became visible, in the same tick: for what is kept in memory beside the rows. */
+  onApplied(listener: () => void): void;
 }
 
 export interface Database extends Reader {
   transaction(): Transaction;
   /** Ordered pairs; waits for pending commits first, so that it sees them. */
   scan<T>(space: Keyspace<T>, range: ScanRange): AsyncIterable<[key: string, value: T]>;
+  /** The same, many at a time: for whoever reads a whole keyspace. */
+  scanMany<T>(space: Keyspace<T>, range: ScanRange): AsyncIterable<[key: string, value: T][]>;
   /** Resolves when everything committed so far is durable. */
   flushed(): Promise<void>;
   close(): Promise<void>;
@@ -67,44 +73,66 @@ export interface HistoryEntry {
   note?: string;
 }
 
-/** What the node knows about a capsule beside its bytes. Small, rewritten at each transition. */
-export interface CapsuleRecord {
+/** Whose share of the disk a capsule counts against: the node's own identity, one that the operator named, anybody else. */
+export const SHARES = ['own', 'known', 'stranger'] as const;
+export type Share = (typeof SHARES)[number];
+
+/** What became of one `next` step: a child, or the reason why there is none. */
+export interface StepOutcome {
+  child: string | null;
+  error: ErrorBody | null;
+}
+
+/** All that the node knows about a capsule beside its bytes and its result: one row, rewritten at each transition. */
+export interface CapsuleRow<Life = unknown> {
   id: string;
-  status: CapsuleStatus;
   originIdentity: string;
   requestedCapability: string;
   parentCapsule: string | null;
   chainDepth: number;
   /** Id of the workflow's root capsule; its own id for a root. */
   root: string;
-  /** ms since the epoch, when this node first stored it; the listing order. */
+  /** The capsule's own. All times are ms since the epoch. */
+  timestamp: number;
+  /** When this node first stored it; the listing order. Never changes. */
   receivedAt: number;
   updatedAt: number;
-  /** Node that grants its leases; this node's own id where it coordinates. */
-  coordinator: string;
+  expiresAt: number;
   /** Node where the workflow was submitted. */
-  replyTo: string;
+  submitter: string;
+  /** Node that grants its leases. */
+  coordinator: string;
+  /** A terminal one never changes again. */
+  status: CapsuleStatus;
   /** Node that executes or executed it. */
   executor: string | null;
   /** Newest epoch granted (coordinator) or held (executor). */
   epoch: number;
   /** Executions begun, counting the first. */
   attempts: number;
-  /** A child waiting for the parent's settlement before it may be scheduled. */
-  held: boolean;
   error: ErrorBody | null;
   receiptHash: string | null;
-  /** Bounded: the first and the newest entries. */
+  /** One for each of the capsule's `next` steps, in order, once it was continued; else empty. */
+  steps: StepOutcome[];
+  share: Share;
+  /** Stored for it: capsule and result. */
+  bytes: number;
+  /** It still asks for effects: it is unfinished, or owes a delivery. What is not terminal is open in any case. */
+  open: boolean;
+  /** Bounded by its writer: `appendHistory`. */
   history: HistoryEntry[];
+  /** The exchange's own state; JSON. */
+  life: Life;
 }
 
-/** What a transition may set beside the status. */
-export type RecordPatch = Partial<
-  Pick<
-    CapsuleRecord,
-    'executor' | 'epoch' | 'attempts' | 'held' | 'error' | 'receiptHash' | 'coordinator' | 'replyTo'
-  >
-> & { note?: string };
+/** What a capsule ended with. */
+export interface StoredResult {
+  result: unknown;
+  /** Null only where it failed before anybody ran it. */
+  receipt: Receipt | null;
+  assignment: Assignment | null;
+  settlement: Settlement | null;
+}
 
 export interface ListFilter {
   status?: CapsuleStatus;
@@ -124,53 +152,64 @@ export interface Page<T> {
   cursor: string | null;
 }
 
+/** What has ended, is not open any more and is beyond any of these goes, strangers' first and of each share the oldest. */
 export interface PruneOptions {
+  /** ms since it ended. */
   maxAgeMs?: number;
+  /** The same for what strangers ordered, where that is shorter; default one hour. */
+  strangerMaxAgeMs?: number;
+  /** Neither removed nor counted. */
   keepStatuses?: CapsuleStatus[];
-  /** Keep at most so many terminal capsules, the newest. */
+  /** Keep at most so many that have ended. */
   maxCount?: number;
+  /** Keep at most so many bytes of each share; what is open counts and stays. */
+  maxBytes?: Partial<Record<Share, number>>;
 }
 
-/** What became of one `next` step: a child, or the reason why there is none. */
-export interface StepOutcome {
-  child: string | null;
-  error: ErrorBody | null;
+/** What is stored for one share. */
+export interface Usage {
+  capsules: number;
+  bytes: number;
 }
 
-/** What a capsule ended with; written in the batch that ends it, the settlement when it arrives. */
-export interface StoredResult {
-  result: unknown;
-  /** Null only where it failed before anybody ran it. */
-  receipt: Receipt | null;
-  assignment: Assignment | null;
-  settlement: Settlement | null;
-  /** One for each of the capsule's `next` steps, in order; empty where it failed. */
-  steps: StepOutcome[];
+/** Ids of capsules that were removed and have not expired: nothing of them is to run or be paid again. */
+export interface EndedIds {
+  /** Done by `CapsuleStore.remove`; by hand for what was refused without being stored. */
+  remember(tx: Transaction, row: Pick<CapsuleRow, 'id' | 'timestamp' | 'expiresAt' | 'share'>): void;
+  has(id: string, reader?: Reader): boolean;
+  /** Whether a stranger's capsule of that timestamp is too old to tell whether it was here: its id may be forgotten. */
+  refuses(timestamp: number): boolean;
 }
 
 /**
- * Capsules and their lifecycle. Methods that take a transaction stage their writes there, so that whatever
- * belongs together is one batch.
+ * Capsules and their state. Methods that take a transaction stage their writes there, so that whatever belongs together
+ * is one batch.
  */
-export interface CapsuleStore {
+export interface CapsuleStore<Life = unknown> {
+  readonly ended: EndedIds;
   /** False, and nothing staged, when it is stored already. */
-  add(tx: Transaction, capsule: Capsule, record: CapsuleRecord): boolean;
+  add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean;
+  /** Replaces the row. Throws `not_found` for an unknown id, `conflict` where a terminal status or `receivedAt` would change. */
+  put(tx: Transaction, row: CapsuleRow<Life>, before?: CapsuleRow<Life>): void;
   get(id: string): Capsule | undefined;
-  record(id: string, reader?: Reader): CapsuleRecord | undefined;
-  /** Throws `conflict` where the lifecycle has no such arrow, `not_found` for an unknown id. Gives the new record. */
-  setStatus(tx: Transaction, id: string, status: CapsuleStatus, patch?: RecordPatch): CapsuleRecord;
-  /** Changes fields without a new status; same errors. A terminal record accepts nothing. */
-  update(tx: Transaction, id: string, patch: RecordPatch): CapsuleRecord;
-  putResult(tx: Transaction, id: string, result: StoredResult): void;
+  row(id: string, reader?: Reader): CapsuleRow<Life> | undefined;
+  /** Gives its length, for `bytes`. Throws `not_found`, and `conflict` where another receipt is stored. */
+  putResult(tx: Transaction, id: string, result: StoredResult): number;
+  /** Adds the settlement to a stored result without writing that again. */
+  putSettlement(tx: Transaction, id: string, settlement: Settlement): void;
   result(id: string, reader?: Reader): StoredResult | undefined;
-  list(filter: ListFilter): Promise<Page<CapsuleRecord>>;
+  /** Newest first. A page may be short, or empty, and still have a next one. */
+  list(filter: ListFilter): Promise<Page<CapsuleRow<Life>>>;
   /** Workflow roots, newest first. */
-  listRoots(filter: { limit?: number; cursor?: string }): Promise<Page<CapsuleRecord>>;
-  /** Every record that is not terminal, oldest first; what recovery walks. */
-  unfinished(): AsyncIterable<CapsuleRecord>;
-  counts(): Promise<Record<CapsuleStatus, number>>;
-  /** Throws `conflict` unless terminal. */
+  listRoots(filter: { limit?: number; cursor?: string }): Promise<Page<CapsuleRow<Life>>>;
+  /** Every open row, oldest first: what a start performs. */
+  open(): AsyncIterable<CapsuleRow<Life>>;
+  counts(): Record<CapsuleStatus, number>;
+  usage(): Record<Share, Usage>;
+  /** Throws `not_found`, and `conflict` while it is open. Its id is remembered until it expires. */
   remove(tx: Transaction, id: string): void;
-  /** Removes terminal capsules only; gives how many. */
+  /** Gives how many it removed. */
   prune(options: PruneOptions): Promise<number>;
+  /** ms since the epoch for judging ages and expiry: does not go back, over a restart neither. */
+  ageNow(): number;
 }

@@ -1,5 +1,5 @@
 import { isTerminal } from '../store/lifecycle.ts';
-import type { CapsuleRecord, CapsuleStore, Page } from '../store/types.ts';
+import type { CapsuleRow, CapsuleStore, Page } from '../store/types.ts';
 import type { Workflow, WorkflowNode } from './types.ts';
 
 /** Steps of one workflow that a tree shows; deeper or wider ones are cut, and say so by their missing children. */
@@ -7,17 +7,17 @@ const MAX_WORKFLOW_STEPS = 1_024;
 
 /** Chains of capsules as trees, as far as this node knows them. */
 export class Workflows {
-  readonly #capsules: Pick<CapsuleStore, 'get' | 'record' | 'result' | 'listRoots'>;
+  readonly #capsules: Pick<CapsuleStore, 'get' | 'row' | 'listRoots'>;
 
-  constructor({ capsules }: { capsules: Pick<CapsuleStore, 'get' | 'record' | 'result' | 'listRoots'> }) {
+  constructor({ capsules }: { capsules: Pick<CapsuleStore, 'get' | 'row' | 'listRoots'> }) {
     this.#capsules = capsules;
   }
 
   /** The whole tree that the capsule `id` belongs to, from its root. */
   of(id: string): Workflow | undefined {
-    const record = this.#capsules.record(id);
+    const record = this.#capsules.row(id);
     if (record === undefined) return undefined;
-    const root = this.#capsules.record(record.root) ?? record;
+    const root = this.#capsules.row(record.root) ?? record;
     return this.#workflowOf(root);
   }
 
@@ -27,14 +27,14 @@ export class Workflows {
     return { items: page.items.map((root) => this.#workflowOf(root)), cursor: page.cursor };
   }
 
-  #workflowOf(root: CapsuleRecord): Workflow {
+  #workflowOf(root: CapsuleRow): Workflow {
     const statuses: WorkflowNode['status'][] = [];
-    const grow = (record: CapsuleRecord): WorkflowNode => {
+    const grow = (record: CapsuleRow): WorkflowNode => {
       statuses.push(record.status);
-      const { id, requestedCapability, status, executor, error, receiptHash } = record;
+      const { id, requestedCapability, status, executor, error, receiptHash, steps } = record;
       const children: WorkflowNode[] = [];
-      for (const [step, { child, error: stepError }] of (this.#capsules.result(id)?.steps ?? []).entries()) {
-        const childRecord = child === null ? undefined : this.#capsules.record(child);
+      for (const [step, { child, error: stepError }] of steps.entries()) {
+        const childRecord = child === null ? undefined : this.#capsules.row(child);
         if (statuses.length >= MAX_WORKFLOW_STEPS) break;
         if (childRecord !== undefined) {
           children.push(grow(childRecord));

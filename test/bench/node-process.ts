@@ -32,6 +32,8 @@ export async function startBenchNode(options: {
   config.capabilities.enabled = options.echo ? ['echo-capability'] : [];
   config.capabilities.folders = [ECHO_CAPABILITY];
   config.engine.concurrency = 64;
+  // The other node is a stranger, and has a sixteenth of the queue: 256 in flight.
+  config.engine.queue = 4_096;
   const identity = await loadOrCreateIdentity(directory, { crypto: nodeCrypto });
   const node = await createNode({ config, identity, log: createLogger({ level: 'warn', pretty: false }) });
   await node.start();

@@ -1,4 +1,5 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { Offer } from '../../protocols/messages/v1/schema.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { RemoteRing } from '../../src/market/entry.ts';
@@ -8,7 +9,7 @@ import { createScheduler } from '../../src/market/scheduler.ts';
 import { capsuleNamed, nodeNamed, offer } from '../support/market.ts';
 
 /** How the providers of one capability differ. */
-const SHAPES = ['different', 'equal', 'unaffordable'] as const;
+const SHAPES = ['different', 'equal', 'unaffordable', 'model', 'unproven'] as const;
 export type Shape = (typeof SHAPES)[number];
 
 /** Microseconds, medians over the rounds. */
@@ -19,7 +20,11 @@ export interface SchedulerFigures {
   updateChangedUs: number;
 }
 
-const CAPABILITY = 'text.analyze';
+const CAPABILITY = 'ai.chat';
+/** Each provider lists three of these. */
+const MODELS = 100;
+/** The capsules of shape `model` name these, as most callers name the same few. */
+const MODELS_ASKED_FOR = 10;
 const RINGS: readonly RemoteRing[] = ['ring1', 'ring2', 'global'];
 const AMOUNT = 10;
 const ROUNDS = 60;
@@ -30,11 +35,13 @@ const SMALL = 100;
 
 /** Scheduling decisions among 100 and among 10,000 providers, interleaved, so that the machine's drift hits both. */
 export async function benchScheduler(): Promise<SchedulerFigures> {
-  const capsules = Array.from({ length: DECISIONS_PER_ROUND }, (_, i) =>
-    capsuleNamed(`${i}`, { amount: AMOUNT }),
+  const plain = Array.from({ length: DECISIONS_PER_ROUND }, (_, i) => capsuleFor(i, {}));
+  const naming = Array.from({ length: DECISIONS_PER_ROUND }, (_, i) =>
+    capsuleFor(i, { model: modelOf(i % MODELS_ASKED_FOR) }),
   );
   const names = Array.from({ length: LARGE }, (_, i) => nodeNamed(`${i}`));
   const decisions = SHAPES.map((shape) => {
+    const capsules = shape === 'model' ? naming : plain;
     const small = decider(shape, names.slice(0, SMALL), capsules);
     const large = decider(shape, names, capsules);
     const times = { small: [] as number[], large: [] as number[] };
@@ -54,7 +61,8 @@ function decider(shape: Shape, names: readonly string[], capsules: readonly Caps
   const table = new ProviderTable({ clock: systemClock });
   names.forEach((nodeId, index) => {
     const ring = shape === 'equal' ? 'ring1' : (RINGS[index % RINGS.length] ?? 'global');
-    table.apply({ nodeId, sequence: 1, capabilities: [offerOf(shape, index)] }, { ring, roundTripMs: 5 });
+    const standing = shape === 'unproven' && index % 100 > 0 ? undefined : { ring, roundTripMs: 5 };
+    table.apply({ nodeId, sequence: 1, capabilities: [offerOf(shape, index)] }, standing);
   });
   const health = new PeerHealthTracker({ clock: systemClock });
   const nodeId = nodeNamed('self');
@@ -69,11 +77,25 @@ function decider(shape: Shape, names: readonly string[], capsules: readonly Caps
   };
 }
 
+function capsuleFor(index: number, payload: JsonObject): Capsule {
+  return capsuleNamed(`${index}`, { requestedCapability: CAPABILITY, payload, amount: AMOUNT });
+}
+
+function modelOf(index: number): string {
+  return `model-${index % MODELS}:4b`;
+}
+
 /** The unaffordable ones are fast and what can be paid is slow: the best scores are the ones to leave out. */
 function offerOf(shape: Shape, index: number): Offer {
   const spot = (index * 7_919) % LARGE;
   if (shape === 'equal') return offer(CAPABILITY, 1, 0.5);
-  if (shape === 'different') return offer(CAPABILITY, (spot % 997) / 100, spot / 500);
+  if (shape === 'different' || shape === 'unproven') {
+    return offer(CAPABILITY, (spot % 997) / 100, spot / 500);
+  }
+  if (shape === 'model') {
+    const models = [index, index + 1, index + 2].map(modelOf);
+    return { ...offer(CAPABILITY, (spot % 997) / 100, spot / 500), detail: { models } };
+  }
   return index % 10 === 0
     ? offer(CAPABILITY, (spot % 1000) / 100, 100 + spot / 500)
     : offer(CAPABILITY, 11 + spot / 1e4, 0);

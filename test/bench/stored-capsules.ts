@@ -5,7 +5,10 @@ import pino from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
 import { nodeIdOf } from '../../src/capsule/identity.ts';
-import { newRecord } from '../../src/exchange/records.ts';
+import { DEFAULT_EXCHANGE_INIT } from '../../src/exchange/components.ts';
+import type { Event } from '../../src/exchange/machine/event.ts';
+import { step } from '../../src/exchange/machine/machine.ts';
+import type { Life } from '../../src/exchange/machine/state.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createSigner } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
@@ -58,24 +61,22 @@ async function submitter(directory?: string) {
   };
 }
 
+/** Each has ended, cancelled: the machine's own rows, without the work. */
 async function fill(directory: string): Promise<void> {
-  const db = await openDatabase({ directory, log: pino({ level: 'silent' }) });
-  const capsules = new DatabaseCapsuleStore({ db, clock: systemClock });
-  const sign = signing(nodeCrypto.randomBytes(32));
+  const db = await openDatabase({ directory, log: pino({ level: 'silent' }), clock: systemClock });
+  const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock: systemClock });
+  const seed = nodeCrypto.randomBytes(32);
+  const { identity } = createSigner(nodeCrypto, seed);
+  const self = nodeIdOf(identity);
+  const sign = signing(seed);
   for (let stored = 0; stored < STORED; stored += STORED_BATCH) {
     const tx = db.transaction();
     for (let index = 0; index < STORED_BATCH; index++) {
       const capsule = sign(stored + index);
-      const here = nodeIdOf(capsule.originIdentity);
-      const role = {
-        now: systemClock.now(),
-        coordinator: here,
-        replyTo: here,
-        root: capsule.id,
-        held: false,
-      };
-      capsules.add(tx, capsule, newRecord(capsule, role));
-      capsules.setStatus(tx, capsule.id, 'failed');
+      const setting = { self, identity, now: systemClock.now(), limits: DEFAULT_EXCHANGE_INIT };
+      const submitted: Event = { type: 'submitted', capsule, root: capsule.id, only: null };
+      const { state } = step(undefined, capsule, submitted, setting);
+      capsules.add(tx, capsule, step(state, capsule, { type: 'cancel' }, setting).state);
     }
     await tx.commit();
   }

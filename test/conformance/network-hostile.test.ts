@@ -1,4 +1,5 @@
-import { createConnection } from 'node:net';
+import { request } from 'node:http';
+import { createConnection, createServer } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
@@ -13,7 +14,17 @@ import { EXCHANGE_PROTOCOL, MARKET_TOPIC } from '../../protocols/common/v1/limit
 import { encodeFrame } from '../../src/network/frame.ts';
 import type { Libp2pNetworkInit } from '../../src/network/libp2p-network.ts';
 import type { Network } from '../../src/network/types.ts';
-import { addressOf, advertisement, libp2pNode, nextEvent, query, seedOf } from '../support/network.ts';
+import {
+  addressOf,
+  advertisement,
+  idOf,
+  libp2pNode,
+  nextEvent,
+  nodeIdOfSeed,
+  query,
+  seedOf,
+} from '../support/network.ts';
+import { stranger } from '../support/stranger.ts';
 
 type Bare = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
 
@@ -46,7 +57,7 @@ async function attacked(init: Partial<Libp2pNetworkInit> = {}) {
     await network.start();
   }
   const from: string[] = [];
-  node.onMessage((peer, message) => from.push(`${peer} ${message.exchangeId}`));
+  node.onMessage((peer, message) => from.push(`${peer} ${idOf(message)}`));
   await honest.dial(addressOf(node));
   const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === bare.peerId.toString());
   const stream = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
@@ -158,10 +169,10 @@ describe('a peer that is only unusual', () => {
     const answer = new Promise<string>((resolve) => {
       stream.addEventListener('message', (event) => resolve(Buffer.from(event.data.subarray()).toString()));
     });
-    stream.send(json({ type: 'constructor', exchangeId: 'x1' }));
+    stream.send(json({ type: 'constructor' }));
     const text = await answer;
     expect(text).toContain('"code":"unsupported_message"');
-    expect(text).toContain('"exchangeId":"x1"');
+    expect(text).toContain('"of":"constructor"');
     expect(node.isConnected(mallory)).toBe(true);
   });
 
@@ -177,13 +188,172 @@ describe('a peer that is only unusual', () => {
   });
 
   it('is slowed down to the rate when it floods, while others are served', async () => {
-    const limits = { framesPerSecond: 50, rateBurstSeconds: 1 };
+    const kindBudgets = { capability_query: { perSecond: 1e6, burst: 1e6 } };
+    const limits = { framesPerSecond: 50, rateBurstSeconds: 1, kindBudgets };
     const { node, honest, stream, from, mallory } = await attacked({ limits });
     const flood = Buffer.concat(Array.from({ length: 20_000 }, (_, count) => json(query(String(count)))));
     stream.send(flood);
     await vi.waitFor(() => expect(from.length).toBeGreaterThan(50));
     await expectUnharmed(node, honest, from);
     expect(from.filter((line) => line.startsWith(mallory)).length).toBeLessThan(1_000);
+  });
+});
+
+describe('a peer that asks the same 20,000 times', () => {
+  /** Read or not, with its type first or last. */
+  const questions: [name: string, bytes: Uint8Array][] = [
+    ['as every node does', json(query('again'))],
+    ['with its type last', json({ exchangeId: 'again', type: 'capability_query' })],
+  ];
+  const answered = (from: string[], peer: string): number =>
+    from.filter((line) => line.startsWith(peer)).length;
+
+  it.each(questions)('%s: is heard a few times, while others are served', async (_name, question) => {
+    const { node, honest, stream, from, mallory } = await attacked();
+    stream.send(Buffer.concat(Array.from({ length: 20_000 }, () => question)));
+    await vi.waitFor(() => expect(answered(from, mallory)).toBeGreaterThan(5));
+    await expectUnharmed(node, honest, from);
+    expect(answered(from, mallory)).toBeLessThan(50);
+  });
+
+  it('has no fresh allowance on another stream or another connection', async () => {
+    const { node, honest, bare, stream, from, mallory } = await attacked();
+    const flood = Buffer.concat(Array.from({ length: 100 }, () => json(query('again'))));
+    stream.send(flood);
+    await vi.waitFor(() => expect(answered(from, mallory)).toBeGreaterThan(5));
+    for (let round = 0; round < 10; round++) {
+      for (const connection of bare.getConnections()) connection.abort(new Error('again'));
+      const another = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
+      another.send(flood);
+      await vi.waitFor(() => expect(another.writeBufferLength).toBe(0));
+    }
+    await expectUnharmed(node, honest, from);
+    expect(answered(from, mallory)).toBeLessThan(30);
+  });
+});
+
+describe('a peer that begins frames and does not end them', () => {
+  it('holds only so much memory, and others are served', async () => {
+    const { node, honest, bare, from } = await attacked({ limits: { partialFrameBytes: 1_000_000 } });
+    const begun = json({ type: 'capsule_data', padding: 'x'.repeat(2_000_000) }).subarray(0, 600_000);
+    const opened: Stream[] = [];
+    for (let count = 0; count < 3; count++) {
+      const another = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
+      opened.push(another);
+      another.send(begun);
+      await vi.waitFor(() => expect(another.writeBufferLength).toBe(0));
+    }
+    await vi.waitFor(() => expect(opened.filter(({ status }) => status === 'open')).toHaveLength(1), 10_000);
+    await expectUnharmed(node, honest, from);
+  });
+});
+
+describe('nodes that are invented, all at the address of a victim', () => {
+  it('make a node knock there a few times', async () => {
+    let knocks = 0;
+    const victim = createServer((socket) => {
+      knocks++;
+      socket.on('error', () => {});
+      running.push({ stop: () => socket.destroy() });
+    });
+    running.push({ stop: () => victim.close() });
+    await new Promise<void>((resolve) => victim.listen(0, '127.0.0.1', resolve));
+    const bound = victim.address();
+    if (typeof bound !== 'object' || bound === null) throw new Error('The victim has no port');
+    const { node, honest, from } = await attacked();
+    const claimed = ['', '/ws'].map((suffix) => `/ip4/127.0.0.1/tcp/${bound.port}${suffix}`);
+    for (let seed = 70; seed < 250; seed++) node.learn(nodeIdOfSeed(seedOf(seed)), claimed);
+    await vi.waitFor(() => expect(knocks).toBeGreaterThan(0), 10_000);
+    await expectUnharmed(node, honest, from);
+    expect(knocks).toBeLessThan(66);
+  });
+});
+
+describe('a crowd of strangers', () => {
+  const LIMITS = { maxConnections: 16, maxPerNearHost: 12, tenureMs: 0 };
+
+  async function crowded() {
+    const node = libp2pNode(1, { limits: LIMITS });
+    running.push(node);
+    await node.start();
+    const address = multiaddr(addressOf(node));
+    for (let count = 0; count < 20; count++) {
+      const peer = await stranger();
+      running.push(peer);
+      await peer.dial(address);
+    }
+    return { node, address };
+  }
+
+  it('does not lock an honest newcomer out, and one host does not hold every place', async () => {
+    const { node, address } = await crowded();
+    const honest = libp2pNode(2);
+    running.push(honest);
+    await honest.start();
+    const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === honest.nodeId);
+    await honest.dial(String(address));
+    await met;
+    await vi.waitFor(() => expect(node.peers().length).toBeLessThanOrEqual(LIMITS.maxPerNearHost));
+  });
+
+  it('does not push out a peer that did useful work', async () => {
+    const node = libp2pNode(1, { limits: LIMITS });
+    const [worker, idle] = [libp2pNode(2), libp2pNode(3)];
+    for (const network of [node, worker, idle]) {
+      running.push(network);
+      await network.start();
+    }
+    const met = nextEvent(node, 'peer:connect', (nodeId) => nodeId === worker.nodeId);
+    await worker.dial(addressOf(node));
+    await met;
+    node.favour(worker.nodeId);
+    await idle.dial(addressOf(node));
+    for (let count = 0; count < 20; count++) {
+      const peer = await stranger();
+      running.push(peer);
+      await peer.dial(multiaddr(addressOf(node)));
+    }
+    expect(node.isConnected(worker.nodeId)).toBe(true);
+    await vi.waitFor(() => expect(node.isConnected(idle.nodeId)).toBe(false));
+  });
+});
+
+describe('a web page', () => {
+  /** What the node answers to the request by which a browser opens a WebSocket. */
+  async function opened(origin: string | null, init: Partial<Libp2pNetworkInit> = {}): Promise<string> {
+    const node = libp2pNode(1, { listen: ['/ip4/127.0.0.1/tcp/0/ws'], ...init });
+    running.push(node);
+    await node.start();
+    const port = Number(/\/tcp\/(\d+)/.exec(addressOf(node))?.[1]);
+    const headers = {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
+      ...(origin !== null && { Origin: origin }),
+    };
+    const ask = request({ port, host: '127.0.0.1', headers });
+    running.push({ stop: () => ask.destroy() });
+    return new Promise((resolve, reject) => {
+      ask.on('upgrade', (response, socket) => {
+        socket.destroy();
+        resolve(String(response.statusCode));
+      });
+      ask.on('response', (response) => resolve(String(response.statusCode)));
+      ask.on('error', reject);
+      ask.end();
+    });
+  }
+
+  it.each(['https://evil.example', 'http://127.0.0.1:4480', 'null', ''])(
+    'of the origin "%s" cannot open the WebSocket',
+    async (origin) => expect(await opened(origin)).toBe('401'),
+  );
+
+  it('can where the operator says so, and programs always can', async () => {
+    const origins = ['https://mesh.example'];
+    expect(await opened('https://mesh.example', { origins })).toBe('101');
+    expect(await opened(null)).toBe('101');
   });
 });
 
@@ -238,11 +408,26 @@ describe('a peer that spoils gossip', () => {
     await vi.waitFor(() => expect(handled).toEqual([`${honest.nodeId} capability_advertisement`]));
   });
 
+  it('by inventing topics makes the node remember a few', async () => {
+    const { node, honest, bare } = await attacked();
+    const topics = Array.from({ length: 1_000 }, (_, count) => `/invented/${count}`);
+    bare.services.pubsub.subscribe('/invented/0');
+    await vi.waitFor(() => expect(node.subscribers('/invented/0')).toBe(1), 10_000);
+    for (const topic of topics) bare.services.pubsub.subscribe(topic);
+    honest.subscribe(
+      MARKET_TOPIC,
+      () => 'accept',
+      () => {},
+    );
+    await vi.waitFor(() => expect(node.subscribers(MARKET_TOPIC)).toBe(1), 10_000);
+    expect(topics.filter((topic) => node.subscribers(topic) > 0).length).toBeLessThan(80);
+  });
+
   it('by flooding is heard at its rate only', async () => {
     const { honest, handled, mallory, publish } = await gossiping();
     await Promise.all(Array.from({ length: 300 }, (_, count) => publish(advertisement(mallory, count))));
     await honest.publish(MARKET_TOPIC, advertisement(honest.nodeId, 1));
-    await vi.waitFor(() => expect(handled).toContain(`${honest.nodeId} capability_advertisement`));
+    await vi.waitFor(() => expect(handled).toContain(`${honest.nodeId} capability_advertisement`), 10_000);
     expect(handled.filter((line) => line.startsWith(mallory)).length).toBeLessThan(250);
   });
 });

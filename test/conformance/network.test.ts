@@ -7,6 +7,7 @@ import type { GossipVerdict, Network } from '../../src/network/types.ts';
 import {
   addressOf,
   advertisement,
+  idOf,
   libp2pNode,
   nextEvent,
   nodeIdOfSeed,
@@ -16,6 +17,8 @@ import {
 } from '../support/network.ts';
 
 const TOPIC = '/capsule-mesh/1/market';
+/** These tests send the smallest message there is, and many of them. */
+const UNBOUNDED_QUERIES = { capability_query: { perSecond: 1e6, burst: 1e6 } };
 const STRANGER = nodeIdOfSeed(seedOf(99));
 
 type Create = (seed: number, limits: Partial<NetworkLimits>) => Network;
@@ -44,7 +47,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     limits: Partial<NetworkLimits> = {},
   ): Promise<{ [K in keyof T]: Network }> {
     const create = factory();
-    const all = seeds.map((seed) => create(seed, limits));
+    const all = seeds.map((seed) => create(seed, { kindBudgets: UNBOUNDED_QUERIES, ...limits }));
     for (const network of all) {
       started.push(network);
       await network.start();
@@ -66,7 +69,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     network.onMessage((_from, message) => messages.push(message));
     return {
       messages,
-      ids: () => messages.map((message) => message.exchangeId),
+      ids: () => messages.map(idOf),
       count: (count: number) => vi.waitFor(() => expect(messages.length).toBeGreaterThanOrEqual(count)),
     };
   }
@@ -201,6 +204,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
 
   it('refuses with busy when too many bytes wait', async () => {
     const [a, b] = await pair({ sendQueueBytes: 5_000 });
+    inbox(b);
     const padding = 'x'.repeat(2_000);
     const outcomes = await Promise.allSettled(
       ['1', '2', '3'].map((id) => a.send(b.nodeId, query(id, { padding }))),
@@ -220,11 +224,74 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     expect(atB.ids()).toEqual(['2']);
   });
 
+  it('hands over nothing before a handler is there, and then what was sent, in order', async () => {
+    const [a, b] = await pair();
+    const sent = Promise.all(['1', '2', '3'].map((id) => a.send(b.nodeId, query(id))));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const atB = inbox(b);
+    await sent;
+    await atB.count(3);
+    expect(atB.ids()).toEqual(['1', '2', '3']);
+  });
+
+  it('hands over nothing after the removal of a handler, and the rest to the next one', async () => {
+    const [a, b] = await pair();
+    const seen: string[] = [];
+    const remove = b.onMessage((_from, message) => seen.push(idOf(message)));
+    await a.send(b.nodeId, query('1'));
+    await vi.waitFor(() => expect(seen).toEqual(['1']));
+    remove();
+    const gone = a.send(b.nodeId, query('2')).catch(() => {});
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(seen).toEqual(['1']);
+    const atB = inbox(b);
+    await gone;
+    await a.send(b.nodeId, query('3'));
+    await atB.count(1);
+    expect(atB.ids().at(-1)).toBe('3');
+    expect(seen).toEqual(['1']);
+    remove();
+    await a.send(b.nodeId, query('4'));
+    await vi.waitFor(() => expect(atB.ids().at(-1)).toBe('4'));
+  });
+
+  it('does not wait for what a handler promises, keeps the order, and survives its rejection', async () => {
+    const [a, b] = await pair();
+    const seen: string[] = [];
+    b.onMessage(async (_from, message) => {
+      seen.push(idOf(message));
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      throw new Error('the part above failed');
+    });
+    await Promise.all(['1', '2', '3'].map((id) => a.send(b.nodeId, query(id))));
+    await vi.waitFor(() => expect(seen).toEqual(['1', '2', '3']));
+    expect(b.isConnected(a.nodeId)).toBe(true);
+  });
+
+  it('reads no more of a peer whose messages are not finished with', async () => {
+    const [a, b] = await pair({ handlingPerPeer: 2 });
+    const seen: string[] = [];
+    const finish: (() => void)[] = [];
+    b.onMessage((_from, message) => {
+      seen.push(idOf(message));
+      return new Promise<void>((resolve) => finish.push(resolve));
+    });
+    await Promise.all(['1', '2', '3', '4', '5'].map((id) => a.send(b.nodeId, query(id))));
+    await vi.waitFor(() => expect(seen).toEqual(['1', '2']));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(seen).toEqual(['1', '2']);
+    for (let count = 0; count < 5; count++) {
+      await vi.waitFor(() => expect(finish.length).toBeGreaterThan(0));
+      finish.shift()?.();
+    }
+    await vi.waitFor(() => expect(seen).toEqual(['1', '2', '3', '4', '5']));
+  });
+
   it('survives a handler that throws', async () => {
     const [a, b] = await pair();
     const seen: string[] = [];
     b.onMessage((_from, message) => {
-      seen.push(message.exchangeId);
+      seen.push(idOf(message));
       if (seen.length === 1) throw new Error('the part above failed');
     });
     await a.send(b.nodeId, query('1'));
@@ -236,12 +303,14 @@ describe.each(implementations)('the %s network', (_name, factory) => {
   it('declines an unknown type by name, and thinks no worse of the sender', async () => {
     const [a, b] = await pair();
     const [atA, atB] = [inbox(a), inbox(b)];
-    const unknown = { type: 'capsule_teleport', exchangeId: 'x1' } as unknown as ExchangeMessage;
+    const capsuleId = 'ab'.repeat(32);
+    const unknown = { type: 'capsule_teleport', capsuleId } as unknown as ExchangeMessage;
     await a.send(b.nodeId, unknown);
     await atA.count(1);
     expect(atA.messages[0]).toMatchObject({
       type: 'capsule_decline',
-      exchangeId: 'x1',
+      of: 'capsule_teleport',
+      capsuleId,
       code: 'unsupported_message',
       message: expect.stringContaining('capsule_teleport'),
     });
@@ -252,22 +321,26 @@ describe.each(implementations)('the %s network', (_name, factory) => {
 
   it('declines a message whose document is not acceptable, with the code of the document', async () => {
     const [a, b] = await pair();
-    const atA = inbox(a);
+    const [atA] = [inbox(a), inbox(b)];
     const data = {
       type: 'capsule_data',
-      exchangeId: 'x1',
-      capsule: { version: 2 },
+      capsule: { id: 'ab'.repeat(32), version: 2 },
     } as unknown as ExchangeMessage;
     await a.send(b.nodeId, data);
     await atA.count(1);
-    expect(atA.messages[0]).toMatchObject({ type: 'capsule_decline', exchangeId: 'x1' });
+    expect(atA.messages[0]).toMatchObject({
+      type: 'capsule_decline',
+      of: 'capsule_data',
+      capsuleId: 'ab'.repeat(32),
+      code: 'unsupported_version',
+    });
     expect(b.isConnected(a.nodeId)).toBe(true);
   });
 
   it.each([
     ['no type', { exchangeId: '1' }],
     ['a wrong field', { type: 'capability_query', exchangeId: 7 }],
-    ['a missing field', { type: 'capsule_accept', exchangeId: '1' }],
+    ['a missing field', { type: 'capsule_accept', of: 'order' }],
   ])('cuts off a peer that sends a message with %s', async (_name, message) => {
     const [a, b] = await pair();
     const atB = inbox(b);

@@ -15,10 +15,19 @@ describe('two nodes that share only a bootstrap node', () => {
     const network = libp2pNode(seed, { bootstrap });
     const table = new ProviderTable({ clock: systemClock });
     const offers = {
-      offers: () => sells.map((id) => ({ capability: { id }, price: 1, estimatedLatency: 0.1 })),
+      offers: () =>
+        sells.map((id) => ({ capability: { id, idempotent: true }, price: 1, estimatedLatency: 0.1 })),
       onOffersChanged: () => () => {},
     };
-    const parts = { network, offers, table, clock: systemClock, random: () => 0.5, log: silentLog };
+    const parts = {
+      network,
+      offers,
+      table,
+      health: { heardOf: () => {} },
+      clock: systemClock,
+      random: () => 0.5,
+      log: silentLog,
+    };
     const advertiser = new Advertiser(parts);
     const asked: string[] = [];
     network.onMessage((from, message) => {

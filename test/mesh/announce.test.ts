@@ -87,7 +87,7 @@ describe('a capsule that nobody is known for', () => {
     ]);
     expect(await heard).toMatchObject({
       capsuleIds: [wanted],
-      bid: { price: 0.1, estimatedLatency: expect.any(Number) },
+      bid: { price: 0.1, estimatedLatency: expect.any(Number), idempotent: true },
     });
   });
 
@@ -117,7 +117,7 @@ describe('a capsule that nobody is known for', () => {
           type: 'capsule_request',
           exchangeId: id.slice(0, 16),
           capsuleIds: [id],
-          bid: { price, estimatedLatency: 0.1 },
+          bid: { price, estimatedLatency: 0.1, idempotent: true },
         }),
       subscribedTo: (topic: string): Promise<void> =>
         new Promise((resolve) => {

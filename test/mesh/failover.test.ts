@@ -91,7 +91,7 @@ describe('failover', () => {
   });
 
   it('asks the next when a provider refuses, and gives its reason when nobody is left', async () => {
-    const strict = await provider({ config: { credits: { limit: 0 } } });
+    const strict = await provider({ config: { credits: { strangerLimit: 0 } } });
     const dearer = { capabilities: { folders: [await echoFor(1, await cluster.directory())] } };
     const generous = await provider({ bootstrap: [strict], config: dearer });
     const submitter = await submitterOf([strict, generous], {

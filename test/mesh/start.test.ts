@@ -62,9 +62,9 @@ describe('starting and stopping', () => {
   });
 
   it.each([
-    [{ exchange: { leseMs: 1 } }, /exchange\.leseMs.*leaseMs.*\(config_invalid\)/],
-    [{ exchange: { leaseMs: 'long' } }, /exchange\.leaseMs.*"long".*an integer.*\(config_invalid\)/],
-    [{ exchange: { leaseMs: 1_000, heartbeatMs: 2_000 } }, /heartbeatMs.*2000.*leaseMs \(1000\)/],
+    [{ exchange: { heartbetMs: 1 } }, /exchange\.heartbetMs.*heartbeatMs.*\(config_invalid\)/],
+    [{ exchange: { graceMs: 'long' } }, /exchange\.graceMs.*"long".*an integer.*\(config_invalid\)/],
+    [{ market: { ttlMs: 1_000, advertiseIntervalMs: 2_000 } }, /advertiseIntervalMs.*2000.*ttlMs \(1000\)/],
     [{ network: { listen: ['nowhere'] } }, /nowhere/],
   ])('a configuration that is wrong ends it with 2 and says where: %j', async (config, sentence) => {
     expect(await refused({ config })).toMatch(sentence);

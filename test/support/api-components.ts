@@ -10,7 +10,7 @@ import { nodeIdOf } from '../../src/capsule/identity.ts';
 import { createNodeCrypto } from '../../src/lib/crypto-node.ts';
 import { MeshError } from '../../src/lib/errors.ts';
 import { toHex } from '../../src/lib/hex.ts';
-import type { CapsuleRecord } from '../../src/store/types.ts';
+import type { CapsuleRow } from '../../src/store/types.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export const TOKEN = 'ab'.repeat(32);
@@ -88,9 +88,19 @@ export function memoryNode(clock: VirtualClock) {
           capsuleId,
           capabilityId: 'text.stats',
           ranking: [
-            { nodeId: 'local', score: 0, price: 0, latencySeconds: 0, ring: 'local', reason: 'Here.' },
+            {
+              nodeId: 'local',
+              score: 0,
+              price: 0,
+              latencySeconds: 0,
+              ring: 'local',
+              proven: true,
+              idempotent: true,
+              reason: 'Here.',
+            },
           ],
           excluded: [{ nodeId: NODE_ID, reason: 'busy' }],
+          excludedBy: { busy: 1 },
           providersKnown: 1,
           weights: { price: 1, latency: 0.5, distance: 0.3 },
           leastBad: false,
@@ -141,7 +151,7 @@ export function memoryNode(clock: VirtualClock) {
     store: {
       async list({ status, requestedCapability, limit = 50, cursor = '0' }) {
         const all = [...views.values()]
-          .map(({ record }) => record)
+          .map(({ record }): CapsuleRow => ({ ...record, life: { care: 'not to be shown' } }))
           .filter((record) => status === undefined || record.status === status)
           .filter(
             (record) =>
@@ -160,6 +170,7 @@ export function memoryNode(clock: VirtualClock) {
           module: 'notify',
           price: 1,
           estimatedLatency: 0.5,
+          idempotent: true,
         },
       ],
       modules: () => [{ manifest, codeHash: '0'.repeat(64), state: 'ready', reason: null }],
@@ -168,8 +179,8 @@ export function memoryNode(clock: VirtualClock) {
       },
       receipts: {
         list: async () => ({ items: [], cursor: null }),
-        get: () => undefined,
-        ofCapsule: () => undefined,
+        get: async () => undefined,
+        at: () => undefined,
         verify: async () => ({ ok: true, receipts: 0, problems: [] }),
       },
       permissions: {
@@ -188,7 +199,8 @@ export function memoryNode(clock: VirtualClock) {
     },
     ledger: {
       balance: (account) => grants.get(account) ?? 0,
-      balances: async () => [...grants].map(([account, microBalance]) => ({ account, microBalance })),
+      balances: async () =>
+        [...grants].map(([account, microBalance]) => ({ account, microBalance, microDisputed: 0 })),
       history: async () => ({
         items: [
           {
@@ -212,7 +224,14 @@ export function memoryNode(clock: VirtualClock) {
         return true;
       },
     },
-    reconcile: async (nodeId) => ({ nodeId, agree: true, entriesHere: 0, entriesThere: 0, differences: [] }),
+    reconcile: async (nodeId) => ({
+      nodeId,
+      agree: true,
+      entriesHere: 0,
+      entriesThere: 0,
+      differences: [],
+      moreDifferences: 0,
+    }),
     market: {
       providers: ({ capability = 'text.stats' }) => [
         {
@@ -223,6 +242,8 @@ export function memoryNode(clock: VirtualClock) {
           ring: 'ring1',
           roundTripMs: 3,
           ageMs: 4,
+          idempotent: true,
+          proven: true,
         },
       ],
     },
@@ -299,7 +320,7 @@ const manifest = {
   ],
 };
 
-function recordOf(id: string, requestedCapability: string, at: number): CapsuleRecord {
+function recordOf(id: string, requestedCapability: string, at: number): Omit<CapsuleRow, 'life'> {
   return {
     id,
     status: 'pending',
@@ -308,16 +329,21 @@ function recordOf(id: string, requestedCapability: string, at: number): CapsuleR
     parentCapsule: null,
     chainDepth: 0,
     root: id,
+    timestamp: at,
     receivedAt: at,
     updatedAt: at,
+    expiresAt: at + 604_800_000,
+    submitter: NODE_ID,
     coordinator: NODE_ID,
-    replyTo: NODE_ID,
     executor: null,
     epoch: 0,
     attempts: 0,
-    held: false,
     error: null,
     receiptHash: null,
+    steps: [],
+    share: 'own',
+    bytes: 0,
+    open: true,
     history: [{ at, status: 'pending' }],
   };
 }

@@ -312,11 +312,13 @@ export async function echoFor(price: number, directory: string): Promise<string>
 }
 
 function configOf(options: NodeOptions): Record<string, unknown> {
-  const { api, capabilities, permissions, network, ...rest } = options.config ?? {};
+  const { api, capabilities, credits, permissions, network, ...rest } = options.config ?? {};
   return {
     log: { level: 'warn' },
     ...rest,
     api: { host: '127.0.0.1', port: 0, ...api },
+    // Nobody knows the others' identities before they run.
+    credits: { strangerLimit: 1000, ...credits },
     network: {
       listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
       bootstrap: [

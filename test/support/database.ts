@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
+import { systemClock } from '../../src/lib/clock.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { openMemoryDatabase } from '../../src/store/memory-database.ts';
 import type { Database } from '../../src/store/types.ts';
@@ -30,5 +31,5 @@ export async function openTestDatabase(): Promise<TestDatabase> {
 }
 
 export function memoryTestDatabase(): Database {
-  return openMemoryDatabase({ log: silentLog });
+  return openMemoryDatabase({ log: silentLog, clock: systemClock });
 }

@@ -21,7 +21,7 @@ export class GatedDisk implements Disk {
     await this.#memory.write(writes);
   }
 
-  iterate(range: ScanRange): AsyncIterable<[string, string]> {
+  iterate(range: ScanRange): AsyncIterable<[string, string][]> {
     return this.#memory.iterate(range);
   }
 

@@ -15,7 +15,7 @@ export function nodeNamed(name: string): string {
 }
 
 export function offer(capabilityId: string, price = 0, estimatedLatency = 0): Offer {
-  return { capabilityId, price, estimatedLatency, locality: 'local' };
+  return { capabilityId, price, estimatedLatency, locality: 'local', idempotent: true };
 }
 
 /** An unsigned capsule for who only chooses; `name` decides the id. `amount` 0 means no payment. */

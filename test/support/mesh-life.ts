@@ -3,11 +3,14 @@ import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
 import { type EngineInit, MeshEngine } from '../../src/engine/engine.ts';
 import { DEFAULT_EXCHANGE_INIT, type ExchangeInit } from '../../src/exchange/components.ts';
 import { Exchange } from '../../src/exchange/exchange.ts';
+import type { Life as CapsuleLife } from '../../src/exchange/machine/state.ts';
 import type { MeshEvent } from '../../src/exchange/types.ts';
 import { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import type { Crypto } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { Advertiser } from '../../src/market/advertiser.ts';
+import { ChangeFeed } from '../../src/market/change-feed.ts';
 import { PeerHealthTracker } from '../../src/market/peer-health.ts';
 import { ProviderTable } from '../../src/market/provider-table.ts';
 import { createScheduler } from '../../src/market/scheduler.ts';
@@ -21,19 +24,23 @@ import { silentLog } from './database.ts';
 import { testModule } from './engine.ts';
 import type { TestKey } from './keys.ts';
 import { type DiskCondition, MortalDisk } from './mortal-disk.ts';
-import type { VirtualClock } from './virtual-clock.ts';
 
 /** What a node is, whichever life it lives. */
 export interface Body {
   readonly key: TestKey;
-  readonly clock: VirtualClock;
+  readonly clock: Clock;
+  /** The real one where absent. */
+  readonly crypto?: Crypto;
   readonly hub: MemoryHub;
   readonly disk: { readonly medium: MemoryDisk; readonly condition: DiskCondition };
   /** Capability ids on offer, with their prices. */
   readonly offers: Record<string, number>;
+  readonly work: OwnWork | undefined;
   readonly exchange: Partial<ExchangeInit>;
   readonly engine: Partial<EngineInit>;
   readonly creditLimit: number;
+  /** Identities of strangers. */
+  readonly strangers: ReadonlySet<string>;
   /** From 1. */
   readonly number: number;
   /** Called at every fault point; throws where the node dies there. */
@@ -41,6 +48,12 @@ export interface Body {
   onEvent(event: MeshEvent): void;
   onRun(run: WorkRun): void;
 }
+
+/** What a node's capabilities do instead of echoing; throws what they fail with. */
+export type OwnWork = (
+  intent: Intent,
+  api: CapabilityApi,
+) => Promise<JsonValue | undefined> | JsonValue | undefined;
 
 /** One time that a capability's code began. */
 export interface WorkRun {
@@ -60,7 +73,7 @@ export interface Life {
   readonly db: Database;
   readonly network: MemoryNetwork;
   readonly engine: MeshEngine;
-  readonly capsules: DatabaseCapsuleStore;
+  readonly capsules: DatabaseCapsuleStore<CapsuleLife>;
   readonly ledger: DatabaseLedger;
   readonly table: ProviderTable;
   readonly advertiser: Advertiser;
@@ -68,46 +81,84 @@ export interface Life {
 }
 
 /** Composes a node of real parts, as `src/daemon/node.ts` does, that has no effect once its life has ended. */
-export function beginLife(body: Body): Life {
+export async function beginLife(body: Body): Promise<Life> {
   const { signer, nodeId } = body.key;
   const log = silentLog;
-  const crypto = nodeCrypto;
+  const crypto = body.crypto ?? nodeCrypto;
   const clock: Clock = {
     now: () => body.clock.now(),
     monotonic: () => body.clock.monotonic(),
     after: (ms, callback) => mortalTimer(life, body.clock, ms, callback),
   };
   const { medium, condition } = body.disk;
-  const db = new BufferedDatabase({ disk: new MortalDisk(medium, condition, () => life.alive), log });
-  const capsules = new DatabaseCapsuleStore({ db, clock });
-  const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit: body.creditLimit });
+  let begun: Life | undefined;
+  const db = new BufferedDatabase({
+    disk: new MortalDisk(medium, condition, () => begun?.alive !== false),
+    log,
+    clock,
+  });
+  const capsules = await DatabaseCapsuleStore.open<CapsuleLife>({ db, clock });
+  const ledger = new DatabaseLedger(
+    { db, crypto, clock },
+    { creditLimit: () => body.creditLimit, self: signer.identity },
+  );
+  const standing = (identity: string) => {
+    if (identity === signer.identity) return 'own';
+    return body.strangers.has(identity) ? 'stranger' : 'known';
+  };
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },
-    { modules: [workModule(body)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
+    {
+      modules: [workModule(body, () => life.alive)],
+      grantedByDefault: () => true,
+      drainMs: 0,
+      standing,
+      ...body.engine,
+    },
   );
   const network = new MemoryNetwork({ hub: body.hub, log, clock }, { nodeId });
-  const table = new ProviderTable({ clock });
-  const health = new PeerHealthTracker({ clock });
+  const changes = new ChangeFeed({ clock });
+  const connected = (peer: string) => network.isConnected(peer);
+  const table = new ProviderTable({ clock, connected, changes });
+  const health = new PeerHealthTracker({ clock, changes });
   const local = (capabilityId: string) => engine.offer(capabilityId);
-  const scheduler = createScheduler({ table, local, health, nodeId });
+  const localNames = () => engine.offers().map(({ capability }) => capability.id);
+  const scheduler = createScheduler({ table, local, localNames, health, nodeId });
   const advertiser = new Advertiser(
-    { network, offers: engine, table, clock, random: () => 0.5, log },
+    { network, offers: engine, table, health, clock, random: () => 0.5, log },
     { firstSequence: body.number * 1_000_000 },
   );
   const market = advertiser;
-  const parts = { signer, crypto, clock, db, capsules, engine, scheduler, health, market, ledger, network };
-  const exchange = new Exchange({ ...parts, faults, log }, { ...DEFAULT_EXCHANGE_INIT, ...body.exchange });
+  const parts = {
+    signer,
+    crypto,
+    clock,
+    db,
+    capsules,
+    engine,
+    scheduler,
+    health,
+    market,
+    changes,
+    ledger,
+    network,
+  };
+  const exchange = new Exchange(
+    { ...parts, standing, faults, log },
+    { ...DEFAULT_EXCHANGE_INIT, ...body.exchange },
+  );
   exchange.follow((event) => {
     if (life.alive) body.onEvent(event);
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const life: Life = { alive: true, ended, end, timers: 0, ...parts, table, advertiser, exchange };
+  begun = life;
   return life;
 }
 
 /** A timer that the life counts, and that does not outlive it. */
-function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () => void): () => void {
+function mortalTimer(life: Life, clock: Clock, ms: number, callback: () => void): () => void {
   let pending = true;
   life.timers++;
   const done = (): boolean => {
@@ -125,8 +176,8 @@ function mortalTimer(life: Life, clock: VirtualClock, ms: number, callback: () =
   };
 }
 
-/** All echo their payload, after `payload.ms` where that is there; `work.fail` fails with `payload.code`. */
-function workModule(body: Body): ReturnType<typeof testModule> {
+/** All echo their payload, after `payload.ms` where that is there, or fail with `payload.code`; `work.fail` always does. */
+function workModule(body: Body, alive: () => boolean): ReturnType<typeof testModule> {
   const capabilities = Object.entries(body.offers).map(([id, price]) => ({
     id,
     price,
@@ -137,9 +188,13 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   }));
   // A module must offer something.
   const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
-  const work = async ({ capability, raw, payload }: Intent, api: CapabilityApi): Promise<JsonValue> => {
+  const work = async (intent: Intent, api: CapabilityApi): Promise<JsonValue> => {
+    const { capability, raw, payload } = intent;
+    if (!alive()) return new Promise(() => {});
     body.onRun({ capability, raw, payload: { ...payload } });
-    if (capability === 'work.fail') {
+    const own = await body.work?.(intent, api);
+    if (own !== undefined) return own;
+    if (capability === 'work.fail' || payload.code !== undefined) {
       throw Object.assign(new Error('It failed as it was asked to.'), { code: payload.code ?? 'internal' });
     }
     if (typeof payload.ms === 'number') await pause(body.clock, payload.ms, api);
@@ -152,7 +207,7 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   });
 }
 
-function pause(clock: VirtualClock, ms: number, { signal, progress }: CapabilityApi): Promise<void> {
+function pause(clock: Clock, ms: number, { signal, progress }: CapabilityApi): Promise<void> {
   progress({ stage: 'waiting' });
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, resolve);

@@ -12,7 +12,7 @@ import type { MemoryHub } from '../../src/network/memory-hub.ts';
 import { MemoryDisk } from '../../src/store/memory-disk.ts';
 import { Workflows } from '../../src/workflow/tree.ts';
 import type { TestKey } from './keys.ts';
-import { beginLife, type Life, type WorkRun } from './mesh-life.ts';
+import { beginLife, type Life, type OwnWork, type WorkRun } from './mesh-life.ts';
 import type { DiskCondition } from './mortal-disk.ts';
 import { settle, type VirtualClock } from './virtual-clock.ts';
 
@@ -26,10 +26,14 @@ export interface NodeOptions {
    * `work.fail` fails with `payload.code`, and `work.once` is not idempotent.
    */
   offers?: Record<string, number>;
+  /** What its capabilities do instead; `undefined` leaves it to them. */
+  work?: OwnWork;
   exchange?: Partial<ExchangeInit>;
   engine?: Partial<EngineInit>;
   /** Credits that an identity may owe it. */
   creditLimit?: number;
+  /** Whom it does not know. */
+  strangers?: readonly TestKey[];
 }
 
 /** What a node sees of the mesh that it is in. */
@@ -40,9 +44,6 @@ export interface Surroundings {
   settle(): Promise<void>;
   until(holds: () => boolean, what?: string): Promise<void>;
 }
-
-/** Says that the node died here: nothing that runs of it afterwards has any effect. */
-class Halt extends Error {}
 
 export class TestNode {
   readonly key: TestKey;
@@ -97,7 +98,7 @@ export class TestNode {
 
   /** Begins a life on what earlier ones left on the disk. */
   async start(): Promise<void> {
-    const life = this.#begin();
+    const life = await this.#begin();
     this.#life = life;
     await life.engine.start();
     await life.network.start();
@@ -192,7 +193,7 @@ export class TestNode {
   /** As the node's own, and rejects where the node dies before it answers. */
   submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
     const died = this.life.ended.then(() => {
-      throw new Halt('The node died');
+      throw new Error('The node died');
     });
     return Promise.race([this.exchange.submit(capsule, options), died]);
   }
@@ -231,7 +232,7 @@ export class TestNode {
   }
 
   record(id: string) {
-    return this.life.capsules.record(id);
+    return this.life.capsules.row(id);
   }
 
   result(id: string) {
@@ -244,7 +245,7 @@ export class TestNode {
 
   /** The statuses of a capsule and all that came of it. */
   tree(id: string): string[] {
-    const steps = this.result(id)?.steps ?? [];
+    const steps = this.record(id)?.steps ?? [];
     return [this.status(id), ...steps.flatMap(({ child }) => (child === null ? [] : this.tree(child)))];
   }
 
@@ -267,18 +268,27 @@ export class TestNode {
     return this.runs.filter(({ raw }) => raw === `capsule:${id}`).length;
   }
 
-  #begin(): Life {
+  #begin(): Promise<Life> {
     const { clock, hub } = this.#mesh;
-    const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000 } = this.#options;
+    const {
+      offers = {},
+      exchange = {},
+      engine = {},
+      creditLimit = 1_000,
+      strangers = [],
+      work,
+    } = this.#options;
     return beginLife({
       key: this.key,
       clock,
       hub,
       disk: { medium: this.#medium, condition: this.#disk },
       offers,
+      work,
       exchange,
       engine,
       creditLimit,
+      strangers: new Set(strangers.map(({ identity }) => identity)),
       number: ++this.#lives,
       pass: (life, point) => this.#pass(life, point),
       onEvent: (event) => this.events.push(event),
@@ -286,16 +296,14 @@ export class TestNode {
     });
   }
 
+  /** Whatever still runs of a life that has ended reaches neither disk, network, timers nor followers. */
   #pass(life: Life, point: string): void {
-    // Whatever still runs of a life that has ended goes no further.
-    if (!life.alive) throw new Halt(point);
     const left = this.#crashes.get(point);
-    if (left === undefined) return;
+    if (left === undefined || !life.alive) return;
     this.#crashes.set(point, left - 1);
     if (left > 1) return;
     this.#crashes.delete(point);
     this.crash();
-    throw new Halt(point);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { ExchangeMessage, ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
-import { reconcile } from '../../src/ledger/reconcile.ts';
+import { compareBooks } from '../../src/ledger/reconcile.ts';
 import { MemoryHub, type MemoryPacket, type PacketFate } from '../../src/network/memory-hub.ts';
 import { MemoryNetwork } from '../../src/network/memory-network.ts';
+import { ownBook, pagesOf } from './compared-books.ts';
 import { silentLog } from './database.ts';
 import type { TestKey } from './keys.ts';
 import { type NodeOptions, PATIENCE_MS, STEP_MS, TestNode } from './mesh-node.ts';
@@ -119,7 +120,8 @@ export class Mesh {
       for (const problem of ledger.problems) problems.push(`${node.name}: ledger: ${problem}`);
       for (const other of living) {
         if (other.nodeId <= node.nodeId) continue;
-        const differences = reconcile(await node.bookWith(other), await other.bookWith(node));
+        const [mine, theirs] = [await node.bookWith(other), await other.bookWith(node)];
+        const { differences } = await compareBooks(ownBook(mine), pagesOf(theirs));
         for (const { kind, reference } of differences) {
           problems.push(`${node.name} and ${other.name}: ${kind}: ${reference}`);
         }

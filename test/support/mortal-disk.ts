@@ -24,7 +24,7 @@ export class MortalDisk implements Disk {
     return this.#alive() ? this.#medium.write(writes) : new Promise(() => {});
   }
 
-  iterate(range: ScanRange): AsyncIterable<[string, string]> {
+  iterate(range: ScanRange): AsyncIterable<[string, string][]> {
     return this.#medium.iterate(range);
   }
 

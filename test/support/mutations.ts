@@ -31,3 +31,11 @@ export function valueAt(value: JsonValue, path: Path): JsonValue {
 export function plain(value: unknown): JsonValue {
   return JSON.parse(JSON.stringify(value));
 }
+
+/** Steps of a capsule, so many levels of them inside each other. */
+export function nestedSteps(levels: number): unknown {
+  let next: unknown = null;
+  for (let level = 0; level < levels; level++)
+    next = [{ requestedCapability: 'a.b', payloadTemplate: {}, next }];
+  return next;
+}

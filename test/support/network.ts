@@ -91,6 +91,11 @@ export function query(exchangeId: string, extra: object = {}): ExchangeMessage {
   return { type: 'capability_query', exchangeId, ...extra };
 }
 
+/** The id of a `query`, by which tests tell messages apart; empty for what is said of a capsule. */
+export function idOf(message: ExchangeMessage): string {
+  return 'exchangeId' in message ? message.exchangeId : '';
+}
+
 export function advertisement(nodeId: string, sequence: number): GossipMessage {
   return {
     type: 'capability_advertisement',

@@ -1,5 +1,5 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { CapsuleRecord } from '../../src/store/types.ts';
+import type { CapsuleRow } from '../../src/store/types.ts';
 
 /** A capsule id that says its number: for stores, which trust what was verified above them. */
 export function capsuleId(number: number): string {
@@ -25,27 +25,33 @@ export function unsignedCapsule(id: string, fields: Partial<Capsule> = {}): Caps
   };
 }
 
-export function pendingRecord(id: string, fields: Partial<CapsuleRecord> = {}): CapsuleRecord {
+export function pendingRow(id: string, fields: Partial<CapsuleRow<null>> = {}): CapsuleRow<null> {
   const receivedAt = fields.receivedAt ?? 1_700_000_000_000;
   return {
     id,
-    status: 'pending',
     originIdentity: 'a'.repeat(64),
     requestedCapability: 'text.stats',
     parentCapsule: null,
     chainDepth: 0,
     root: id,
+    timestamp: receivedAt,
     receivedAt,
     updatedAt: receivedAt,
+    expiresAt: receivedAt + 604_800_000,
+    submitter: 'here',
     coordinator: 'here',
-    replyTo: 'here',
+    status: 'pending',
     executor: null,
     epoch: 0,
     attempts: 0,
-    held: false,
     error: null,
     receiptHash: null,
+    steps: [],
+    share: 'own',
+    bytes: 0,
+    open: fields.status === undefined || (fields.status !== 'completed' && fields.status !== 'failed'),
     history: [],
+    life: null,
     ...fields,
   };
 }

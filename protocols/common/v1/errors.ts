@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   data_dir_locked: { retryElsewhere: false, passing: false, http: 500, exit: 2 },
   data_dir_unwritable: { retryElsewhere: false, passing: false, http: 500, exit: 2 },
   store_too_new: { retryElsewhere: false, passing: false, http: 500, exit: 2 },
+  store_too_old: { retryElsewhere: false, passing: false, http: 500, exit: 2 },
   address_in_use: { retryElsewhere: false, passing: false, http: 500, exit: 2 },
   usage: { retryElsewhere: false, passing: false, http: 400, exit: 2 },
   internal: { retryElsewhere: true, passing: true, http: 500, exit: 1 },

@@ -27,13 +27,18 @@ const Sequence = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const AnyEpoch = Type.Integer({ minimum: 0, maximum: LIMITS.maxEpoch });
 const latencySeconds = Type.Number({ minimum: 0, maximum: 86_400 });
 
+/** Whether one piece of work may be run a second time, here or elsewhere, without doing harm. */
+const idempotent = Type.Boolean();
+/** Free-form facts a person or a chooser may want, such as the models behind `ai.chat`. */
+const detail = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
+
 export const Offer = Type.Object({
   capabilityId: CapabilityName,
   price: Price,
   estimatedLatency: latencySeconds,
   locality: Ring,
-  /** Free-form facts a person or a chooser may want, such as the models behind `ai.chat`. */
-  detail: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  idempotent,
+  detail,
 });
 export type Offer = Static<typeof Offer>;
 
@@ -76,7 +81,7 @@ export type CapsuleAnnounce = Static<typeof CapsuleAnnounce>;
 export const GossipMessage = Type.Union([CapabilityAdvertisement, CapsuleAnnounce]);
 export type GossipMessage = Static<typeof GossipMessage>;
 
-export const Bid = Type.Object({ price: Price, estimatedLatency: latencySeconds });
+export const Bid = Type.Object({ price: Price, estimatedLatency: latencySeconds, idempotent, detail });
 export type Bid = Static<typeof Bid>;
 
 /** An offer to run what was announced; one without a bid is ignored. */
@@ -166,6 +171,8 @@ export const CapsuleCancel = Type.Object({
 export const CapsuleResultRequest = Type.Object({
   type: Type.Literal('capsule_result_request'),
   capsuleId: Hex32,
+  /** Of the lease that is asked about: who does not know it declines it from then on, and says so. */
+  epoch: Type.Optional(AnyEpoch),
 });
 export const CapabilityQuery = Type.Object({ type: Type.Literal('capability_query'), exchangeId });
 /** Asks for the entries between asker and answerer, oldest first, from the answerer's sequence `from` on. */

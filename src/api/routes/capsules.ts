@@ -81,13 +81,16 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 200: described('One page.', page(CapsuleRecord)), ...refusals },
       },
     },
-    async ({ query: { capability, origin, parent, ...rest } }) =>
-      store.list({
+    async ({ query: { capability, origin, parent, ...rest } }) => {
+      const { items, cursor } = await store.list({
         ...rest,
         ...(capability !== undefined && { requestedCapability: capability }),
         ...(origin !== undefined && { originIdentity: origin }),
         ...(parent !== undefined && { parentCapsule: parent }),
-      }),
+      });
+      // The exchange's own state is no part of what is shown.
+      return { items: items.map(({ life: _, ...record }) => record), cursor };
+    },
   );
 
   app.get(

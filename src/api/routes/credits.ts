@@ -45,6 +45,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
       accounts: (await ledger.balances(MAX_ACCOUNTS)).map((each) => ({
         account: each.account,
         balance: fromMicro(each.microBalance),
+        disputed: fromMicro(each.microDisputed),
       })),
     }),
   );

@@ -96,6 +96,8 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
           ring: 'local' as const,
           roundTripMs: 0,
           ageMs: 0,
+          proven: true,
+          idempotent: offer.capability.idempotent,
           ...(offer.detail !== undefined && { detail: offer.detail }),
         }));
       const others = market.providers({ limit, ...(capability !== undefined && { capability }) });

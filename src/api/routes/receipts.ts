@@ -44,7 +44,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
       },
     },
     async ({ params: { hash } }) => {
-      const receipt = receipts.get(hash);
+      const receipt = await receipts.get(hash);
       if (receipt === undefined) throw new MeshError('not_found', `The node has no receipt ${hash}.`);
       return receipt;
     },

@@ -18,7 +18,7 @@ import {
   Ring,
   TimestampMs,
 } from '../../../protocols/common/v1/schema.ts';
-import { CAPSULE_STATUSES, type CapsuleStatus as Status } from '../../store/types.ts';
+import { CAPSULE_STATUSES, SHARES, type CapsuleStatus as Status } from '../../store/types.ts';
 import { CapsuleRef, ErrorRef, NextStepRef, named, ReceiptRef } from './shared.ts';
 
 export const CapsuleStatus = Type.Enum([...CAPSULE_STATUSES]);
@@ -63,16 +63,21 @@ export const CapsuleRecord = Type.Object({
   parentCapsule: nullable(Hex32),
   chainDepth: Type.Integer(),
   root: Hex32,
+  timestamp: TimestampMs,
   receivedAt: TimestampMs,
   updatedAt: TimestampMs,
+  expiresAt: TimestampMs,
+  submitter: Type.String(),
   coordinator: Type.String(),
-  replyTo: Type.String(),
   executor: nullable(Type.String()),
   epoch: Type.Integer(),
   attempts: Type.Integer(),
-  held: Type.Boolean(),
   error: nullable(ErrorRef),
   receiptHash: nullable(Hex32),
+  steps: Type.Array(Type.Object({ child: nullable(Hex32), error: nullable(ErrorRef) })),
+  share: Type.Enum([...SHARES], { description: 'Whose share of the node it counts against.' }),
+  bytes: Type.Integer({ description: 'Stored for it: capsule and result.' }),
+  open: Type.Boolean({ description: 'It is unfinished here, or a result of it is still to be delivered.' }),
   history: Type.Array(HistoryEntry),
 });
 
@@ -96,6 +101,8 @@ const candidate = Type.Object({
   price: Type.Number(),
   latencySeconds: Type.Number(),
   ring: Ring,
+  proven: Type.Boolean({ description: 'Whether this node ever shook hands with it.' }),
+  idempotent: Type.Boolean({ description: 'Whether it may run the same work twice.' }),
   reason: Type.String(),
 });
 
@@ -105,6 +112,7 @@ export const Decision = Type.Object({
   capabilityId: Type.String(),
   ranking: Type.Array(candidate, { description: 'Best first.' }),
   excluded: Type.Array(Type.Object({ nodeId: Type.String(), reason: Type.String() })),
+  excludedBy: Type.Record(Type.String(), Type.Integer(), { description: 'How many, by reason.' }),
   providersKnown: Type.Integer(),
   weights: Type.Object({ price: Type.Number(), latency: Type.Number(), distance: Type.Number() }),
   leastBad: Type.Boolean(),
@@ -123,6 +131,8 @@ export const MeshEvent = Type.Union([
   Type.Object({
     ...moment,
     type: Type.Literal('progress'),
+    epoch: Type.Integer({ description: 'The text of another epoch begins anew.' }),
+    missing: Type.Optional(Type.Integer({ description: 'Deltas before this one that nobody has any more.' })),
     delta: Type.Optional(Type.String()),
     stage: Type.Optional(Type.String()),
   }),

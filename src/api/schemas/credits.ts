@@ -7,18 +7,24 @@ const credits = (description: string) =>
 export const Credits = Type.Object({
   identity: Type.String({ description: 'This node’s own account.' }),
   balance: credits('What this node’s account holds.'),
-  limit: credits('What an identity may owe this node.'),
-  accounts: Type.Array(Type.Object({ account: Type.String(), balance: credits('Earned less paid.') })),
+  limit: credits('What an identity may owe this node that the operator did not name.'),
+  accounts: Type.Array(
+    Type.Object({
+      account: Type.String(),
+      balance: credits('Earned less paid.'),
+      disputed: credits('Of what it owes, what it says it does not.'),
+    }),
+  ),
 });
 
 export const LedgerEntry = Type.Object({
   sequence: Type.Integer({ minimum: 1 }),
   reference: Type.String({
-    description: '`capsule:<id>`, `reversal:<id>` or `grant:<id>`; booked once ever.',
+    description: '`capsule:<id>`, `reversal:<id>`, `dispute:<id>` or `grant:<id>`; booked once ever.',
   }),
   debit: Type.String(),
   credit: Type.String(),
-  amount: credits('Moves from `debit` to `credit`.'),
+  amount: credits('Moves from `debit` to `credit`; 0 in a dispute.'),
   microAmount: Type.Integer({ description: 'The same in millionths, as it is booked.' }),
   receiptHash: nullable(Type.String()),
   at: TimestampMs,
@@ -53,5 +59,6 @@ export const Reconciliation = Type.Object({
       there: nullable(booking),
     }),
   ),
+  moreDifferences: Type.Integer({ description: 'More than `differences` names.' }),
 });
 export type Reconciliation = Static<typeof Reconciliation>;

@@ -39,6 +39,8 @@ export const Provider = Type.Object({
   estimatedLatency: Type.Number({ description: 'Seconds.' }),
   ring: Ring,
   roundTripMs: Type.Number(),
+  idempotent: Type.Boolean({ description: 'Whether the same work may be run a second time.' }),
+  proven: Type.Boolean({ description: 'Whether this node ever shook hands with it.' }),
   ageMs: Type.Number({ description: 'Since its last advertisement.' }),
   detail: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 });

@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import type { CapsuleView } from '../../exchange/types.ts';
+import { explainNobody } from '../../market/explain-nobody.ts';
 import type { Decision } from '../../market/types.ts';
-import { CAPSULE_STATUSES, type CapsuleRecord, type Page } from '../../store/types.ts';
+import { CAPSULE_STATUSES, type CapsuleRow, type Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { facts, plural, safeText, shortNode, table, time } from '../format.ts';
 import { hexId, integer } from '../options.ts';
@@ -24,7 +25,7 @@ export function addCapsules(program: Command, cli: Cli): void {
   withExample(withNode(list), 'capsule list --status failed').action(async (options: ListOptions) => {
     const client = await findNode(cli.io, options);
     const { status, capability, limit } = options;
-    const page = await client.request<Page<CapsuleRecord>>('/api/capsules', {
+    const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
       query: { status, capability, limit },
     });
     cli.answer(options, page, () => showRecords(page));
@@ -61,7 +62,7 @@ export function addCapsules(program: Command, cli: Cli): void {
   });
 }
 
-function showRecords({ items, cursor }: Page<CapsuleRecord>): string {
+function showRecords({ items, cursor }: Page<CapsuleRow>): string {
   const rows = items.map((record) => [
     record.id,
     record.status,
@@ -123,7 +124,7 @@ function showDecisions(decisions: readonly Decision[]): string {
           each.ring,
           each.reason,
         ]),
-        'nobody to choose from',
+        explainNobody(decision),
       );
       const excluded = decision.excluded.map(
         ({ nodeId, reason }) => `left out: ${nodeId} (${reason.replaceAll('_', ' ')})`,

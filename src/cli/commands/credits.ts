@@ -95,10 +95,16 @@ export function addCredits(program: Command, cli: Cli): void {
 }
 
 function showBook({ identity, limit, accounts }: Static<typeof Credits>): string {
-  const rows = accounts.map(({ account, balance }) => [
+  const rows = accounts.map(({ account, balance, disputed }) => [
     account,
     balance.toFixed(6),
-    account === identity ? 'this node' : account === 'operator' ? 'granted' : '',
+    account === identity
+      ? 'this node'
+      : account === 'operator'
+        ? 'granted'
+        : disputed > 0
+          ? `disputes ${disputed.toFixed(6)}`
+          : '',
   ]);
   return `${table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.')}\n(an account may owe up to ${credits(limit)} here)`;
 }
@@ -120,5 +126,6 @@ function showReconciliation(found: Reconciliation): string {
   return [
     heading,
     ...found.differences.map(({ reference, kind }) => `${kind.replaceAll('_', ' ')}: ${reference}`),
+    ...(found.moreDifferences > 0 ? [`and ${found.moreDifferences} more`] : []),
   ].join('\n');
 }

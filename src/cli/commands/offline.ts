@@ -50,7 +50,7 @@ export function addOffline(program: Command, cli: Cli): void {
 
   const checking = program
     .command('check')
-    .description('verify a capsule: structure, rules, times, id, signature, delegation')
+    .description('verify a capsule: structure, rules, times, id, signature')
     .argument('<file>', 'the capsule as JSON; - is standard input');
   withExample(withJson(checking), 'capsule check capsule.json').action(
     async (file: string, options: { json?: boolean }) => {

@@ -8,6 +8,7 @@ import {
   type Care,
   type Grant,
   KEPT_GRANTS,
+  KEPT_REFUSED,
   KEPT_TRIES,
   newestGrant,
   UNPROVEN_TRIES,
@@ -33,12 +34,14 @@ export function onChosen(draft: Draft, event: Of<'chosen'>): void {
   let barred = false;
   for (const candidate of event.ranking) {
     const { nodeId } = candidate;
-    if (refusals.some(({ executor }) => executor === nodeId)) continue;
+    if (care.refused.includes(nodeId) || refusals.some(({ executor }) => executor === nodeId)) continue;
     if (care.unknownRun && !mayRepeat(draft, candidate)) {
       barred = true;
       continue;
     }
-    if (!candidate.proven && nodeId !== self && care.unproven >= UNPROVEN_TRIES) continue;
+    // A node that the caller named is worth every try.
+    const trusted = candidate.proven || nodeId === self || care.only !== null;
+    if (!trusted && care.unproven >= UNPROVEN_TRIES) continue;
     if (nodeId === self && event.local !== null) {
       refusals.push({ executor: self, error: event.local });
       continue;
@@ -67,7 +70,11 @@ function again(draft: Draft, candidate: Choosable, failedAt: number): void {
   const pause = Math.min(retryMs * 2 ** Math.max(0, care.tries.length - 1), LONGEST_RETRY_PAUSE_MS);
   const at = failedAt + pause;
   if (at <= draft.now) return grant(draft, candidate);
-  wait(draft, { again: at, error: lastError(care) ?? interrupted(), searchMs: draft.setting.limits.searchMs });
+  wait(draft, {
+    again: at,
+    error: lastError(care) ?? interrupted(),
+    searchMs: draft.setting.limits.searchMs,
+  });
 }
 
 function nobodyLeft(draft: Draft, { nobody, hopeless }: Of<'chosen'>): void {
@@ -88,12 +95,17 @@ function wait(
 ): void {
   const { care, capsule, now } = draft;
   if (care === null) return;
-  // A capsule that says when it expires is sought a provider for until then.
-  const limit = capsule.executionPolicy?.expiresAt === undefined ? now + searchMs : draft.state.expiresAt;
+  const limit = care.patient ? draft.state.expiresAt : now + searchMs;
   const until = Math.min(care.searchUntil ?? limit, draft.state.expiresAt);
   if (until <= now) return giveUp(draft, error);
   const open = capsule.privacyRule === 'public' && care.only === null;
-  draft.tend({ searchUntil: until, asked: [], phase: { kind: 'waiting', until, again: at, open, error } });
+  // Whoever refused is asked again when everybody was asked.
+  const more = care.asked.length >= ASKED_PER_ROUND;
+  const refused = more
+    ? [...care.refused, ...care.asked.map(({ executor }) => executor)].slice(-KEPT_REFUSED)
+    : [];
+  const phase = { kind: 'waiting', until, again: at, open, error } as const;
+  draft.tend({ searchUntil: until, asked: [], refused, phase });
   if (draft.state.status !== 'announced') {
     draft.set({ executor: null });
     draft.become('announced', `nobody can take it now: ${error.code}`);
@@ -203,7 +215,7 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
   if (grant === undefined) return;
   if (kind === 'ordered') return onSilent(draft, { type: 'silent', epoch });
   if (kind !== 'running') return;
-  draft.note({ kind: 'silent', node: grant.executor });
+  draft.note({ kind: 'lost', node: grant.executor });
   if (!grant.mayRepeat) return learn(draft, grant, true);
   fail(draft, grant, { code: 'interrupted', message: 'The node that ran it was lost.' });
 }
@@ -211,6 +223,7 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
 /** Its executor has no memory of it: it never came, or it is gone. */
 export function onUnknown(draft: Draft, { from, epoch }: Of<'unknown'>): void {
   const { care } = draft;
+  if (care?.phase.kind === 'elsewhere') return onHandedBack(draft, { type: 'handed_back', from, begun: true });
   const grant = current(draft, from, epoch);
   if (care === null || grant === undefined) return;
   const { phase } = care;
@@ -358,10 +371,14 @@ export function onHandedBack(draft: Draft, { from, begun }: Of<'handed_back'>): 
 /** Nobody will do it any more. A coordinator that is not the submitter tells that one, who may go on. */
 export function giveUp(draft: Draft, error: ErrorBody): void {
   const { care, state, setting } = draft;
-  const begun = care !== null && care.grants.some((grant) => !grant.void);
   draft.end('failed', { error });
   if (state.submitter !== setting.self && care !== null)
-    draft.reply({ kind: 'hand_back', to: state.submitter, begun });
+    draft.reply({ kind: 'hand_back', to: state.submitter, begun: mayHaveBegun(care) });
+}
+
+/** Whether anybody may have begun it, so that work which may not run twice ends here. */
+export function mayHaveBegun({ grants, tries, unknownRun }: Care): boolean {
+  return unknownRun || grants.some((grant) => !grant.void) || tries.some(({ error }) => !neverBegan(error));
 }
 
 function learn(draft: Draft, { lease }: Grant, taken: boolean): void {

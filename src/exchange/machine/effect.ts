@@ -1,6 +1,7 @@
 import type { Assignment } from '../../../protocols/assignment/v1/schema.ts';
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import type { Proof } from '../../../protocols/messages/v1/schema.ts';
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import type { Settlement } from '../../../protocols/settlement/v1/schema.ts';
 import type { Lease, State } from './state.ts';
@@ -46,14 +47,16 @@ export type Write =
   | { kind: 'reverse' }
   | { kind: 'dispute' }
   /** A next step begins its life here. */
-  | { kind: 'spawn'; capsule: Capsule; coordinator: string };
+  | { kind: 'spawn'; capsule: Capsule; coordinator: string; patient: boolean }
+  /** What proves an executor's child, and that no other was taken for its step. */
+  | { kind: 'proofs'; root: string; capsule: Capsule; proofs: Proof[] };
 
 /** An answer to the message or call that was the event; told once what it says is durable. */
 export type Reply =
   | { kind: 'accept_order'; to: string; epoch: number }
   | { kind: 'decline_order'; to: string; epoch: number; error: ErrorBody }
-  /** Settled where it is paid. */
-  | { kind: 'acknowledge'; to: string }
+  /** `settled`: it is the result that was paid, where anything is. */
+  | { kind: 'acknowledge'; to: string; settled: boolean }
   | { kind: 'decline_result'; to: string; error: ErrorBody; retryAfterMs?: number }
   | { kind: 'confirm_cancel'; to: string; epoch: number }
   /** The outcome again, to somebody who asked or ordered again. */
@@ -77,5 +80,7 @@ export type Note =
   | { kind: 'failed'; node: string; code: string }
   | { kind: 'busy'; node: string; retryAfterMs: number }
   | { kind: 'silent'; node: string }
+  /** It had the work, and its connection or its heartbeats stopped. */
+  | { kind: 'lost'; node: string }
   /** It said that no retry would help, and another node completed it. */
   | { kind: 'disproved'; node: string };

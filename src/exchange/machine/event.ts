@@ -1,6 +1,7 @@
 import type { Assignment } from '../../../protocols/assignment/v1/schema.ts';
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import type { Proof } from '../../../protocols/messages/v1/schema.ts';
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import type { Settlement } from '../../../protocols/settlement/v1/schema.ts';
 import type { Lease, Share } from './state.ts';
@@ -47,6 +48,8 @@ export type Event =
       coordinator: string;
       submitter: string;
       share: Share;
+      /** As in `Care`. */
+      patient: boolean;
     }
   /** The scheduler's answer: best first. `local` is why this node itself does not take it, though it is ranked. */
   | {
@@ -88,15 +91,28 @@ export type Event =
       /** Node id of whom the root's origin named. */
       submitter: string;
       share: Share;
+      /** Of a capsule that its origin did not sign; else empty. */
+      proofs: Proof[];
       /** What this node offers now, made stricter by the capsule. */
       mayRepeat: boolean;
     }
   /** This node's own run of it ended; in the batch of its receipt. */
-  | { type: 'ran'; receipt: Receipt; lease: Assignment; result: unknown; error: ErrorBody | null; steps: Step[] }
+  | {
+      type: 'ran';
+      receipt: Receipt;
+      lease: Assignment;
+      result: unknown;
+      error: ErrorBody | null;
+      steps: Step[];
+    }
   /** The submitter or coordinator stops it. */
   | { type: 'stopped'; from: string; epoch: number; error: ErrorBody }
   /** The connection to whoever waits for the result was lost for longer than the grace. */
   | { type: 'parted'; from: string }
+  /** The connection to its payer took the result of paid work. */
+  | { type: 'offered' }
+  /** Nobody has waited for this stranger's free run for long. */
+  | { type: 'abandoned' }
   | { type: 'acknowledged'; from: string; receiptHash: string | null; settlement: Settlement | null }
   /** The receiver does not take the result. */
   /** `proven`: it showed the receipt and the lease of another result that it accepted. */

@@ -5,7 +5,7 @@ import type { Draft } from './draft.ts';
 import type { Event } from './event.ts';
 import { hasEnded, newestGrant, type Outcome, type Running, type Work } from './state.ts';
 import { conclude, continueChain, isSubmitter } from './submitter.ts';
-import { expired } from './verdicts.ts';
+import { cancelled, expired } from './verdicts.ts';
 
 /*
  * The executor: runs once per lease, keeps the outcome until it is acknowledged, and closes the payment (protocol
@@ -24,7 +24,7 @@ export function begins(work: Work | null, epoch: number): boolean {
 }
 
 /** Once per lease; again only under a higher epoch after its own failed receipt. Else an order is a question. */
-export function onOrdered(draft: Draft, { from, lease, mayRepeat }: Of<'ordered'>): void {
+export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'ordered'>): void {
   const { work, care } = draft;
   const { epoch } = lease;
   if (work?.kind === 'running') return draft.reply({ kind: 'accept_order', to: from, epoch });
@@ -37,6 +37,8 @@ export function onOrdered(draft: Draft, { from, lease, mayRepeat }: Of<'ordered'
   const executor = draft.setting.self;
   draft.set({ executor, epoch, attempts: draft.state.attempts + 1, error: null, receiptHash: null });
   draft.become('executing', `ordered by ${from}`);
+  if (proofs.length > 0)
+    draft.write({ kind: 'proofs', root: draft.state.root, capsule: draft.capsule, proofs });
   draft.reply({ kind: 'accept_order', to: from, epoch });
 }
 
@@ -48,11 +50,16 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   if (care?.phase.kind === 'here') return ranForItself(draft, work, event);
   const { receipt, lease, result, error } = event;
   const outcome = outcomeOf(event);
+  // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
+  if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
+  // Another result was accepted here in the meantime, and is what is kept.
+  if (care !== null && (draft.state.status === 'completed' || care.late !== null))
+    return draft.do({ kind: 'delivered', lease, outcome });
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
-  if (completed && care !== null && isSubmitter(draft) && !hasEnded(draft.state)) {
+  if (completed && care !== null && isSubmitter(draft)) {
     conclude(draft, { executor: draft.setting.self, receipt, lease, result, steps: event.steps });
   } else {
     if (completed) continueChain(draft, event.steps, draft.setting.self);
@@ -81,15 +88,20 @@ function ranForItself(draft: Draft, work: Running, event: Of<'ran'>): void {
   fail(draft, grant, failure);
 }
 
-function deliver(draft: Draft, work: Running, lease: Of<'ran'>['lease'], outcome: Outcome, to: string[]): void {
+function deliver(
+  draft: Draft,
+  work: Running,
+  lease: Of<'ran'>['lease'],
+  outcome: Outcome,
+  to: string[],
+): void {
   const { self, limits } = draft.setting;
   const others = [...new Set(to)].filter((node) => node !== self);
-  const { signature: _, ...unsigned } = lease;
-  if (others.length === 0) return draft.do({ kind: 'delivered', lease: unsigned, outcome });
+  if (others.length === 0) return draft.do({ kind: 'delivered', lease, outcome });
   const free = outcome.charge === null && draft.state.share === 'stranger';
   const until = draft.now + (free ? limits.deliverStrangerMs : limits.deliverMs);
   const lapsed = work.lapsed || draft.now > work.lease.expiresAt;
-  draft.do({ kind: 'delivering', lease: unsigned, outcome, to: others, until, lapsed });
+  draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed, offered: false });
 }
 
 function earn(draft: Draft, { receipt }: Of<'ran'>): void {
@@ -113,8 +125,20 @@ export function onStopped(draft: Draft, { from, epoch, error }: Of<'stopped'>): 
 export function onParted(draft: Draft, { from }: Of<'parted'>): void {
   const { work } = draft;
   if (work === null || work.kind === 'delivered' || work.lapsed) return;
+  if (work.kind === 'delivering' && work.offered) return;
   if (from === draft.state.submitter || from === nodeIdOf(work.lease.coordinator))
     draft.do({ ...work, lapsed: true });
+}
+
+/** Who hangs up, or waits for a restart, with the result in hand is not forgiven the debt. */
+export function onOffered(draft: Draft): void {
+  const { work } = draft;
+  if (work?.kind === 'delivering' && !work.offered) draft.do({ ...work, offered: true });
+}
+
+export function onAbandoned(draft: Draft): void {
+  const { work } = draft;
+  if (work?.kind === 'running' && work.stop === null) draft.do({ ...work, stop: cancelled() });
 }
 
 /** The receiver has it; of paid work, its submitter says so with a settlement and with nothing less. */
@@ -172,7 +196,7 @@ function endOf({ lease }: Running, expiresAt: number): number {
 /** Again where the work may run twice and did not end this node before; else it ends as `interrupted`. */
 export function onRestarted(draft: Draft, { mayRepeat }: Of<'restarted'>): void {
   const { work } = draft;
-  if (work?.kind === 'delivering' && !work.lapsed) draft.do({ ...work, lapsed: true });
+  if (work?.kind === 'delivering' && !work.lapsed && !work.offered) draft.do({ ...work, lapsed: true });
   if (work?.kind !== 'running') return;
   const crashes = work.crashes + 1;
   const again = mayRepeat && work.mayRepeat && crashes <= MAX_CRASHES;

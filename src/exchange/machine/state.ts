@@ -1,5 +1,6 @@
 import type { Assignment } from '../../../protocols/assignment/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import type { Decision } from '../../market/types.ts';
 import type { CapsuleRow } from '../../store/types.ts';
 
 export type Share = CapsuleRow['share'];
@@ -10,8 +11,8 @@ export type Share = CapsuleRow['share'];
  * by node id. Everything is JSON, and every list has a bound.
  */
 
-/** The lease without its signature, which is made when it is sent: signing twice gives the same bytes. */
-export type Lease = Omit<Assignment, 'signature'>;
+/** A lease of this node's own is kept unsigned and signed when it is sent: signing twice gives the same bytes. */
+export type Lease = Assignment;
 
 /** A lease that this node granted. */
 export interface Grant {
@@ -44,6 +45,8 @@ export const KEPT_GRANTS = 16;
 export const ASKED_PER_ROUND = 16;
 /** Executions remembered: the most that `maxRetries` admits, and the first. */
 export const KEPT_TRIES = 11;
+/** Nodes remembered that did not take the order in rounds before: more than a node is connected to at a time. */
+export const KEPT_REFUSED = 256;
 /** Orders to nodes that this one never met, for one capsule: invented providers cost at most so many time limits. */
 export const UNPROVEN_TRIES = 3;
 
@@ -74,10 +77,14 @@ export interface Care {
   grants: Grant[];
   tries: Try[];
   asked: Refusal[];
+  /** Asked in rounds before this one, while there were more to ask; at most `KEPT_REFUSED`. */
+  refused: string[];
   /** Orders to unproven nodes so far. */
   unproven: number;
   /** The search that is under way ends then; null while somebody has the capsule. */
   searchUntil: number | null;
+  /** Sought until it expires, because it or its root says when that is. */
+  patient: boolean;
   /** Only this node may execute (`--on`). */
   only: string | null;
   /** Somebody else's execution may have begun before this node took the capsule over. */
@@ -113,6 +120,8 @@ export interface Delivery {
   until: number;
   /** The lease ended before the result was delivered: it expired, or its connection was lost beyond the grace. */
   lapsed: boolean;
+  /** Paid work that its payer was sent: the lease lapses no more. */
+  offered: boolean;
 }
 
 /** What a receipt of this node says in short. */
@@ -126,6 +135,8 @@ export interface Outcome {
 export interface Life {
   care: Care | null;
   work: Work | null;
+  /** Why it went where it went; kept in memory until it has ended. */
+  decisions: Decision[];
 }
 
 export type State = CapsuleRow<Life>;

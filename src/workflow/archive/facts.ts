@@ -5,7 +5,7 @@ import { nodeIdOf } from '../../capsule/identity.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { Decision } from '../../market/types.ts';
 import { isTerminal } from '../../store/lifecycle.ts';
-import type { CapsuleRecord, CapsuleStore, StoredResult } from '../../store/types.ts';
+import type { CapsuleRow, CapsuleStore, StoredResult } from '../../store/types.ts';
 
 /** Capsules of one workflow that are put into an archive: eight files each stay below its 10,000 entries. */
 const MAX_STEPS = 1_024;
@@ -13,7 +13,7 @@ const MAX_STEPS = 1_024;
 /** One capsule of a workflow, and all that this node knows of it. */
 export interface WorkflowStep {
   capsule: Capsule;
-  record: CapsuleRecord;
+  record: CapsuleRow;
   receipt: Receipt | null;
   stored: StoredResult | undefined;
   decisions: Decision[];
@@ -37,7 +37,7 @@ export interface WorkflowFacts {
 }
 
 export interface WorkflowSources {
-  capsules: Pick<CapsuleStore, 'get' | 'record' | 'result'>;
+  capsules: Pick<CapsuleStore, 'get' | 'row' | 'result'>;
   explain(capsuleId: string): Decision[];
 }
 
@@ -46,14 +46,14 @@ export interface WorkflowSources {
  * under way, and `too_large`.
  */
 export function gatherWorkflow(sources: WorkflowSources, id: string): WorkflowFacts {
-  const known = sources.capsules.record(id);
-  const root = known && stepAt(sources, sources.capsules.record(known.root)?.id ?? id, null);
+  const known = sources.capsules.row(id);
+  const root = known && stepAt(sources, sources.capsules.row(known.root)?.id ?? id, null);
   if (root === undefined) throw new MeshError('not_found', `This node knows no capsule ${id}.`);
   const steps = [root];
   const missing: MissingStep[] = [];
   // It grows while it is walked.
   for (const parent of steps) {
-    for (const [index, { child, error }] of (parent.stored?.steps ?? []).entries()) {
+    for (const [index, { child, error }] of parent.record.steps.entries()) {
       const step = child === null ? undefined : stepAt(sources, child, parent);
       const requestedCapability = parent.capsule.next?.[index]?.requestedCapability ?? 'unknown';
       if (step === undefined) missing.push({ parent, requestedCapability, error });
@@ -79,7 +79,7 @@ export function executorOf({ receipt, record }: WorkflowStep): string | null {
 export function priceOf({ capsule, receipt, record, stored }: WorkflowStep): number {
   if (stored?.settlement) return stored.settlement.amount;
   const owed = record.status === 'completed' && receipt?.identity !== capsule.originIdentity;
-  return owed ? (capsule.paymentRule?.amount ?? 0) : 0;
+  return owed ? (receipt?.charge ?? 0) : 0;
 }
 
 function stepAt(
@@ -87,7 +87,7 @@ function stepAt(
   id: string,
   parent: WorkflowStep | null,
 ): WorkflowStep | undefined {
-  const record = capsules.record(id);
+  const record = capsules.row(id);
   const capsule = capsules.get(id);
   if (record === undefined || capsule === undefined) return undefined;
   const stored = capsules.result(id);

@@ -2,12 +2,12 @@ import { createPublicKey } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Level } from 'level';
+import { ClassicLevel } from 'classic-level';
 import { check, createHost, Frames, Keys, PROTOTYPE_PROTOCOL, type Signed } from './wire.ts';
 
 /** The executing process: verify, store, sign, store, answer. Its parent sends the other public key and ends it. */
 const directory = await mkdtemp(join(tmpdir(), 'capsule-bench-'));
-const store = new Level<string, unknown>(directory, { valueEncoding: 'json' });
+const store = new ClassicLevel<string, unknown>(directory, { valueEncoding: 'json' });
 const keys = new Keys();
 const host = await createHost(['/ip4/127.0.0.1/tcp/0']);
 

@@ -5,14 +5,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { multiaddr } from '@multiformats/multiaddr';
-import { Level } from 'level';
+import { ClassicLevel } from 'classic-level';
 import type { RoundTrips } from '../measure.ts';
 import { check, createHost, Frames, Keys, PROTOTYPE_PROTOCOL, type Signed } from './wire.ts';
 
 /** Starts the bare prototype; each round trip signs, stores, sends, and verifies and stores the answer. */
 export async function startPrototype(payload: Record<string, unknown>): Promise<RoundTrips> {
   const directory = await mkdtemp(join(tmpdir(), 'capsule-bench-'));
-  const store = new Level<string, unknown>(directory, { valueEncoding: 'json' });
+  const store = new ClassicLevel<string, unknown>(directory, { valueEncoding: 'json' });
   const keys = new Keys();
   const host = await createHost([]);
   const child = fork(new URL('./executor.ts', import.meta.url), {

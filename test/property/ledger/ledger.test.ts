@@ -29,6 +29,15 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   grant.map((granted) => ({ grant: granted })),
 );
 
+/** Disputes and reversals of few payments, in any order. */
+const claims = fc.array(
+  fc.record({
+    about: fc.constantFrom('book' as const, 'dispute' as const, 'reverse' as const),
+    id: fc.integer({ min: 0, max: 5 }),
+  }),
+  { maxLength: 60 },
+);
+
 async function fill(
   operations: Operation[],
 ): Promise<{ db: Database; ledger: DatabaseLedger; model: Map<string, number> }> {
@@ -87,13 +96,45 @@ describe('ledger', () => {
     );
   });
 
-  const SPACES: KeyspaceName[] = [
-    'ledgerEntries',
-    'ledgerReferences',
-    'ledgerBalances',
-    'ledgerByAccount',
-    'ledgerHead',
-  ];
+  it('knows what is disputed, whatever was disputed and taken back, and verifies', async () => {
+    const [payer = '', payee = ''] = ACCOUNTS;
+    await fc.assert(
+      fc.asyncProperty(claims, async (steps) => {
+        const { db, ledger } = await fill([]);
+        const states = new Map<number, 'book' | 'dispute' | 'reverse'>();
+        for (const { about, id } of steps) {
+          const tx = db.transaction();
+          const reference = `capsule:${id}`;
+          const done =
+            about === 'book'
+              ? ledger.book(tx, {
+                  reference,
+                  debit: payer,
+                  credit: payee,
+                  microAmount: id + 1,
+                  receiptHash: null,
+                })
+              : ledger[about](tx, reference);
+          await tx.commit();
+          const before = states.get(id);
+          const may =
+            about === 'book'
+              ? before === undefined
+              : before === 'book' || (before === 'dispute' && about === 'reverse');
+          expect(done).toBe(may);
+          if (done) states.set(id, about);
+        }
+        const owed = [...states].filter(([, state]) => state !== 'reverse');
+        const sum = (of: typeof owed) => of.reduce((total, [id]) => total + id + 1, 0);
+        expect(ledger.balance(payer)).toBe(0 - sum(owed));
+        expect(ledger.disputed(payer)).toBe(sum(owed.filter(([, state]) => state === 'dispute')));
+        expect((await ledger.verify()).problems).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  const SPACES: KeyspaceName[] = ['ledgerEntries', 'ledgerReferences', 'ledgerBalances', 'ledgerByAccount'];
 
   async function rowsOf(db: Database, name: KeyspaceName): Promise<[string, unknown][]> {
     const rows: [string, unknown][] = [];

@@ -67,7 +67,7 @@ describe('the tree of classes', () => {
       fc.property(fc.array(operations, { maxLength: 3 }), fc.integer({ min: -1, max: 31 }), (all, most) => {
         const parts = all.map(grown);
         const best = new BestFirst(
-          parts.map(({ tree }) => tree),
+          parts.map(({ tree }) => ({ classes: tree })),
           most,
         );
         const given: PriceClass[] = [];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Offer } from '../../../protocols/messages/v1/schema.ts';
-import type { RemoteRing, Standing } from '../../../src/market/entry.ts';
+import { type RemoteRing, type Standing, UNKNOWN_STANDING } from '../../../src/market/entry.ts';
 import { ENTRY_TTL_MS, ProviderTable } from '../../../src/market/provider-table.ts';
 import { DEFAULT_WEIGHTS, scoreOf, stepOf } from '../../../src/market/score.ts';
 import { nodeNamed, offer } from '../../support/market.ts';
@@ -24,7 +24,13 @@ const standing = fc.record({
   roundTripMs: fc.constantFrom(0, 0.4, 90),
 });
 const operation = fc.oneof(
-  fc.record({ kind: fc.constant('hear' as const), nodeId, sequence: fc.nat(40), offers, standing }),
+  fc.record({
+    kind: fc.constant('hear' as const),
+    nodeId,
+    sequence: fc.nat(40),
+    offers,
+    standing: fc.option(standing, { nil: undefined }),
+  }),
   fc.record({ kind: fc.constant('measure' as const), nodeId, standing }),
   fc.record({ kind: fc.constant('bid' as const), nodeId, capability: fc.constantFrom(...CAPABILITIES) }),
   fc.record({ kind: fc.constant('remove' as const), nodeId }),
@@ -36,7 +42,6 @@ const operation = fc.oneof(
 
 interface Known {
   heardAt: number;
-  standing: Standing;
   offers: Map<string, Offer>;
 }
 
@@ -48,6 +53,7 @@ describe('the provider table', () => {
         const table = new ProviderTable({ clock });
         const model = new Map<string, Known>();
         const highest = new Map<string, number>();
+        const met = new Map<string, Standing>();
         let now = 0;
         for (const step of operations) {
           if (step.kind === 'hear') {
@@ -60,23 +66,20 @@ describe('the provider table', () => {
             expect(outcome).toBe(fresh ? 'applied' : 'replay');
             if (!fresh) continue;
             highest.set(step.nodeId, step.sequence);
+            if (step.standing !== undefined) met.set(step.nodeId, step.standing);
             const listed = new Map(capabilities.map((each) => [each.capabilityId, each]));
             if (listed.size === 0) model.delete(step.nodeId);
-            else model.set(step.nodeId, { heardAt: now, standing: step.standing, offers: listed });
+            else model.set(step.nodeId, { heardAt: now, offers: listed });
           } else if (step.kind === 'measure') {
             table.updatePeer(step.nodeId, step.standing);
-            const known = model.get(step.nodeId);
-            if (known !== undefined) known.standing = step.standing;
+            met.set(step.nodeId, step.standing);
           } else if (step.kind === 'bid') {
-            const bid = { capabilityId: step.capability, price: 2, estimatedLatency: 1 };
+            const bid = { capabilityId: step.capability, price: 2, estimatedLatency: 1, idempotent: true };
             table.noteOffer(step.nodeId, bid, { ring: 'ring2', roundTripMs: 20 });
-            const known = model.get(step.nodeId) ?? {
-              heardAt: now,
-              standing: { ring: 'ring2', roundTripMs: 20 },
-              offers: new Map(),
-            };
-            known.offers.set(step.capability, offer(step.capability, 2, 1));
-            model.set(step.nodeId, { ...known, heardAt: now, standing: { ring: 'ring2', roundTripMs: 20 } });
+            met.set(step.nodeId, { ring: 'ring2', roundTripMs: 20 });
+            const offers = model.get(step.nodeId)?.offers ?? new Map<string, Offer>();
+            offers.set(step.capability, offer(step.capability, 2, 1));
+            model.set(step.nodeId, { heardAt: now, offers });
           } else if (step.kind === 'remove') {
             table.remove(step.nodeId);
             model.delete(step.nodeId);
@@ -93,7 +96,9 @@ describe('the provider table', () => {
                 capabilityId,
                 price,
                 estimatedLatency,
-                ...known.standing,
+                idempotent: true,
+                ...(met.get(id) ?? UNKNOWN_STANDING),
+                proven: met.has(id),
                 ageMs: now - known.heardAt,
               };
             }),
@@ -105,10 +110,11 @@ describe('the provider table', () => {
             list.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
           expect(sorted(listed)).toEqual(sorted(expected));
           expect(table.size).toBe(expected.length);
-          for (const capabilityId of table.capabilities()) {
+          for (const capabilityId of [...table.names()]) {
             const steps = table.providersOf(capabilityId, { limit: 100 }).map((each) => {
               const seconds = each.estimatedLatency + each.roundTripMs / 1000;
-              return stepOf(scoreOf(DEFAULT_WEIGHTS, each.price, seconds, each.ring));
+              const step = stepOf(scoreOf(DEFAULT_WEIGHTS, each.price, seconds, each.ring));
+              return each.proven ? step : step + 1e9;
             });
             expect(steps).toEqual(steps.toSorted((a, b) => a - b));
             expect(steps.length).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Ring } from '../../../protocols/common/v1/schema.ts';
-import type { RemoteRing } from '../../../src/market/entry.ts';
+import { type RemoteRing, UNKNOWN_STANDING } from '../../../src/market/entry.ts';
 import { ProviderTable } from '../../../src/market/provider-table.ts';
 import { createScheduler, LOCAL } from '../../../src/market/scheduler.ts';
 import { DEFAULT_WEIGHTS, scoreOf, stepOf } from '../../../src/market/score.ts';
@@ -14,6 +14,7 @@ const NAMES = Array.from({ length: 200 }, (_, index) => nodeNamed(`${index}`));
 
 interface Option {
   nodeId: string;
+  proven: boolean;
   ring: Ring;
   price: number;
   latencySeconds: number;
@@ -30,7 +31,9 @@ const provider = fc.record({
   latency,
   ring: fc.constantFrom<RemoteRing>('ring1', 'ring2', 'global'),
   roundTripMs: fc.constantFrom(0, 5, 80, 300),
-  excluded: fc.constantFrom(undefined, undefined, undefined, 'busy' as const, 'silent' as const),
+  excluded: fc.constantFrom(undefined, undefined, undefined, 'busy' as const, 'circuit_open' as const),
+  proven: fc.constantFrom(true, true, false),
+  silentOneIn: fc.constantFrom(1, 4, 4),
 });
 const situation = fc.record({
   providers: fc.array(provider, { maxLength: 200 }),
@@ -53,19 +56,29 @@ describe('the choice', () => {
     fc.assert(
       fc.property(situation, ({ providers, triedOneIn, local, amount, preferredLocality, name }) => {
         const table = new ProviderTable({ clock: new VirtualClock() });
-        const nodes = providers.map((each, index) => ({ ...each, nodeId: NAMES[index] ?? '' }));
-        for (const { nodeId, price, latency, ring, roundTripMs } of nodes) {
+        const nodes = providers.map((each, index) => {
+          const standing = each.proven ? {} : UNKNOWN_STANDING;
+          return { ...each, ...standing, nodeId: NAMES[index] ?? '' };
+        });
+        for (const { nodeId, price, latency, ring, roundTripMs, proven } of nodes) {
           const capabilities = [offer(CAPABILITY, price, latency)];
-          table.apply({ nodeId, sequence: 1, capabilities }, { ring, roundTripMs });
+          table.apply({ nodeId, sequence: 1, capabilities }, proven ? { ring, roundTripMs } : undefined);
         }
         const tried = new Set(
           nodes.filter((_, index) => index % triedOneIn === 0).map((node) => node.nodeId),
         );
+        const silent = new Set(
+          nodes.filter((node, index) => index % node.silentOneIn === 0).map((node) => node.nodeId),
+        );
         const reasons = new Map(nodes.map((node) => [node.nodeId, node.excluded]));
         const scheduler = createScheduler({
           table,
-          local: () => local,
-          health: { excluded: (nodeId) => reasons.get(nodeId), waitMs: () => 1 },
+          local: () => local && { capability: { idempotent: true }, ...local },
+          health: {
+            excluded: (nodeId) => reasons.get(nodeId),
+            waitMs: () => 1,
+            isSilent: (nodeId) => silent.has(nodeId),
+          },
           nodeId: SELF,
         });
         const executionPolicy = preferredLocality === undefined ? null : { preferredLocality };
@@ -75,8 +88,8 @@ describe('the choice', () => {
 
         const affordable: Option[] = nodes
           .filter((node) => node.price <= amount)
-          .map(({ nodeId, ring, price, latency, roundTripMs }) => {
-            return { nodeId, ring, price, latencySeconds: latency + roundTripMs / 1000 };
+          .map(({ nodeId, ring, price, latency, roundTripMs, proven }) => {
+            return { nodeId, ring, proven, price, latencySeconds: latency + roundTripMs / 1000 };
           });
         const eligible = affordable.filter(
           ({ nodeId }) => !tried.has(nodeId) && reasons.get(nodeId) === undefined,
@@ -88,16 +101,18 @@ describe('the choice', () => {
             price: local.price,
             latencySeconds: local.estimatedLatency,
           };
-          eligible.push({ ...here, ring: 'local' });
+          eligible.push({ ...here, proven: true, ring: 'local' });
         }
-        const rank = ({ ring, price, latencySeconds }: Option): [number, number, number] => [
+        const rank = ({ nodeId, ring, proven, price, latencySeconds }: Option): number[] => [
+          silent.has(nodeId) ? 1 : 0,
+          proven ? 0 : 1,
           preferredLocality === undefined ? 0 : ORDERS[preferredLocality].indexOf(ring),
           stepOf(scoreOf(DEFAULT_WEIGHTS, price, latencySeconds, ring)),
           ring === 'local' ? 0 : 1,
         ];
         const expected = eligible
           .map(rank)
-          .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])
+          .sort((a, b) => a.map((each, index) => each - (b[index] ?? 0)).find((each) => each !== 0) ?? 0)
           .slice(0, 16);
 
         expect(decision.leastBad).toBe(eligible.length === 0 && affordable.length > 0);
@@ -106,7 +121,14 @@ describe('the choice', () => {
           expect(decision.ranking).toHaveLength(Math.min(16, affordable.length));
           for (const { nodeId } of decision.ranking) expect(may).toContain(nodeId);
         } else {
-          expect(decision.ranking.map(rank)).toEqual(expected);
+          const asked = new Map(eligible.map((option) => [option.nodeId, option]));
+          const given = decision.ranking.flatMap(({ nodeId }) => asked.get(nodeId) ?? []);
+          expect(given.map(rank)).toEqual(expected);
+          for (const { nodeId, proven } of decision.ranking) expect(proven).toBe(asked.get(nodeId)?.proven);
+          if (decision.ranking.length < 16) {
+            const left = Object.values(decision.excludedBy).reduce((sum, count) => sum + count, 0);
+            expect(left + decision.ranking.length).toBe(nodes.length + (local === undefined ? 0 : 1));
+          }
           const may = new Set(eligible.map((option) => option.nodeId));
           for (const { nodeId } of decision.ranking) expect(may).toContain(nodeId);
         }

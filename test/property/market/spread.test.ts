@@ -5,7 +5,7 @@ import { TIE_WINDOW } from '../../../src/market/spread.ts';
 import { capsuleNamed, nodeNamed, offer } from '../../support/market.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
-const health = { excluded: () => undefined, waitMs: () => 0 };
+const health = { excluded: () => undefined, waitMs: () => 0, isSilent: () => false };
 
 /** How often each of `count` equals comes first among as many capsules as make `each` for everyone. */
 function shares(count: number, each: number, offered: (index: number) => { price: number; latency: number }) {

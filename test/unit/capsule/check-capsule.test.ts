@@ -4,6 +4,7 @@ import { checkCapsuleStructure, validateCapsule } from '../../../src/capsule/val
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { canonicalJson } from '../../../src/lib/json.ts';
 import { NOW, rootCapsule } from '../../support/documents.ts';
+import { nestedSteps } from '../../support/mutations.ts';
 
 const at = { now: NOW };
 const jsonDepth = 64;
@@ -73,9 +74,7 @@ describe('checkCapsule', () => {
   });
 
   it('refuses steps nested beyond all depth before anything recurses into them', () => {
-    let next: unknown = null;
-    for (let level = 0; level < 100_000; level++)
-      next = [{ requestedCapability: 'a.b', payloadTemplate: {}, next }];
+    const next = nestedSteps(100_000);
     expect(checkCapsule(nodeCrypto, { ...rootCapsule(), next }, at)).toMatchObject({
       error: { code: 'invalid_capsule' },
     });

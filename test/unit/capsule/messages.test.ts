@@ -10,6 +10,7 @@ import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { parseJson } from '../../../src/lib/json.ts';
 import { NOW, proofOf, rootCapsule } from '../../support/documents.ts';
 import { bob } from '../../support/keys.ts';
+import { nestedSteps } from '../../support/mutations.ts';
 
 const dataOf = (capsule: unknown) => ({ type: 'capsule_data', capsule });
 const declineOf = (detail: unknown) => ({
@@ -32,6 +33,11 @@ describe('parseExchangeMessage', () => {
     expect(parsed).toMatchObject({ ok: true });
     if (!parsed.ok || parsed.message.type !== 'capsule_data') return;
     expect(checkCapsule(nodeCrypto, parsed.message.capsule, { now: NOW, schemaChecked: true }).ok).toBe(true);
+  });
+
+  it('refuses steps nested beyond all depth before anything recurses into them', () => {
+    const message = dataOf({ ...rootCapsule(), next: nestedSteps(100_000) });
+    expect(parseExchangeMessage(message)).toMatchObject({ error: { code: 'invalid_request' } });
   });
 
   it('leaves the signature to checkCapsule', () => {

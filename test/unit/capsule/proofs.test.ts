@@ -8,6 +8,7 @@ import { signHash } from '../../../src/capsule/signing.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { childOf, leaseOf, NOW, type Parties, proofOf, rootCapsule } from '../../support/documents.ts';
 import { alice, bob, carol, mallory, type TestKey } from '../../support/keys.ts';
+import { nestedSteps } from '../../support/mutations.ts';
 
 const result = { summary: 'A fox.' };
 const store: NextStep = { requestedCapability: 'data.store', payloadTemplate: { value: '$result.markdown' } };
@@ -250,12 +251,14 @@ describe('who signed', () => {
 
 describe('hostile values in the place of proofs', () => {
   const deep: unknown = JSON.parse('['.repeat(70) + ']'.repeat(70));
+  const deepSteps = nestedSteps(100_000);
   it.each<[string, unknown]>([
     ['null in the list', [null]],
     ['text in the list', ['proof']],
     ['an instance', [new Date(0)]],
     ['a result nested too deeply', [{ ...proof, result: deep }]],
     ['a function', [{ ...proof, result: () => 1 }]],
+    ['a parent with steps nested beyond all depth', [{ ...proof, parent: { ...root, next: deepSteps } }]],
   ])('%s is refused without throwing', (_, proofs) => {
     const options = { now: NOW, proofs: Object(proofs) };
     expect(checkCapsule(nodeCrypto, child, options)).toMatchObject({

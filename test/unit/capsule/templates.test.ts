@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { applyTemplate } from '../../../src/capsule/templates.ts';
 
 const result = {
@@ -44,6 +45,25 @@ describe('applyTemplate', () => {
       payload: { a: [1, 'short', { b: 'a' }], c: null, d: true, e: { f: 'plain' } },
       untrusted: ['a.1', 'a.2.b'],
     });
+  });
+
+  it('tells paths sorted, and no path twice', () => {
+    const template = { b: '$result.zero', a: { 'x.y': '$result.zero', x: { y: '$result.no' } } };
+    expect(applyTemplate(template, result).untrusted).toEqual(['a.x.y', 'b']);
+  });
+
+  it('tells of more paths than a lineage names only which members hold them', () => {
+    const marks = (count: number) => new Array<string>(count).fill('$result.zero');
+    const paths = (template: JsonObject) => applyTemplate(template, result).untrusted;
+    expect(paths({ a: marks(255), b: { c: '$result.no' } })).toHaveLength(256);
+    expect(paths({ a: marks(256), b: { c: '$result.no' }, d: 1 })).toEqual(['a', 'b']);
+  });
+
+  it('refuses a template whose every member of too many comes from the result', () => {
+    const members = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, '$result.zero']));
+    expect(applyTemplate(members(256), result).untrusted).toHaveLength(256);
+    expect(() => applyTemplate(members(257), result)).toThrow(expect.objectContaining({ code: 'too_large' }));
   });
 
   it('never fills in a second time what a result says', () => {
@@ -96,6 +116,12 @@ describe('applyTemplate', () => {
     const { payload } = applyTemplate(template, result);
     expect(Object.getPrototypeOf(payload)).toBe(Object.prototype);
     expect(Object.keys(payload)).toEqual(['__proto__', 'constructor']);
+  });
+
+  it('refuses a template whose paths would be longer than any capsule', () => {
+    const name = 'n'.repeat(100_000);
+    const template = { [name]: Array.from({ length: 11 }, () => '$result.zero') };
+    expect(() => applyTemplate(template, result)).toThrow(expect.objectContaining({ code: 'too_large' }));
   });
 
   it('refuses a short template that multiplies a long result', () => {

@@ -174,7 +174,7 @@ describe('commands that call a node', () => {
       NODE_ID,
     );
     const id = await following;
-    node.emit({ type: 'progress', capsuleId: id, delta: 'par' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'par' });
     node.end(id, { summary: 'partial no more' });
     expect(await running).toEqual({ code: 0, stdout: 'partial no more\n', stderr: '' });
     expect(node.submitted).toEqual([{ executor: NODE_ID, signedHere: true }]);
@@ -191,9 +191,9 @@ describe('commands that call a node', () => {
     const following = followed();
     const running = runCli(['run', 'text.stats', 'hello'], io);
     const id = await following;
-    node.emit({ type: 'progress', capsuleId: id, stage: 'thinking' });
-    node.emit({ type: 'progress', capsuleId: id, delta: 'Hello\u001b[2J ' });
-    node.emit({ type: 'progress', capsuleId: id, delta: 'world' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, stage: 'thinking' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'Hello\u001b[2J ' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'world' });
     node.end(id, { text: 'Hello\u001b[2J world' });
     expect(await running).toBe(0);
     expect(io.printed.stdout).toBe('Hello\\x1b[2J world\n');
@@ -205,9 +205,9 @@ describe('commands that call a node', () => {
     const following = followed();
     const running = runCli(['run', 'text.stats', 'hello'], io);
     const id = await following;
-    node.emit({ type: 'progress', capsuleId: id, delta: 'Half' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'Half' });
     node.emit({ type: 'status', capsuleId: id, status: 'executing', executor: NODE_ID });
-    node.emit({ type: 'progress', capsuleId: id, delta: 'Whole' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'Whole' });
     node.end(id, 'Whole');
     await running;
     expect(io.printed.stdout).toBe('Half\nWhole\n');
@@ -304,7 +304,7 @@ describe('commands that call a node', () => {
     const io = memoryIo({ env });
     const watching = runCli(['watch', id, '--json'], io);
     await following;
-    node.emit({ type: 'progress', capsuleId: id, stage: 'one' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, stage: 'one' });
     const again = followed();
     const { port } = new URL(api.url);
     await api.stop();

@@ -188,12 +188,6 @@ describe('refusals name path, finding and what is allowed', () => {
     [{ models: { ollama: 'gpu' } }, 'models.ollama', 'gpu', 'a text like'],
     [{ node: { labels: { 'Bad Key': 'x' } } }, 'node.labels', { 'Bad Key': 'x' }, 'keys like'],
     [
-      { exchange: { heartbeatMs: 30_000 } },
-      'exchange.heartbeatMs',
-      30_000,
-      'less than exchange.leaseMs (30000)',
-    ],
-    [
       { engine: { maxTimeoutMs: 10 } },
       'engine.defaultTimeoutMs',
       120_000,
@@ -223,7 +217,7 @@ describe('refusals name path, finding and what is allowed', () => {
 
   it('lists what is allowed where nothing is near', async () => {
     await file({ store: { zzz: 1 } });
-    expect((await refusal({})).message).toMatch(/allowed are maxCount, maxAgeMs\.$/);
+    expect((await refusal({})).message).toMatch(/allowed are maxCount, maxAgeMs, strangerMaxAgeMs, .*\.$/);
   });
 
   it('blames the layer that is at fault', async () => {

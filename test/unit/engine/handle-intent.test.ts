@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { verifyReceipt } from '../../../src/capsule/receipt.ts';
+import type { ReceiptEntry } from '../../../src/engine/receipt-chain.ts';
 import type { Outcome } from '../../../src/engine/types.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
@@ -16,7 +18,7 @@ const hashOf = (value: unknown): string => nodeCrypto.sha256Hex(canonicalJson(va
 function expectSound(engine: ReturnType<typeof testEngine>['engine'], outcome: Outcome): void {
   expect(verifyReceipt(nodeCrypto, outcome.receipt)).toMatchObject({ ok: true });
   expect(outcome.receipt.status).toBe(outcome.status);
-  expect(engine.receipts.get(outcome.receipt.receiptHash)).toEqual(outcome.receipt);
+  expect(engine.receipts.at(outcome.sequence)).toEqual(outcome.receipt);
 }
 
 describe('handleIntent', () => {
@@ -45,7 +47,6 @@ describe('handleIntent', () => {
       startedAt: clock.now(),
       finishedAt: clock.now(),
     });
-    expect(engine.receipts.ofCapsule(CAPSULE_ID)).toEqual(outcome.receipt);
   });
 
   it('names the lease, and charges the price of what was completed', async () => {
@@ -61,6 +62,8 @@ describe('handleIntent', () => {
     expect(await receiptOf('test.echo', 0)).toMatchObject({ lease, charge: null });
     expect(await receiptOf('test.echo', null)).toMatchObject({ charge: null });
     expect(await receiptOf('test.fail', 1.5)).toMatchObject({ lease, charge: null, status: 'failed' });
+    await expect(receiptOf('test.echo', 1e-7)).rejects.toMatchObject({ code: 'invalid_request' });
+    expect(engine.load()).toBe(0);
     const direct = await engine.handleIntent(request('test.echo'));
     expect(direct.receipt).toMatchObject({ lease: null, charge: null });
   });
@@ -205,11 +208,15 @@ describe('handleIntent', () => {
       expect(clock.pendingTimers).toBe(1); // the next probe
     });
 
-    it('delivers the outcome though the code does not heed the signal', async () => {
-      const { engine, clock } = await startedEngine();
-      const pending = engine.handleIntent(request('test.hang', { deaf: true }), { timeoutMs: 500 });
+    it('delivers the outcome though the code does not heed the signal, and keeps its place until it ends', async () => {
+      const gate = Promise.withResolvers<JsonObject>();
+      const { engine, clock } = await startedEngine({ modules: [testModule(() => gate.promise)] });
+      const pending = engine.handleIntent(request('unit.run'), { timeoutMs: 500 });
       await clock.advance(500);
       expect(errorOf(await pending).code).toBe('timeout');
+      expect(engine.load()).toBeGreaterThan(0);
+      gate.resolve({});
+      await settle();
       expect(engine.load()).toBe(0);
     });
 
@@ -271,9 +278,10 @@ describe('handleIntent', () => {
         maxWaitingPerCapability: 1,
       });
       const first = engine.handleIntent(request('unit.run'));
-      expect(engine.hasRoom('unit.run')).toBe(true);
+      expect(engine.hasRoom('unit.run', alice.identity)).toBe(true);
       const second = engine.handleIntent(request('unit.run'));
-      expect(engine.hasRoom('unit.run')).toBe(false);
+      expect(engine.hasRoom('unit.run', alice.identity)).toBe(false);
+      expect(engine.hasRoom('unit.run')).toBe(true);
       expect(engine.hasRoom('nobody.has')).toBe(false);
       const third = await engine.handleIntent(request('unit.run'));
       expect(errorOf(third).code).toBe('busy');
@@ -299,6 +307,7 @@ describe('handleIntent', () => {
 
   describe('commit', () => {
     const notes = keyspace<string>('meta');
+    const entries = keyspace<ReceiptEntry>('receipts');
 
     it('adds to the batch of the receipt, and sees what is in it', async () => {
       const { engine, db } = await startedEngine();
@@ -306,8 +315,8 @@ describe('handleIntent', () => {
       const outcome = await engine.handleIntent(request('test.echo'), {
         capsuleId: CAPSULE_ID,
         commit: (result, tx) => {
-          seen = engine.receipts.ofCapsule(CAPSULE_ID, tx)?.receiptHash;
-          expect(engine.receipts.ofCapsule(CAPSULE_ID)).toBeUndefined();
+          seen = tx.get(entries, String(result.sequence).padStart(16, '0'))?.receipt.receiptHash;
+          expect(engine.receipts.at(result.sequence)).toBeUndefined();
           tx.put(notes, 'note', result.status);
         },
       });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Availability } from '../../../src/engine/capability.ts';
 import { openTestDatabase } from '../../support/database.ts';
 import { errorOf, request, startedEngine, testModule } from '../../support/engine.ts';
+import { bob } from '../../support/keys.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 /** Code that takes as long as its payload says, on the virtual clock. */
@@ -40,11 +41,14 @@ describe('an offer', () => {
     const clock = new VirtualClock();
     const { engine } = await startedEngine({ modules: [timed(clock)] }, { clock });
     const pending = [1, 2, 3].map(() =>
-      engine.handleIntent(request('unit.run', { ms: 9_000 }), { timeoutMs: 4_000 }),
+      engine.handleIntent(
+        { ...request('unit.run', { ms: 5_000 }), origin: bob.identity },
+        { timeoutMs: 4_000 },
+      ),
     );
     await settle();
     expect(engine.offer('unit.run')?.estimatedLatency).toBe(8 + (3 / 2) * 8);
-    await clock.advance(8_000);
+    await clock.advance(10_000);
     await Promise.all(pending);
     expect(engine.offer('unit.run')?.estimatedLatency).toBe(4);
   });

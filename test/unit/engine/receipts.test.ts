@@ -3,18 +3,22 @@ import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { GENESIS_HASH } from '../../../protocols/receipt/v1/schema.ts';
 import { signReceipt } from '../../../src/capsule/receipt.ts';
 import type { StoredValue } from '../../../src/engine/module-storage.ts';
-import type { ChainHead, ReceiptEntry } from '../../../src/engine/receipt-chain.ts';
+import { type ChainHead, ReceiptChain, type ReceiptEntry } from '../../../src/engine/receipt-chain.ts';
+import { PAGE_RECEIPTS } from '../../../src/engine/receipt-index.ts';
+import { factsOf } from '../../../src/engine/state-root.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
+import { BufferedDatabase } from '../../../src/store/buffered-database.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
+import { MemoryDisk } from '../../../src/store/memory-disk.ts';
 import type { Database, Transaction } from '../../../src/store/types.ts';
-import { openTestDatabase } from '../../support/database.ts';
+import { openTestDatabase, silentLog } from '../../support/database.ts';
 import { request, startedEngine, testEngine, testModule } from '../../support/engine.ts';
 import { bob, mallory } from '../../support/keys.ts';
 
 const entries = keyspace<ReceiptEntry>('receipts');
 const heads = keyspace<ChainHead>('state');
 const values = keyspace<StoredValue>('capabilityStorage');
-const byHash = keyspace<number>('receiptsByHash');
+const pages = keyspace<string>('receiptPages');
 const installations = keyspace<unknown>('stateDigests');
 const key = (sequence: number): string => String(sequence).padStart(16, '0');
 const capsule = (n: number): string => n.toString(16).padStart(64, '0');
@@ -65,13 +69,110 @@ describe('the receipt chain', () => {
     await expect(engine.receipts.list({ cursor: 'x' })).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
-  it('finds the newest receipt of a capsule that ran again', async () => {
+  it('finds a receipt by the number that its outcome says', async () => {
     const { engine } = await chainOf(1);
     const again = await engine.handleIntent(request('test.echo'), { capsuleId: capsule(1), epoch: 2 });
-    expect(engine.receipts.ofCapsule(capsule(1))).toEqual(again.receipt);
-    expect(engine.receipts.ofCapsule(capsule(9))).toBeUndefined();
-    expect(engine.receipts.get('no hash')).toBeUndefined();
-    expect((await engine.receipts.verify()).ok).toBe(true);
+    expect(again.sequence).toBe(2);
+    expect(engine.receipts.at(2)).toEqual(again.receipt);
+    expect(engine.receipts.at(3)).toBeUndefined();
+  });
+
+  it('finds every receipt by its hash, over pages and a restart', async () => {
+    const { db, engine, entry } = await chainOf(PAGE_RECEIPTS * 2 + 3);
+    const hashOf = (sequence: number): string => entry(sequence).receipt.receiptHash;
+    const places = [1, 2, PAGE_RECEIPTS, PAGE_RECEIPTS + 1, 2 * PAGE_RECEIPTS, 2 * PAGE_RECEIPTS + 1];
+    const wanted = [...places, PAGE_RECEIPTS * 2 + 2, PAGE_RECEIPTS * 2 + 3];
+    expect(db.get(pages, key(2 * PAGE_RECEIPTS))).toHaveLength(16 * PAGE_RECEIPTS);
+    for (const sequence of wanted) {
+      expect(await engine.receipts.get(hashOf(sequence))).toEqual(entry(sequence).receipt);
+    }
+    await engine.stop();
+    const { engine: again } = await startedEngine({}, { db });
+    for (const sequence of wanted) {
+      expect(await again.receipts.get(hashOf(sequence))).toEqual(entry(sequence).receipt);
+    }
+    expect(await again.receipts.get('no hash')).toBeUndefined();
+    const sameBeginning = hashOf(1).slice(0, 16) + 'f'.repeat(48);
+    expect(await again.receipts.get(sameBeginning)).toBeUndefined();
+    expect((await again.receipts.verify()).problems).toEqual([]);
+    await change(db, (tx) => tx.put(pages, key(PAGE_RECEIPTS), db.get(pages, key(2 * PAGE_RECEIPTS)) ?? ''));
+    const { problems } = await again.receipts.verify();
+    expect(problems).toMatchObject([{ problem: expect.stringMatching(/cannot be found by their hashes/) }]);
+  });
+
+  it('begins a page after a restart at its end', async () => {
+    const { db, engine, entry } = await chainOf(PAGE_RECEIPTS);
+    expect(db.get(pages, key(PAGE_RECEIPTS))).toBeUndefined();
+    await engine.stop();
+    const { engine: again } = await startedEngine({}, { db });
+    await again.handleIntent(request('test.echo'));
+    expect(db.get(pages, key(PAGE_RECEIPTS))).toHaveLength(16 * PAGE_RECEIPTS);
+    const { receipt } = entry(PAGE_RECEIPTS - 1);
+    expect(await again.receipts.get(receipt.receiptHash)).toEqual(receipt);
+    expect((await again.receipts.verify()).problems).toEqual([]);
+  });
+
+  it('writes one row for a receipt', async () => {
+    const written: string[] = [];
+    const disk = new MemoryDisk();
+    const write = disk.write.bind(disk);
+    disk.write = (writes) => {
+      written.push(...writes.map(({ key: row }) => row));
+      return write(writes);
+    };
+    const { engine } = await startedEngine({}, { db: new BufferedDatabase({ disk, log: silentLog }) });
+    written.length = 0;
+    await engine.handleIntent(request('test.echo'), { capsuleId: capsule(1) });
+    expect(written).toEqual([`20${key(1)}`]);
+  });
+
+  it('refuses the second of two that follow the same receipt', async () => {
+    const { db } = await chainOf(1);
+    const chain = new ReceiptChain({ db, crypto: nodeCrypto, signer: bob.signer });
+    await chain.open();
+    await chain.install([]);
+    const { receipt } = db.get(entries, key(1)) ?? {};
+    if (receipt === undefined) throw new Error('no receipt');
+    const [first, second, third] = [db.transaction(), db.transaction(), db.transaction()];
+    expect(chain.append(first, factsOf(receipt), null).sequence).toBe(2);
+    expect(chain.append(second, factsOf(receipt), null).sequence).toBe(2);
+    await first.commit();
+    await expect(second.commit()).rejects.toMatchObject({ code: 'conflict' });
+    expect(chain.append(third, factsOf(receipt), null).sequence).toBe(3);
+    const fourth = db.transaction();
+    // The third was given up.
+    expect(chain.append(fourth, factsOf(receipt), null).sequence).toBe(3);
+    await fourth.commit();
+    expect(chain.at(3)?.previousReceiptHash).toBe(chain.at(2)?.receiptHash);
+  });
+
+  it.each([
+    ['stopped', true],
+    ['crashed', false],
+  ])('shows an end that was cut when the node had %s', async (_name, stop) => {
+    const { db, engine } = await chainOf(6);
+    if (stop) await engine.stop();
+    else await (await startedEngine({}, { db })).engine.stop();
+    await change(db, (tx) => [5, 6].forEach((n) => void tx.delete(entries, key(n))));
+    const { engine: second } = await startedEngine({}, { db });
+    expect((await second.receipts.verify()).problems).toMatchObject([
+      { problem: 'receipts 5 to 6 are missing' },
+      { problem: expect.stringMatching(/storage/) },
+    ]);
+    for (let n = 0; n < 4; n++) await second.handleIntent(request('test.echo'));
+    await second.stop();
+    const { engine: third } = await startedEngine({}, { db });
+    const { problems } = await third.receipts.verify();
+    expect(problems.map(({ problem }) => problem)).toContain(
+      'it is not the receipt that was noted as the end of the chain',
+    );
+  });
+
+  it('does not go on from a newest receipt that is none', async () => {
+    const { db, engine } = await chainOf(2);
+    await engine.stop();
+    await change(db, (tx) => tx.put(entries, key(2), JSON.parse('7')));
+    await expect(testEngine({}, { db }).engine.start()).rejects.toMatchObject({ code: 'storage_failed' });
   });
 
   it('is sound before the first receipt', async () => {
@@ -132,7 +233,6 @@ describe('verify finds', () => {
       (tx, e) => {
         const receipt = resigned(e(6), { previousStateRoot: GENESIS_HASH });
         put(tx, 6, e(6), receipt);
-        tx.put(byHash, receipt.receiptHash, 6);
         tx.put(heads, 'receipt-chain', headOf(6, { ...e(6), receipt }));
       },
       /previous state root is not the state before it/,
@@ -164,19 +264,14 @@ describe('verify finds', () => {
     [
       'a head that is not the last receipt',
       (tx, e) => tx.put(heads, 'receipt-chain', headOf(6, e(5))),
-      /head of the chain is not/,
+      /noted as the end of the chain/,
     ],
-    ['a missing head', (tx) => tx.delete(heads, 'receipt-chain'), /head of the chain does not reach/],
+    ['a missing note', (tx) => tx.delete(heads, 'receipt-chain'), /nothing is noted/],
     ['garbage in place of a receipt', (tx) => tx.put(entries, key(3), JSON.parse('7')), /is not a receipt/],
     [
       'a changed state',
       (tx, e) => tx.put(entries, key(3), { ...e(3), state: { ...e(3).state, storage: GENESIS_HASH } }),
       /next state root is not its state/,
-    ],
-    [
-      'a missing index',
-      (tx, e) => tx.delete(byHash, e(2).receipt.receiptHash),
-      /cannot be found by its hash/,
     ],
     [
       'a lost list of installed code',

@@ -12,7 +12,7 @@ const pay = (amount: number, requirePrepay = false): { paymentRule: PaymentRule 
 
 async function pair(options: NodeOptions = {}) {
   const mesh = new Mesh();
-  const a = await mesh.add(alice);
+  const a = await mesh.add(alice, { exchange: { searchMs: 5_000 } });
   const b = await mesh.add(bob, { offers: { 'work.echo': 2, 'work.wait': 2, 'work.fail': 2 }, ...options });
   return { mesh, a, b };
 }
@@ -78,7 +78,12 @@ describe('a paid capsule', () => {
     const { mesh, a, b } = await pair();
     // Its next advertisement, soon after the two have met, would correct the belief.
     await mesh.advance(NEWCOMER_GAP_MS);
-    a.life.table.noteOffer(b.nodeId, { capabilityId: 'work.echo', price: 1, estimatedLatency: 0 });
+    a.life.table.noteOffer(b.nodeId, {
+      capabilityId: 'work.echo',
+      price: 1,
+      estimatedLatency: 0,
+      idempotent: true,
+    });
     expect(await a.run(pay(1))).toMatchObject({ status: 'failed', error: { code: 'payment_required' } });
     expect(b.runs).toEqual([]);
   });
@@ -152,26 +157,34 @@ describe('a paid chain', () => {
   });
 });
 
+async function everyEntry<T>(pages: AsyncIterable<T[]>): Promise<T[]> {
+  const entries: T[] = [];
+  for await (const page of pages) entries.push(...page);
+  return entries;
+}
+
 describe('reconciliation', () => {
   it('fetches what another node has booked between the two, in pages', async () => {
     const { mesh, a, b } = await pair({ creditLimit: 1_000_000 });
     for (let n = 0; n < 3; n++) await a.run(pay(2));
     await b.ledger.grant(carol.identity, 1, 'not for others to know');
-    const fetched = a.exchange.ledgerEntriesOf(b.nodeId);
+    const fetched = everyEntry(a.exchange.ledgerEntriesOf(b.nodeId));
     await mesh.settle();
-    expect((await fetched).map(({ reference }) => reference)).toEqual(
+    const entries = await fetched;
+    expect(entries.map(({ reference }) => reference)).toEqual(
       (await a.bookWith(b)).map(({ reference }) => reference),
     );
-    expect(await fetched).toHaveLength(3);
+    expect(entries).toHaveLength(3);
   });
 
   it('says so where the other does not answer', async () => {
     const { mesh, a, b } = await pair();
     mesh.drop('ledger_entries');
-    const silent = expect(a.exchange.ledgerEntriesOf(b.nodeId)).rejects.toMatchObject({ code: 'timeout' });
+    const fetch = () => everyEntry(a.exchange.ledgerEntriesOf(b.nodeId));
+    const silent = expect(fetch()).rejects.toMatchObject({ code: 'timeout' });
     await mesh.advance(10_001);
     await silent;
     await b.stop();
-    await expect(a.exchange.ledgerEntriesOf(b.nodeId)).rejects.toMatchObject({ code: 'unreachable' });
+    await expect(fetch()).rejects.toMatchObject({ code: 'unreachable' });
   });
 });

@@ -291,7 +291,12 @@ async function ordered(options: Partial<Parameters<typeof createCapsule>[0]> = {
   const a = await mesh.add(alice);
   const b = await mesh.add(bob);
   const m = await mesh.stranger(mallory);
-  a.life.table.noteOffer(m.nodeId, { capabilityId: 'work.echo', price: 1, estimatedLatency: 0 });
+  a.life.table.noteOffer(m.nodeId, {
+    capabilityId: 'work.echo',
+    price: 1,
+    estimatedLatency: 0,
+    idempotent: true,
+  });
   await m.network.dial(`/p2p/${a.nodeId}`);
   const paymentRule = { type: 'credit', amount: 2 } as const;
   const { id } = await a.submit(a.capsule({ paymentRule, ...options }));
@@ -614,7 +619,7 @@ describe('a stranger', () => {
   it('cannot bid for what is not announced', async () => {
     const { a, mesh, id } = await ordered();
     const other = await mesh.stranger(carol);
-    const bid = { price: 0, estimatedLatency: 0 };
+    const bid = { price: 0, estimatedLatency: 0, idempotent: true };
     await other.say(a, { type: 'capsule_request', exchangeId: 'x', capsuleIds: [id, 'ab'.repeat(32)], bid });
     expect(a.life.table.entry(other.nodeId, 'work.echo')).toBeUndefined();
   });
@@ -626,7 +631,7 @@ describe('a stranger', () => {
     const { id } = await a.submit(a.capsule());
     await mesh.settle();
     const before = a.life.timers;
-    const bid = { price: 0, estimatedLatency: 0 };
+    const bid = { price: 0, estimatedLatency: 0, idempotent: true };
     for (let n = 0; n < 50; n++) {
       await m.network.send(a.nodeId, { type: 'capsule_request', exchangeId: 'x', capsuleIds: [id], bid });
     }
@@ -720,7 +725,12 @@ describe('a failure', () => {
     const a = await mesh.add(alice);
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
     const m = await mesh.stranger(mallory);
-    b.life.table.noteOffer(m.nodeId, { capabilityId: 'work.wait', price: 0, estimatedLatency: 0 });
+    b.life.table.noteOffer(m.nodeId, {
+      capabilityId: 'work.wait',
+      price: 0,
+      estimatedLatency: 0,
+      idempotent: true,
+    });
     const { id } = await a.submit(
       a.capsule({ next: [{ requestedCapability: 'work.wait', payloadTemplate: {} }] }),
     );

@@ -20,7 +20,7 @@ describe('a capsule', () => {
     await mesh.add(bob, { offers: { 'work.echo': 0 } });
     const view = await a.run({ payload: { text: 'hello' } });
     expect(view).toMatchObject({ status: 'completed', executor: a.nodeId, result: { text: 'hello' } });
-    expect(view.record).toMatchObject({ attempts: 1, epoch: 1, coordinator: a.nodeId, replyTo: a.nodeId });
+    expect(view.record).toMatchObject({ attempts: 1, epoch: 1, coordinator: a.nodeId, submitter: a.nodeId });
     expect(await mesh.problems()).toEqual([]);
   });
 
@@ -74,7 +74,8 @@ describe('a capsule', () => {
     await expect(a.submit({ ...good, extra: 1 })).rejects.toMatchObject({ code: 'invalid_capsule' });
     await expect(a.submit('nonsense')).rejects.toMatchObject({ code: 'invalid_capsule' });
     const paid = a.capsule({ paymentRule: { type: 'credit', amount: 1 } });
-    await expect(b.submit(paid)).rejects.toMatchObject({ code: 'payment_required' });
+    // The origin named no other submitter than itself.
+    await expect(b.submit(paid)).rejects.toMatchObject({ code: 'permission_denied' });
     await expect(a.submit(a.capsule(), { executor: 'nobody' })).rejects.toMatchObject({
       code: 'invalid_request',
     });
@@ -141,7 +142,7 @@ describe('where nobody is known', () => {
 
   it('tells why the last of those who were asked refused', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice);
+    const a = await mesh.add(alice, { exchange: { searchMs: 6_000 } });
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 }, creditLimit: 0 });
     await mesh.settle();
     const view = await a.run({ paymentRule: { type: 'credit', amount: 1 } });
@@ -149,33 +150,43 @@ describe('where nobody is known', () => {
     expect(b.status(view.id)).toBe('unknown');
   });
 
-  it('asks so many who refuse, and the others after a pause', async () => {
+  it('asks so many who refuse, the others after a pause, and all of them again after that', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice);
-    let asked = 0;
+    const a = await mesh.add(alice, { exchange: { searchMs: 20_000 } });
+    const asked: string[] = [];
     for (let n = 1; n <= 40; n++) {
       const m = await mesh.stranger(keyOf(n));
       const refusal = { type: 'capsule_decline', code: 'restricted', message: 'No.', load: 0 } as const;
       m.network.onMessage((from, message) => {
         if (message.type !== 'capsule_data') return;
-        asked++;
-        const { exchangeId } = message;
-        void m.network.send(from, { ...refusal, exchangeId, capsuleId: message.capsule.id });
+        asked.push(m.nodeId);
+        const about = {
+          capsuleId: message.capsule.id,
+          of: 'capsule_data',
+          epoch: message.assignment?.epoch ?? 0,
+        };
+        void m.network.send(from, { ...refusal, ...about });
       });
-      a.life.table.noteOffer(m.nodeId, { capabilityId: 'work.echo', price: 0, estimatedLatency: 0 });
+      await a.life.network.dial(`/p2p/${m.nodeId}`);
+      a.life.table.noteOffer(m.nodeId, {
+        capabilityId: 'work.echo',
+        price: 0,
+        estimatedLatency: 0,
+        idempotent: true,
+      });
     }
     const { id } = await a.submit(a.capsule());
-    await mesh.advance(100);
-    expect(asked).toBe(32);
-    expect(a.status(id)).toBe('announced');
-    await mesh.advance(2_000);
-    expect(asked).toBe(64);
+    for (const total of [16, 32, 40, 56]) {
+      await mesh.until(() => a.status(id) === 'announced' && asked.length >= total, `${total} orders`);
+      expect(asked).toHaveLength(total);
+      expect(new Set(asked).size).toBe(Math.min(40, total));
+    }
     expect(await a.ended(id)).toMatchObject({ status: 'failed', error: { code: 'restricted' } });
   });
 
   it('does not show a capsule to the mesh that one node alone may execute', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice);
+    const a = await mesh.add(alice, { exchange: { searchMs: 20_000 } });
     await mesh.add(bob, { offers: { 'work.echo': 0 } });
     const topics: (string | null)[] = [];
     mesh.hub.intercept(({ topic }) => {

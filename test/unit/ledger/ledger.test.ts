@@ -3,7 +3,8 @@ import { DatabaseLedger } from '../../../src/ledger/ledger.ts';
 import type { NewEntry } from '../../../src/ledger/types.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { canonicalJson } from '../../../src/lib/json.ts';
-import type { Database } from '../../../src/store/types.ts';
+import { type KeyspaceName, keyspace } from '../../../src/store/keyspaces.ts';
+import type { Database, Transaction } from '../../../src/store/types.ts';
 import { memoryTestDatabase, openTestDatabase } from '../../support/database.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -11,6 +12,7 @@ const ALICE = 'a'.repeat(64);
 const BOB = 'b'.repeat(64);
 const CAROL = 'c'.repeat(64);
 const CREDIT = 1_000_000;
+const disputed = keyspace<number>('ledgerDisputed');
 
 describe('DatabaseLedger', () => {
   let db: Database;
@@ -21,7 +23,7 @@ describe('DatabaseLedger', () => {
   });
 
   function open(creditLimit?: number, from = db): DatabaseLedger {
-    const init = creditLimit === undefined ? {} : { creditLimit };
+    const init = creditLimit === undefined ? {} : { creditLimit: () => creditLimit };
     return new DatabaseLedger({ db: from, crypto: nodeCrypto, clock: new VirtualClock() }, init);
   }
 
@@ -45,8 +47,8 @@ describe('DatabaseLedger', () => {
       0,
     ]);
     expect(await ledger.balances(10)).toEqual([
-      { account: ALICE, microBalance: -5 * CREDIT },
-      { account: BOB, microBalance: 5 * CREDIT },
+      { account: ALICE, microBalance: -5 * CREDIT, microDisputed: 0 },
+      { account: BOB, microBalance: 5 * CREDIT, microDisputed: 0 },
     ]);
     expect(await ledger.balances(1)).toHaveLength(1);
   });
@@ -165,6 +167,115 @@ describe('DatabaseLedger', () => {
     });
   });
 
+  it('asks what each identity may owe', () => {
+    const limits = new Map([
+      [ALICE, 7],
+      [BOB, 0],
+    ]);
+    const init = { creditLimit: (identity: string) => limits.get(identity) ?? 1 };
+    const some = new DatabaseLedger({ db, crypto: nodeCrypto, clock: new VirtualClock() }, init);
+    const most = [ALICE, BOB, CAROL].map((identity) =>
+      [0, 1, 7, 8].filter((credits) => some.canPay(identity, credits * CREDIT, false)).at(-1),
+    );
+    expect(most).toEqual([7, 0, 1]);
+  });
+
+  describe('a dispute', () => {
+    const inOneBatch = async (write: (tx: Transaction) => boolean): Promise<boolean> => {
+      const tx = db.transaction();
+      const done = write(tx);
+      await tx.commit();
+      return done;
+    };
+    const dispute = (reference: string) => inOneBatch((tx) => ledger.dispute(tx, reference));
+    const reverse = (reference: string) => inOneBatch((tx) => ledger.reverse(tx, reference));
+
+    it('leaves the debt, names it, and is said once', async () => {
+      await book('capsule:1', 5 * CREDIT);
+      await book('capsule:2', 3 * CREDIT);
+      expect(await dispute('capsule:1')).toBe(true);
+      expect(await dispute('capsule:1')).toBe(false);
+      expect([ledger.balance(ALICE), ledger.disputed(ALICE), ledger.disputed(BOB)]).toEqual([
+        -8 * CREDIT,
+        5 * CREDIT,
+        0,
+      ]);
+      expect(await ledger.balances(1)).toEqual([
+        { account: ALICE, microBalance: -8 * CREDIT, microDisputed: 5 * CREDIT },
+      ]);
+      expect(open(8).canPay(ALICE, 1, false)).toBe(false);
+      const [newest] = (await ledger.history({ account: ALICE })).items;
+      expect(newest).toMatchObject({ reference: 'dispute:1', debit: ALICE, credit: BOB, microAmount: 0 });
+      expect(await ledger.verify()).toEqual({ ok: true, entries: 3, problems: [] });
+    });
+
+    it('ends with the reversal, which is booked once', async () => {
+      for (const id of ['1', '2']) await book(`capsule:${id}`, 5);
+      await dispute('capsule:1');
+      expect([await reverse('capsule:1'), await reverse('capsule:1')]).toEqual([true, false]);
+      expect(await reverse('capsule:2')).toBe(true);
+      expect([ledger.balance(ALICE), ledger.balance(BOB), ledger.disputed(ALICE)]).toEqual([0, 0, 0]);
+      expect(await dispute('capsule:1')).toBe(false);
+      expect(ledger.entry('reversal:1')).toMatchObject({ debit: BOB, credit: ALICE, microAmount: 5 });
+      expect(await ledger.verify()).toEqual({ ok: true, entries: 5, problems: [] });
+    });
+
+    it.each(['capsule:9', 'grant:g', 'reversal:1', 'dispute:1', 'capsule:', '1'])(
+      'is not of %s',
+      async (reference) => {
+        await ledger.grant(ALICE, 5, 'g');
+        await book('capsule:1', 5);
+        await reverse('capsule:1');
+        expect([await dispute(reference), await reverse(reference)]).toEqual([false, false]);
+        expect((await ledger.verify()).entries).toBe(3);
+      },
+    );
+
+    it.each([
+      ['a sum that is gone', (tx: Transaction) => tx.delete(disputed, ALICE), /disputes nothing/],
+      ['another sum', (tx: Transaction) => tx.put(disputed, ALICE, 6), /disputes 6; .* add up to 5/],
+      ['a sum of nothing', (tx: Transaction) => tx.put(disputed, CAROL, 6), /disputes 6; .* add up to 0/],
+    ])('shows %s', async (_name, write, problem) => {
+      await book('capsule:1', 5);
+      await dispute('capsule:1');
+      const tx = db.transaction();
+      write(tx);
+      await tx.commit();
+      expect((await ledger.verify()).problems.join()).toMatch(problem);
+    });
+  });
+
+  it('writes five rows for what this node earns, and finds its own entries all the same', async () => {
+    const own = { self: BOB };
+    ledger = new DatabaseLedger({ db, crypto: nodeCrypto, clock: new VirtualClock() }, own);
+    for (const id of ['1', '2', '3']) await book(`capsule:${id}`, 5);
+    await book('capsule:4', 5, { debit: ALICE, credit: CAROL });
+    const rows = async (name: KeyspaceName): Promise<number> => {
+      let count = 0;
+      for await (const _ of db.scan(keyspace(name), {})) count++;
+      return count;
+    };
+    const spaces = ['ledgerEntries', 'ledgerReferences', 'ledgerBalances', 'ledgerByAccount'] as const;
+    expect(await Promise.all(spaces.map(rows))).toEqual([4, 4, 3, 5]);
+    const of = async (account: string) =>
+      (await ledger.history({ account, limit: 2 })).items.map(({ sequence }) => sequence);
+    expect([await of(BOB), await of(ALICE), await of(CAROL)]).toEqual([[3, 2], [4, 3], [4]]);
+    expect((await ledger.entriesWith(BOB, 2, 10)).map(({ sequence }) => sequence)).toEqual([2, 3]);
+    expect(await ledger.verify()).toEqual({ ok: true, entries: 4, problems: [] });
+  });
+
+  it('refuses the second of two bookings at once, and goes on from the first', async () => {
+    const both = ['capsule:1', 'capsule:2'].map((reference) => {
+      const tx = db.transaction();
+      ledger.book(tx, { reference, debit: ALICE, credit: BOB, microAmount: 1, receiptHash: null });
+      return tx;
+    });
+    const commits = await Promise.allSettled(both.map((tx) => tx.commit()));
+    expect(commits.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    await book('capsule:3', 1);
+    expect(await ledger.verify()).toEqual({ ok: true, entries: 2, problems: [] });
+  });
+
   describe('history', () => {
     beforeEach(async () => {
       for (let count = 1; count <= 12; count++) {
@@ -219,10 +330,13 @@ describe('DatabaseLedger', () => {
   it('goes on where it was when the node starts again', async () => {
     const test = await openTestDatabase();
     const durable = open(undefined, test.db);
+    await durable.start();
     await durable.grant(ALICE, 5, 'one');
     await durable.grant(ALICE, 6, 'two');
     expect(await open(undefined, test.db).grant(ALICE, 6, 'two')).toBe(false);
-    expect(await open(undefined, test.db).grant(ALICE, 7, 'three')).toBe(true);
+    const again = open(undefined, test.db);
+    await again.start();
+    expect(await again.grant(ALICE, 7, 'three')).toBe(true);
     expect(await durable.verify()).toEqual({ ok: true, entries: 3, problems: [] });
     await test.close();
   });

@@ -12,7 +12,7 @@ import {
 } from '../../../src/market/advertiser.ts';
 import { ENTRY_TTL_MS, ProviderTable } from '../../../src/market/provider-table.ts';
 import type { MemoryNetwork } from '../../../src/network/memory-network.ts';
-import type { GossipVerdict } from '../../../src/network/types.ts';
+import type { Network } from '../../../src/network/types.ts';
 import { nodeNamed, offer } from '../../support/market.ts';
 import { type MemoryMesh, memoryMesh, silentLog } from '../../support/network.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
@@ -44,7 +44,7 @@ class Shelf implements OffersSource {
 }
 
 const sells = (id: string, price = 1, estimatedLatency = 0.5, detail?: Record<string, unknown>) => {
-  const local = { capability: { id }, price, estimatedLatency };
+  const local = { capability: { id, idempotent: true }, price, estimatedLatency };
   return detail === undefined ? local : { ...local, detail };
 };
 
@@ -52,6 +52,7 @@ interface Trader {
   network: MemoryNetwork;
   table: ProviderTable;
   shelf: Shelf;
+  heard: string[];
   advertiser: Advertiser;
 }
 
@@ -69,20 +70,22 @@ async function market(shelves: Shelf[], options: { connect?: boolean; init?: Adv
     const table = new ProviderTable({ clock });
     const shelf = shelves[index] ?? new Shelf();
     const log = silentLog;
+    const heard: string[] = [];
+    const health = { heardOf: (nodeId: string) => heard.push(nodeId) };
     const publish = network.publish.bind(network);
     network.publish = async (topic, message) => {
       if (message.type === 'capability_advertisement') published.push(message);
       await publish(topic, message);
     };
     const advertiser = new Advertiser(
-      { network, offers: shelf, table, clock, random: () => 0.5, log },
+      { network, offers: shelf, table, health, clock, random: () => 0.5, log },
       options.init,
     );
     network.onMessage((from, message) => {
       if (message.type === 'capability_query') advertiser.handleQuery(from, message);
       if (message.type === 'capability_advertisement') advertiser.handleAdvertisement(from, message);
     });
-    return { network, table, shelf, advertiser };
+    return { network, table, shelf, heard, advertiser };
   });
   return { clock, mesh, traders, published };
 }
@@ -113,6 +116,18 @@ describe('the advertiser', () => {
     expect(near.table.all(10)).toMatchObject([{ ...expected, ring: 'ring1' }]);
     expect(far.table.all(10)).toMatchObject([expected]);
     expect(seller.table.all(10)).toEqual([]);
+  });
+
+  it('says of each offer whether the same work may be run twice', async () => {
+    const once = { ...sells('data.store'), capability: { id: 'data.store', idempotent: false } };
+    const { traders } = await market([new Shelf([sells('text.analyze'), once]), new Shelf()]);
+    for (const { advertiser } of traders) await advertiser.start();
+    await settle();
+    const heard = at(traders, 1).table.all(9);
+    expect(heard.map(({ capabilityId, idempotent }) => [capabilityId, idempotent])).toEqual([
+      ['data.store', false],
+      ['text.analyze', true],
+    ]);
   });
 
   it('tells a peer that has just connected directly, since gossip may not know yet that it listens', async () => {
@@ -339,14 +354,134 @@ describe('the advertiser', () => {
     const [seller, buyer] = [at(traders, 0), at(traders, 1)];
     for (const { advertiser } of traders) await advertiser.start();
     await settle();
-    buyer.advertiser.noteBid(seller.network.nodeId, 'text.stats', { price: 2, estimatedLatency: 3 });
-    buyer.advertiser.noteBid(buyer.network.nodeId, 'text.stats', { price: 0, estimatedLatency: 0 });
+    buyer.advertiser.noteBid(seller.network.nodeId, 'text.stats', {
+      price: 2,
+      estimatedLatency: 3,
+      idempotent: true,
+    });
+    buyer.advertiser.noteBid(buyer.network.nodeId, 'text.stats', {
+      price: 0,
+      estimatedLatency: 0,
+      idempotent: true,
+    });
     expect(buyer.table.all(10)).toMatchObject([
       { nodeId: seller.network.nodeId, capabilityId: 'text.stats', price: 2, estimatedLatency: 3 },
     ]);
     seller.shelf.change([sells('text.analyze')]);
     await clock.advance(250);
     expect(ids(buyer.table)).toEqual(['text.analyze']);
+  });
+
+  it('counts whom it is connected to as met, and whom it only hears of not', async () => {
+    const shelves = [new Shelf(), new Shelf([sells('text.stats')]), new Shelf([sells('text.analyze')])];
+    const { traders, mesh } = await market(shelves, { connect: false });
+    const [hub, near, far] = [at(traders, 0), at(traders, 1), at(traders, 2)];
+    mesh.hub.partition([near.network.nodeId], [far.network.nodeId]);
+    for (const { network } of [near, far]) await network.dial(`/memory/p2p/${hub.network.nodeId}`);
+    for (const { advertiser } of traders) await advertiser.start();
+    await settle();
+    const met = ({ table }: Trader) => table.all(9).map(({ nodeId, proven }) => [nodeId, proven]);
+    expect(met(near)).toEqual([[far.network.nodeId, false]]);
+    expect(met(hub).toSorted()).toEqual([near, far].map(({ network }) => [network.nodeId, true]).toSorted());
+    // What the hub passes on is a word of the hub, not of its author.
+    expect(near.heard).not.toContain(far.network.nodeId);
+    expect(near.heard).toEqual([]);
+    mesh.hub.heal();
+    await near.network.dial(`/memory/p2p/${far.network.nodeId}`);
+    expect(met(near)).toEqual([[far.network.nodeId, true]]);
+  });
+
+  it('takes an advertisement from its author’s own hands for a sign of life', async () => {
+    const { traders } = await market([new Shelf([sells('text.stats')]), new Shelf()]);
+    for (const { advertiser } of traders.toReversed()) await advertiser.start();
+    await settle();
+    expect(at(traders, 1).heard).toContain(at(traders, 0).network.nodeId);
+  });
+
+  it('counts what one peer passes on as a share of that peer', async () => {
+    const { traders } = await market([new Shelf(), new Shelf()]);
+    const { network, advertiser, table } = at(traders, 0);
+    let deliver: Parameters<Network['subscribe']>[2] = () => {};
+    network.subscribe = (topic, _validate, handle) => {
+      if (topic === MARKET_TOPIC) deliver = handle;
+    };
+    await advertiser.start();
+    const given: (string | undefined)[] = [];
+    table.apply = (_advertisement, _standing, deliverer) => {
+      given.push(deliverer);
+      return 'applied';
+    };
+    const invented = nodeNamed('invented');
+    const message = { type: 'capability_advertisement', nodeId: invented, encryptionKey: null } as const;
+    deliver(invented, { ...message, capabilities: [offer('ai.chat')], sequence: 1, timestamp: 0 }, 'mallory');
+    expect(given).toEqual(['mallory']);
+  });
+
+  it('answers a peer that asks again and again a few times, others as before, and later again', async () => {
+    const { traders, clock } = await market([new Shelf([sells('text.stats')]), new Shelf(), new Shelf()]);
+    const { network, advertiser, shelf } = at(traders, 0);
+    await advertiser.start();
+    await clock.advance(NEW_PEER_MS);
+    const sent: string[] = [];
+    network.send = async (to) => void sent.push(to);
+    let read = 0;
+    const offers = shelf.offers.bind(shelf);
+    shelf.offers = () => {
+      read++;
+      return offers();
+    };
+    const ask = (from: string, times: number) => {
+      for (let i = 0; i < times; i++)
+        advertiser.handleQuery(from, { type: 'capability_query', exchangeId: 'x' });
+      return sent.splice(0).length;
+    };
+    expect(ask('mallory', 20_000)).toBeLessThan(10);
+    expect(ask('alice', 1)).toBe(1);
+    expect(read).toBe(1);
+    await clock.advance(10_000);
+    expect(ask('mallory', 20_000)).toBeLessThan(5);
+    // Invented askers do not get more than all together may.
+    let answered = 0;
+    for (let i = 0; i < 5_000; i++) answered += ask(`invented ${i}`, 1);
+    expect(answered).toBeLessThan(300);
+  });
+
+  it('answers with a change at once, though it answers from memory', async () => {
+    const shelf = new Shelf([sells('text.stats', 1)]);
+    const { traders } = await market([shelf, new Shelf()]);
+    const { network, advertiser } = at(traders, 0);
+    await advertiser.start();
+    const prices: (number | undefined)[] = [];
+    network.send = async (_to, message) => {
+      if (message.type === 'capability_advertisement') prices.push(message.capabilities[0]?.price);
+    };
+    const ask = () => advertiser.handleQuery('alice', { type: 'capability_query', exchangeId: 'x' });
+    ask();
+    shelf.change([sells('text.stats', 2)]);
+    ask();
+    expect(prices).toEqual([1, 2]);
+  });
+
+  it('reads a bounded number of direct advertisements from one peer', async () => {
+    const { traders, clock } = await market([new Shelf(), new Shelf()]);
+    const { advertiser, table } = at(traders, 0);
+    await advertiser.start();
+    const bob = nodeNamed('bob');
+    const tell = (sequence: number) =>
+      advertiser.handleAdvertisement(bob, {
+        type: 'capability_advertisement',
+        nodeId: bob,
+        encryptionKey: null,
+        capabilities: [offer('text.stats')],
+        sequence,
+        timestamp: 0,
+        exchangeId: 'x',
+      });
+    for (let sequence = 1; sequence <= 10_000; sequence++) tell(sequence);
+    expect(table.lastSequence(bob)).toBeLessThan(100);
+    await clock.advance(2_000);
+    tell(10_001);
+    expect(table.lastSequence(bob)).toBe(10_001);
   });
 
   it('keeps its message under the size of gossip: details go first, then what is beyond 256', async () => {
@@ -367,11 +502,12 @@ describe('the validator of the market topic', () => {
   async function validator() {
     const { traders } = await market([new Shelf(), new Shelf()]);
     const { network, advertiser, table } = at(traders, 0);
-    let validate: (from: string, message: GossipMessage) => GossipVerdict = () => 'accept';
+    let judge: Parameters<Network['subscribe']>[1] = () => 'accept';
     network.subscribe = (topic, given) => {
-      if (topic === MARKET_TOPIC) validate = given;
+      if (topic === MARKET_TOPIC) judge = given;
     };
     await advertiser.start();
+    const validate = (from: string, message: GossipMessage) => judge(from, message, from);
     return { validate, table, self: network.nodeId };
   }
   const bob = nodeNamed('bob');

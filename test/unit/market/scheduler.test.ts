@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
-import type { Ring } from '../../../protocols/common/v1/schema.ts';
+import type { JsonObject, JsonValue, Ring } from '../../../protocols/common/v1/schema.ts';
+import { MAX_EXCLUDED_NAMED, MAX_RANKED } from '../../../src/market/decision.ts';
 import type { RemoteRing } from '../../../src/market/entry.ts';
+import { explainNobody } from '../../../src/market/explain-nobody.ts';
 import { PeerHealthTracker } from '../../../src/market/peer-health.ts';
 import { ProviderTable } from '../../../src/market/provider-table.ts';
-import { createScheduler, LOCAL, MAX_EXCLUDED_NAMED, MAX_RANKED } from '../../../src/market/scheduler.ts';
+import { createScheduler, LOCAL } from '../../../src/market/scheduler.ts';
 import type { Weights } from '../../../src/market/score.ts';
 import type { ChooseOptions, Decision } from '../../../src/market/types.ts';
 import { capsuleNamed, identityNamed, nodeNamed, offer } from '../../support/market.ts';
@@ -29,7 +31,8 @@ function setup(sellers: Seller[], here?: { price: number; estimatedLatency: numb
     table.apply({ nodeId: nodeNamed(name), sequence: 1, capabilities }, { ring, roundTripMs });
   }
   const health = new PeerHealthTracker({ clock });
-  const local = (capabilityId: string) => (capabilityId === CAPABILITY ? here : undefined);
+  const local = (capabilityId: string) =>
+    capabilityId === CAPABILITY ? here && { capability: { idempotent: true }, ...here } : undefined;
   const scheduler = createScheduler({ table, health, local, nodeId: SELF });
   const choose = (
     fields: Partial<Capsule> & { amount?: number } = {},
@@ -60,26 +63,37 @@ describe('the score', () => {
       weights: { price: 1, latency: 0.5, distance: 0.3 },
       leastBad: false,
       excluded: [],
+      excludedBy: {},
     });
     expect(decision.capsuleId).toBe(capsuleNamed('one').id);
     expect(decision.ranking).toEqual([
       {
         nodeId: LOCAL,
         score: 3,
-        price: 1,
+        price: 5,
         latencySeconds: 4,
         ring: 'local',
-        reason: 'Costs 1 and takes 4 s on this node: score 3.',
+        proven: true,
+        idempotent: true,
+        reason: 'Asks 1 and takes 4 s on this node: score 3.',
       },
       {
         nodeId: nodeNamed('alice'),
         score: 2 + 0.75 + 0.6,
-        price: 2,
+        price: 5,
         latencySeconds: 1.5,
         ring: 'ring2',
-        reason: 'Costs 2 and takes 1.5 s in ring2: score 3.35.',
+        proven: true,
+        idempotent: true,
+        reason: 'Asks 2 and takes 1.5 s in ring2: score 3.35.',
       },
     ]);
+  });
+
+  it('says of each whether it may run the work twice', () => {
+    const { table, choose } = setup([{ name: 'alice' }]);
+    table.noteOffer(nodeNamed('alice'), { ...offer(CAPABILITY), idempotent: false });
+    expect(choose().ranking.map(({ idempotent }) => idempotent)).toEqual([false]);
   });
 
   it('has configurable weights', () => {
@@ -206,22 +220,32 @@ describe('who is left out for now', () => {
 
   it('is named with the reason, and the others are ranked', () => {
     const { choose, health } = setup(sellers);
-    health.declinedBusy(nodeNamed('alice'), 1_000);
-    health.silent(nodeNamed('bob'));
-    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 1_000);
+    health.silent(nodeNamed('bob'), CAPABILITY);
+    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'), CAPABILITY, 'internal');
     const decision = choose({}, { tried: new Set([nodeNamed('dave')]) });
-    expect(ranked(decision)).toEqual(['erin']);
+    expect(ranked(decision)).toEqual(['erin', 'bob']);
+    expect(decision.ranking[1]?.reason).toMatch(/\. It did not answer when it was last asked\.$/);
     expect(excluded(decision)).toEqual({
       alice: 'busy',
-      bob: 'silent',
       carol: 'circuit_open',
       dave: 'already_tried',
     });
   });
 
+  it('goes last, in the order of the scores, while it is silent', () => {
+    const { choose, health } = setup(sellers, { price: 0, estimatedLatency: 60 });
+    for (const name of ['bob', 'alice', 'carol']) health.silent(nodeNamed(name), CAPABILITY);
+    const decision = choose({}, { tried: new Set([nodeNamed('carol')]) });
+    expect(ranked(decision)).toEqual(['dave', 'erin', LOCAL, 'alice', 'bob']);
+    expect(excluded(decision)).toEqual({ carol: 'already_tried' });
+    health.heardOf(nodeNamed('bob'));
+    expect(ranked(choose())).toEqual(['bob', 'dave', 'erin', LOCAL, 'alice', 'carol']);
+  });
+
   it('comes back when its time has passed', async () => {
     const { clock, choose, health } = setup(sellers);
-    health.declinedBusy(nodeNamed('alice'), 1_000);
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 1_000);
     await clock.advance(1_000);
     expect(ranked(choose())[0]).toBe('alice');
   });
@@ -234,15 +258,15 @@ describe('who is left out for now', () => {
       expect(excluded(decision)).toEqual({ [LOCAL]: 'already_tried' });
     }
     const { choose, health } = setup(sellers, here);
-    health.declinedBusy(SELF, 1_000);
+    health.declinedBusy(SELF, CAPABILITY, 1_000);
     expect(excluded(choose())).toEqual({ [LOCAL]: 'busy' });
   });
 
   it('is tried all the same when everybody is left out, the soonest first and the tried last', () => {
     const { choose, health } = setup(sellers.slice(0, 4));
-    health.declinedBusy(nodeNamed('alice'), 5_000);
-    health.declinedBusy(nodeNamed('bob'), 500);
-    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 5_000);
+    health.declinedBusy(nodeNamed('bob'), CAPABILITY, 500);
+    for (let i = 0; i < 3; i++) health.failed(nodeNamed('carol'), CAPABILITY, 'internal');
     const decision = choose({}, { tried: new Set([nodeNamed('dave')]) });
     expect(decision.leastBad).toBe(true);
     expect(ranked(decision)).toEqual(['bob', 'alice', 'carol', 'dave']);
@@ -252,8 +276,8 @@ describe('who is left out for now', () => {
 
   it('is not tried when the price, the grant or the request leaves it out', () => {
     const { choose, health } = setup([{ name: 'alice', price: 1 }, { name: 'bob' }]);
-    health.declinedBusy(nodeNamed('alice'), 5_000);
-    health.silent(nodeNamed('bob'));
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 5_000);
+    health.silent(nodeNamed('bob'), CAPABILITY);
     expect(ranked(choose())).toEqual(['bob']);
     expect(choose({}, { only: nodeNamed('alice') }).ranking).toEqual([]);
     expect(choose({ privacyRule: 'restricted' }).ranking).toEqual([]);
@@ -264,7 +288,7 @@ describe('who is left out for now', () => {
   it('is passed over however many are', () => {
     const busy = Array.from({ length: 1_000 }, (_, i): Seller => ({ name: `${i}` }));
     const { choose, health } = setup([...busy, { name: 'alice', latency: 50 }]);
-    for (const { name } of busy) health.declinedBusy(nodeNamed(name), 1_000);
+    for (const { name } of busy) health.declinedBusy(nodeNamed(name), CAPABILITY, 1_000);
     expect(ranked(choose())).toEqual(['alice']);
   });
 });
@@ -294,9 +318,9 @@ describe('the preferred locality', () => {
     expect(decision.ranking[1]?.reason).not.toContain('preferred');
   });
 
-  it('leaves the ring when nobody there may be tried', () => {
+  it('leaves the ring when nobody there answers', () => {
     const { choose, health } = setup(sellers, here);
-    health.silent(nodeNamed('bob'));
+    health.silent(nodeNamed('bob'), CAPABILITY);
     expect(ranked(choose({ executionPolicy: { preferredLocality: 'ring2' } }))[0]).toBe('alice');
   });
 });
@@ -338,5 +362,198 @@ describe('equals', () => {
       else expect(after[index]).not.toBe(gone);
     });
     expect(before).toContain(gone);
+  });
+});
+
+describe('the price of a candidate', () => {
+  const sellers: Seller[] = [{ name: 'alice', price: 2 }];
+  const price = (fields: Partial<Capsule>) => setup(sellers).choose(fields).ranking[0]?.price;
+
+  it('is the amount, whatever the provider asks, unless the rule charges by price', () => {
+    expect(price({ paymentRule: { type: 'credit', amount: 5 } })).toBe(5);
+    const byPrice = Object.assign({ type: 'credit' as const, amount: 5 }, { charge: 'price' });
+    expect(price({ paymentRule: byPrice })).toBe(2);
+    const byAmount = Object.assign({ type: 'credit' as const, amount: 5 }, { charge: 'amount' });
+    expect(price({ paymentRule: byAmount })).toBe(5);
+  });
+
+  it('never exceeds the amount, and is nothing where nothing is paid', () => {
+    const here = { price: 7, estimatedLatency: 0 };
+    const originIdentity = identityNamed('self');
+    const own = (fields: Partial<Capsule>) =>
+      setup([], here).choose({ originIdentity, ...fields }).ranking[0];
+    const byPrice = Object.assign({ type: 'credit' as const, amount: 5 }, { charge: 'price' });
+    expect(own({ paymentRule: byPrice })?.price).toBe(5);
+    expect(own({ paymentRule: null })?.price).toBe(0);
+  });
+});
+
+describe('a node that was never met', () => {
+  /** 200 invented ones that ask nothing, and one that is dear, slow and real. */
+  function invented() {
+    const market = setup([{ name: 'alice', price: 5, latency: 60, ring: 'global', roundTripMs: 300 }]);
+    for (let index = 0; index < 200; index++) {
+      market.table.apply({ nodeId: `invented-${index}`, sequence: 1, capabilities: [offer(CAPABILITY)] });
+    }
+    return market;
+  }
+
+  it('is never ranked before one that was, whatever it asks', () => {
+    const { table, choose } = invented();
+    const decision = choose({ amount: 5 });
+    expect(ranked(decision)[0]).toBe('alice');
+    expect(decision.ranking.map(({ proven }) => proven)).toEqual([
+      true,
+      ...Array(MAX_RANKED - 1).fill(false),
+    ]);
+    expect(decision.ranking[1]?.reason).toContain('at a node that was never met');
+    table.updatePeer('invented-7', { ring: 'ring1', roundTripMs: 1 });
+    expect(choose({ amount: 5 }).ranking[0]?.nodeId).toBe('invented-7');
+  });
+
+  it('is not preferred for its locality either, and comes before who is silent', () => {
+    const { choose, health } = invented();
+    const executionPolicy = { preferredLocality: 'global' as const };
+    expect(ranked(choose({ amount: 5, executionPolicy }))[0]).toBe('alice');
+    health.silent(nodeNamed('alice'), CAPABILITY);
+    expect(choose({ amount: 5 }).ranking[0]?.proven).toBe(false);
+  });
+});
+
+describe('a capsule that names a model', () => {
+  const CHAT = 'ai.chat';
+  function models(listed: Record<string, unknown>, here?: string[]) {
+    const clock = new VirtualClock();
+    const table = new ProviderTable({ clock });
+    for (const [name, models] of Object.entries(listed)) {
+      const detail = models === undefined ? {} : { detail: { models } };
+      const capabilities = [{ ...offer(CHAT), ...detail }];
+      table.apply({ nodeId: nodeNamed(name), sequence: 1, capabilities }, { ring: 'ring1', roundTripMs: 0 });
+    }
+    const health = new PeerHealthTracker({ clock });
+    const local = () =>
+      here && { capability: { idempotent: true }, price: 0, estimatedLatency: 9, detail: { models: here } };
+    const scheduler = createScheduler({ table, health, local, nodeId: SELF });
+    return (
+      model: JsonValue | undefined,
+      fields: Partial<Capsule> = {},
+      options: Partial<ChooseOptions> = {},
+    ) => {
+      const payload: JsonObject = model === undefined ? {} : { payload: { model } };
+      const capsule = capsuleNamed('one', { requestedCapability: CHAT, ...fields, payload });
+      return scheduler.choose(capsule, { now: 0, ...options });
+    };
+  }
+  const listed = {
+    alice: [{ name: 'gemma3:4b', digest: 'ab' }],
+    bob: ['gemma3:latest', 'gemma3:4b'],
+    carol: undefined,
+    dave: [],
+  };
+
+  it('goes only to nodes that list it, or list none', () => {
+    const choose = models(listed);
+    const decision = choose('gemma3:4b');
+    expect(ranked(decision).toSorted()).toEqual(['alice', 'bob', 'carol']);
+    expect(excluded(decision)).toEqual({ dave: 'no_model' });
+    expect(ranked(choose(undefined)).toSorted()).toEqual(['alice', 'bob', 'carol', 'dave']);
+    expect(ranked(choose('gemma9')).toSorted()).toEqual(['carol']);
+  });
+
+  it('means `latest` where it names no tag', () => {
+    const choose = models(listed);
+    expect(ranked(choose('gemma3')).toSorted()).toEqual(['bob', 'carol']);
+    expect(excluded(choose('gemma3'))).toEqual({ alice: 'no_model', dave: 'no_model' });
+  });
+
+  it('is not executed here without it either, nor at the one node that was asked for', () => {
+    expect(ranked(models({}, ['gemma3:4b'])('gemma3:4b'))).toEqual([LOCAL]);
+    const decision = models({}, ['gemma3:4b'])('gemma3:27b');
+    expect([ranked(decision), excluded(decision)]).toEqual([[], { [LOCAL]: 'no_model' }]);
+    const only = models(listed)('gemma3', {}, { only: nodeNamed('alice') });
+    expect(ranked(only)).toEqual([]);
+    expect(excluded(only)).toMatchObject({ alice: 'no_model' });
+  });
+
+  it('is nothing special for what is no capability of a model', () => {
+    const choose = models({ alice: ['gemma3:4b'] });
+    expect(ranked(choose(7))).toEqual(['alice']);
+    const { table, choose: analyze } = setup([]);
+    table.apply({
+      nodeId: nodeNamed('bob'),
+      sequence: 1,
+      capabilities: [{ ...offer(CAPABILITY), detail: { models: ['x'] } }],
+    });
+    expect(ranked(analyze({ payload: { model: 'y' } }))).toEqual(['bob']);
+  });
+
+  it('is found behind any number of nodes that have others', () => {
+    const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`${index}`, ['gemma3:4b']]));
+    const decision = models({ ...many, alice: ['rare:1b'] })('rare:1b');
+    expect(ranked(decision)).toEqual(['alice']);
+    expect(decision.excludedBy).toEqual({ no_model: 3_000 });
+    expect(decision.excluded).toHaveLength(MAX_EXCLUDED_NAMED);
+  });
+});
+
+describe('why nobody was ranked', () => {
+  const why = (decision: Decision) => explainNobody(decision);
+
+  it('is said in one sentence, with how many', () => {
+    expect(why(setup([]).choose())).toBe('No known node offers text.analyze.');
+    const dear = Array.from({ length: 3 }, (_, index): Seller => ({ name: `${index}`, price: 2 }));
+    expect(why(setup(dear).choose({ amount: 1 }))).toBe('3 nodes offer text.analyze, none at this price.');
+    const here = { price: 3, estimatedLatency: 0 };
+    expect(why(setup([], here).choose({ amount: 1 }))).toBe(
+      '1 node offers text.analyze, none at this price.',
+    );
+    expect(why(setup(dear).choose({ amount: 9, privacyRule: 'restricted' }))).toBe(
+      '3 nodes offer text.analyze, none may execute a restricted capsule of this origin.',
+    );
+    expect(why(setup(dear).choose({ amount: 9 }, { only: nodeNamed('9') }))).toBe(
+      '3 nodes offer text.analyze, none of them is the one that was asked for.',
+    );
+  });
+
+  it('counts all, however many are named', () => {
+    const dear = Array.from({ length: 5_000 }, (_, index): Seller => ({ name: `${index}`, price: 2 }));
+    const { choose, health } = setup([...dear, { name: 'alice' }, { name: 'bob' }], {
+      price: 2,
+      estimatedLatency: 0,
+    });
+    health.declinedBusy(nodeNamed('alice'), CAPABILITY, 1_000);
+    const decision = choose({ amount: 1 }, { tried: new Set([nodeNamed('bob')]) });
+    expect(decision.leastBad).toBe(true);
+    expect(decision.excludedBy).toEqual({ price_above_amount: 5_001, busy: 1, already_tried: 1 });
+    expect(why(decision)).toBe(
+      '5003 nodes offer text.analyze: 5001 above this price, 1 tried already, 1 busy.',
+    );
+  });
+});
+
+describe('what is known of a capability', () => {
+  const knowing = (names: string[], here: string[] = []) => {
+    const clock = new VirtualClock();
+    const table = new ProviderTable({ clock });
+    const capabilities = names.map((name) => offer(name));
+    if (names.length > 0) table.apply({ nodeId: nodeNamed('alice'), sequence: 1, capabilities });
+    const local = (id: string) =>
+      here.includes(id) ? { capability: { idempotent: true }, price: 0, estimatedLatency: 0 } : undefined;
+    const parts = { table, local, localNames: () => here, health: new PeerHealthTracker({ clock }) };
+    return createScheduler({ ...parts, nodeId: SELF });
+  };
+
+  it('is how many offer it, this node included', () => {
+    expect(knowing(['ai.chat'], ['ai.chat']).knows('ai.chat')).toEqual({ providers: 2, nearest: null });
+    expect(knowing([]).knows('ai.chat')).toEqual({ providers: 0, nearest: null });
+  });
+
+  it('is the nearest name where nobody does', () => {
+    const names = ['text.stats', 'text.analyze', 'ai.summarize'];
+    const nearest = (name: string, here?: string[]) => knowing(names, here).knows(name).nearest;
+    expect(nearest('text.analyse')).toBe('text.analyze');
+    expect(nearest('ai.sumarize')).toBe('ai.summarize');
+    expect(nearest('video.render')).toBeNull();
+    expect(nearest('data.stor', ['data.store'])).toBe('data.store');
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Network } from '../../../src/network/types.ts';
-import { type MemoryMesh, memoryMesh, query } from '../../support/network.ts';
+import { idOf, type MemoryMesh, memoryMesh, query } from '../../support/network.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 const meshes: MemoryMesh[] = [];
@@ -16,7 +16,7 @@ async function meshOf(count: number, clock = new VirtualClock()) {
 
 function idsAt(network: Network): string[] {
   const ids: string[] = [];
-  network.onMessage((_from, message) => ids.push(message.exchangeId));
+  network.onMessage((_from, message) => ids.push(idOf(message)));
   return ids;
 }
 

@@ -2,8 +2,10 @@ import type { Stream } from '@libp2p/interface';
 import { streamPair } from '@libp2p/utils';
 import { describe, expect, it, vi } from 'vitest';
 import { MeshError } from '../../../src/lib/errors.ts';
+import { PeerBudgets } from '../../../src/network/budgets.ts';
 import { encodeFrame } from '../../../src/network/frame.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from '../../../src/network/limits.ts';
+import { PartialFrames } from '../../../src/network/partial-frames.ts';
 import { PeerChannel } from '../../../src/network/peer-channel.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -17,14 +19,21 @@ function setup(limits: Partial<NetworkLimits> = {}) {
   const state = {
     /** What opening a stream waits for first. */
     gate: Promise.resolve(),
+    ready: true,
     garbage: [] as string[],
     idle: 0,
     turn: 0,
     longestTurn: 0,
   };
+  const all = { ...DEFAULT_NETWORK_LIMITS, ...limits };
+  const partial = new PartialFrames({ maxBytes: all.partialFrameBytes });
+  const budget = new PeerBudgets({ clock, host: () => undefined }, all).of('peer');
   const channel = new PeerChannel(
     {
       clock,
+      budget,
+      partial,
+      ready: () => state.ready,
       open: async () => {
         await state.gate;
         const [near, other] = await streamPair();
@@ -39,9 +48,9 @@ function setup(limits: Partial<NetworkLimits> = {}) {
       onGarbage: (reason) => state.garbage.push(reason),
       onIdle: () => state.idle++,
     },
-    { ...DEFAULT_NETWORK_LIMITS, ...limits },
+    all,
   );
-  return { channel, clock, far, received, state };
+  return { channel, clock, partial, far, received, state };
 }
 
 const frame = (text: string): Uint8Array => encodeFrame(Buffer.from(text));
@@ -156,6 +165,65 @@ describe('a peer channel', () => {
     expect(ours.readStatus).toBe('readable');
     theirs.send(frame('after'));
     await vi.waitFor(() => expect(received.at(-1)).toBe('after'));
+  });
+
+  it('reads nothing before its reader is ready', async () => {
+    const { channel, received, state } = setup();
+    state.ready = false;
+    const [theirs, ours] = await streamPair();
+    channel.adopt(ours);
+    theirs.send(frame('early'));
+    await settle();
+    expect(received).toEqual([]);
+    state.ready = true;
+    channel.wakeReaders();
+    theirs.send(frame('late'));
+    await vi.waitFor(() => expect(received).toEqual(['early', 'late']));
+  });
+
+  it('handles one kind of message no faster than its budget, in order', async () => {
+    const { channel, clock, received } = setup();
+    const [theirs, ours] = await streamPair();
+    channel.adopt(ours);
+    const query = (id: number): string => JSON.stringify({ type: 'capability_query', id });
+    const sent = Array.from({ length: 20 }, (_, id) => query(id));
+    theirs.send(Buffer.concat(sent.map(frame)));
+    await vi.waitFor(() => expect(received).toHaveLength(9));
+    await settle();
+    expect(received).toHaveLength(9);
+    await clock.advance(1_000);
+    expect(received).toHaveLength(11);
+    await clock.advance(10_000);
+    expect(received).toEqual(sent);
+  });
+
+  it('gives up a frame that was begun and is not finished in time', async () => {
+    const { channel, clock, partial, state } = setup();
+    const [theirs, ours] = await streamPair();
+    channel.adopt(ours);
+    theirs.send(frame('x'.repeat(32_768)).subarray(0, 100));
+    await vi.waitFor(() => expect(partial.bytes).toBe(100));
+    await clock.advance(10_900);
+    expect(ours.status).toBe('open');
+    theirs.send(frame('x').subarray(0, 1));
+    await clock.advance(200);
+    expect(ours.status).toBe('aborted');
+    expect(partial.bytes).toBe(0);
+    expect(state.garbage).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('holds only so many bytes of unfinished frames: the first begun goes', async () => {
+    const { channel, partial } = setup({ partialFrameBytes: 1_000 });
+    const [first, second] = [await streamPair(), await streamPair()];
+    for (const [theirs, ours] of [first, second]) {
+      channel.adopt(ours);
+      theirs.send(frame('x'.repeat(5_000)).subarray(0, 600));
+      await vi.waitFor(() => expect(partial.bytes).toBe(600));
+      await settle();
+    }
+    expect(first[1].status).toBe('aborted');
+    expect(second[1].status).toBe('open');
   });
 
   it('counts bytes against the rate as well', async () => {

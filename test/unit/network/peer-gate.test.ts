@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import { ConnectionShares } from '../../../src/network/connection-shares.ts';
+import { DEFAULT_NETWORK_LIMITS } from '../../../src/network/limits.ts';
 import { PeerGate } from '../../../src/network/peer-gate.ts';
 import { Penalties } from '../../../src/network/penalties.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const gateOf = (clock: VirtualClock, allow: string[] = [], deny: string[] = []): PeerGate =>
-  new PeerGate({ clock, isFull: () => false }, { allow, deny, refusalMs: 1_000 });
+  new PeerGate(
+    {
+      clock,
+      shares: new ConnectionShares({ clock, isKnown: () => false }, DEFAULT_NETWORK_LIMITS),
+      expects: () => true,
+    },
+    { allow, deny, refusalMs: 1_000 },
+  );
 
 describe('the peer gate', () => {
   it('admits everybody by default, and nobody who is denied', () => {

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { DOMAINS, type Domain, LIMITS } from '../../../protocols/common/v1/limits.ts';
+import { addAssignments } from '../../../scripts/protocol-vectors/assignments.ts';
+import { addCapsules } from '../../../scripts/protocol-vectors/capsules.ts';
+import { addMessages } from '../../../scripts/protocol-vectors/messages.ts';
+import type { Vectors } from '../../../scripts/protocol-vectors/vector.ts';
 import { verifyAssignment } from '../../../src/capsule/assignment.ts';
 import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
 import { parseManifest } from '../../../src/capsule/manifest.ts';
@@ -94,6 +98,13 @@ describe.each(signedKinds)('signed vectors of %s', (kind, domain, uncovered) => 
 });
 
 describe('vectors', () => {
+  it('are as their script writes them', () => {
+    const vectors: Vectors = new Map();
+    for (const add of [addCapsules, addAssignments, addMessages]) add(vectors);
+    for (const [path, vector] of vectors)
+      expect(readProtocolFile(path), path).toEqual(JSON.parse(JSON.stringify(vector)));
+  });
+
   it('name the keys of the tests', () => {
     expect(readProtocolFile('common/v1/vectors/keys.json')).toMatchObject({
       keys: Object.fromEntries(

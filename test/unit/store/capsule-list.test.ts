@@ -1,18 +1,28 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DatabaseCapsuleStore } from '../../../src/store/capsule-store.ts';
-import type { CapsuleRecord, Database, ListFilter, Page } from '../../../src/store/types.ts';
+import type { CapsuleRow, Database, ListFilter, Page } from '../../../src/store/types.ts';
 import { memoryTestDatabase, openTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { capsuleId, pendingRecord, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const CAPSULES = 60;
 const ORIGINS = ['a'.repeat(64), 'b'.repeat(64)] as const;
 const ROOT = capsuleId(0);
 
+/** Whether this node continued capsule 0, and so knows its steps, or only executed some of them. */
+type Knows = 'continued here' | 'continued elsewhere';
+
 /** Every third a child of capsule 0, alternating origins, three capabilities (one a prefix of another). */
-function recordOf(number: number): CapsuleRecord {
-  const child = number > 0 && number % 3 === 0;
-  return pendingRecord(capsuleId(number), {
+function rowOf(number: number, knows: Knows = 'continued elsewhere'): CapsuleRow<null> {
+  const isChild = (each: number): boolean => each > 0 && each % 3 === 0;
+  const child = isChild(number);
+  const children = Array.from({ length: CAPSULES }, (_, each) => each).filter(isChild);
+  return pendingRow(capsuleId(number), {
+    ...(number === 0 &&
+      knows === 'continued here' && {
+        // In the order of the steps, with one that has no child and one whose child is not here.
+        steps: [null, capsuleId(9_999), ...children.map(capsuleId)].map((id) => ({ child: id, error: null })),
+      }),
     // Pairs share their time, so that the id decides.
     receivedAt: 1_000 + Math.floor(number / 2),
     status: (['pending', 'executing', 'completed', 'failed'] as const)[number % 4] ?? 'pending',
@@ -22,31 +32,31 @@ function recordOf(number: number): CapsuleRecord {
   });
 }
 
-async function fill(db: Database): Promise<DatabaseCapsuleStore> {
-  const store = new DatabaseCapsuleStore({ db, clock: new VirtualClock() });
+async function fill(db: Database, knows?: Knows): Promise<DatabaseCapsuleStore<null>> {
+  const store = await DatabaseCapsuleStore.open<null>({ db, clock: new VirtualClock() });
   const tx = db.transaction();
   // Stored in another order than they are listed in.
   for (let step = 0; step < CAPSULES; step++) {
     const number = (step * 7) % CAPSULES;
-    store.add(tx, unsignedCapsule(capsuleId(number)), recordOf(number));
+    store.add(tx, unsignedCapsule(capsuleId(number)), rowOf(number, knows));
   }
   await tx.commit();
   return store;
 }
 
-describe('listing capsules', () => {
+describe.each<Knows>(['continued here', 'continued elsewhere'])('listing capsules, %s,', (knows) => {
   let test: TestDatabase;
-  let store: DatabaseCapsuleStore;
+  let store: DatabaseCapsuleStore<null>;
   beforeAll(async () => {
     test = await openTestDatabase();
-    store = await fill(test.db);
+    store = await fill(test.db, knows);
   });
   afterAll(() => test.close());
 
-  const all = Array.from({ length: CAPSULES }, (_, number) => recordOf(number)).reverse();
+  const all = Array.from({ length: CAPSULES }, (_, number) => rowOf(number, knows)).reverse();
 
-  async function walk(turn: (cursor?: string) => Promise<Page<CapsuleRecord>>): Promise<CapsuleRecord[][]> {
-    const pages: CapsuleRecord[][] = [];
+  async function walk(turn: (cursor?: string) => Promise<Page<CapsuleRow>>): Promise<CapsuleRow[][]> {
+    const pages: CapsuleRow[][] = [];
     let cursor: string | undefined;
     do {
       const page = await turn(cursor);
@@ -57,7 +67,7 @@ describe('listing capsules', () => {
   }
   const pagesOf = (filter: ListFilter) =>
     walk((cursor) => store.list({ ...filter, ...(cursor !== undefined && { cursor }) }));
-  const ids = (records: CapsuleRecord[]) => records.map(({ id }) => id);
+  const ids = (rows: CapsuleRow[]) => rows.map(({ id }) => id);
 
   const filters: ListFilter[] = [
     {},
@@ -73,8 +83,8 @@ describe('listing capsules', () => {
     { parentCapsule: capsuleId(5) },
   ];
   it.each(filters)('gives what matches %j, newest first, in pages of any size', async (filter) => {
-    const expected = all.filter((record) =>
-      Object.entries(filter).every(([name, value]) => record[name as keyof CapsuleRecord] === value),
+    const expected = all.filter((row) =>
+      Object.entries(filter).every(([name, value]) => row[name as keyof CapsuleRow] === value),
     );
     for (const limit of [1, 7, expected.length || 1, 500]) {
       const pages = await pagesOf({ ...filter, limit });
@@ -106,12 +116,13 @@ describe('listing capsules', () => {
 
   it('keeps its place while capsules come and go', async () => {
     const db = memoryTestDatabase();
-    const changing = await fill(db);
+    const changing = await fill(db, knows);
     const first = await changing.list({ limit: 10 });
     const tx = db.transaction();
-    changing.add(tx, unsignedCapsule(capsuleId(999)), pendingRecord(capsuleId(999), { receivedAt: 9_999 }));
+    changing.add(tx, unsignedCapsule(capsuleId(999)), pendingRow(capsuleId(999), { receivedAt: 9_999 }));
     const last = first.items.at(-1)?.id ?? '';
-    if (changing.record(last)?.status !== 'completed') changing.setStatus(tx, last, 'failed');
+    const row = changing.row(last);
+    if (row !== undefined) changing.put(tx, { ...row, status: 'completed', open: false });
     changing.remove(tx, last);
     await tx.commit();
     const second = await changing.list({ limit: 10, cursor: first.cursor ?? '' });
@@ -120,12 +131,12 @@ describe('listing capsules', () => {
 
   it('stops looking after so many, and goes on from there', async () => {
     const db = memoryTestDatabase();
-    const large = new DatabaseCapsuleStore({ db, clock: new VirtualClock() });
+    const large = await DatabaseCapsuleStore.open<null>({ db, clock: new VirtualClock() });
     const tx = db.transaction();
     for (let number = 0; number <= 6_000; number++) {
       const wanted = number === 0 ? ORIGINS[1] : ORIGINS[0];
-      const record = pendingRecord(capsuleId(number), { receivedAt: number, originIdentity: wanted });
-      large.add(tx, unsignedCapsule(capsuleId(number)), record);
+      const row = pendingRow(capsuleId(number), { receivedAt: number, originIdentity: wanted });
+      large.add(tx, unsignedCapsule(capsuleId(number)), row);
     }
     await tx.commit();
     const first = await large.list({ originIdentity: ORIGINS[1] });

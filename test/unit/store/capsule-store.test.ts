@@ -1,23 +1,30 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { BufferedDatabase } from '../../../src/store/buffered-database.ts';
 import { DatabaseCapsuleStore } from '../../../src/store/capsule-store.ts';
+import type { Write } from '../../../src/store/disk.ts';
 import { KEYSPACE_IDS, type KeyspaceName, keyspace } from '../../../src/store/keyspaces.ts';
+import { appendHistory } from '../../../src/store/lifecycle.ts';
 import { MemoryDisk } from '../../../src/store/memory-disk.ts';
 import {
   CAPSULE_STATUSES,
-  type CapsuleRecord,
-  type CapsuleStatus,
+  type CapsuleRow,
+  type HistoryEntry,
   type StoredResult,
   type Transaction,
 } from '../../../src/store/types.ts';
 import { silentLog } from '../../support/database.ts';
-import { capsuleId, pendingRecord, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const ID = capsuleId(1);
 
 class CountingDisk extends MemoryDisk {
   reads = 0;
+  keys: string[] = [];
+  override write(writes: Write[]): Promise<void> {
+    this.keys.push(...writes.map(({ key }) => key));
+    return super.write(writes);
+  }
   override get(key: string): string | undefined {
     this.reads++;
     return super.get(key);
@@ -29,7 +36,14 @@ const failedResult: StoredResult = {
   receipt: null,
   assignment: null,
   settlement: null,
-  steps: [],
+};
+
+const settlement = {
+  receiptHash: capsuleId(2),
+  amount: 1,
+  payer: capsuleId(3),
+  payee: capsuleId(4),
+  signature: '0'.repeat(128),
 };
 
 function receiptWith(receiptHash: string): NonNullable<StoredResult['receipt']> {
@@ -65,12 +79,12 @@ describe('DatabaseCapsuleStore', () => {
   let disk: CountingDisk;
   let db: BufferedDatabase;
   let clock: VirtualClock;
-  let store: DatabaseCapsuleStore;
-  beforeEach(() => {
+  let store: DatabaseCapsuleStore<null>;
+  beforeEach(async () => {
     disk = new CountingDisk();
-    db = new BufferedDatabase({ disk, log: silentLog });
     clock = new VirtualClock();
-    store = new DatabaseCapsuleStore({ db, clock });
+    db = new BufferedDatabase({ disk, log: silentLog, clock });
+    store = await DatabaseCapsuleStore.open({ db, clock });
   });
 
   async function within<T>(stage: (tx: Transaction) => T): Promise<T> {
@@ -80,8 +94,12 @@ describe('DatabaseCapsuleStore', () => {
     return value;
   }
 
-  function add(id: string, fields: Partial<CapsuleRecord> = {}): Promise<boolean> {
-    return within((tx) => store.add(tx, unsignedCapsule(id), pendingRecord(id, fields)));
+  function add(id: string, fields: Partial<CapsuleRow<null>> = {}): Promise<boolean> {
+    return within((tx) => store.add(tx, unsignedCapsule(id), pendingRow(id, fields)));
+  }
+
+  function put(id: string, fields: Partial<CapsuleRow<null>>): Promise<void> {
+    return within((tx) => store.put(tx, { ...(store.row(id, tx) ?? pendingRow(id)), ...fields }));
   }
 
   async function rowsIn(name: KeyspaceName): Promise<number> {
@@ -90,119 +108,107 @@ describe('DatabaseCapsuleStore', () => {
     return rows;
   }
 
+  /** Keys that a commit put or deleted. */
+  async function written(stage: (tx: Transaction) => unknown): Promise<string[]> {
+    await db.flushed();
+    disk.keys = [];
+    await within(stage);
+    return disk.keys;
+  }
+
   it('adds a capsule once', async () => {
     expect(await add(ID)).toBe(true);
     expect(store.get(ID)).toEqual(unsignedCapsule(ID));
-    expect(store.record(ID)).toMatchObject({ id: ID, status: 'pending', history: [{ status: 'pending' }] });
+    expect(store.row(ID)).toEqual(pendingRow(ID));
     expect(await add(ID, { requestedCapability: 'ai.chat' })).toBe(false);
-    expect(store.record(ID)?.requestedCapability).toBe('text.stats');
-    expect(await store.counts()).toEqual({ pending: 1, announced: 0, executing: 0, completed: 0, failed: 0 });
+    expect(store.row(ID)?.requestedCapability).toBe('text.stats');
+    expect(store.counts()).toEqual({ pending: 1, announced: 0, executing: 0, completed: 0, failed: 0 });
   });
 
   it('shows staged writes to the transaction and to nobody else', () => {
     const tx = db.transaction();
-    store.add(tx, unsignedCapsule(ID), pendingRecord(ID));
+    store.add(tx, unsignedCapsule(ID), pendingRow(ID));
     store.putResult(tx, ID, failedResult);
-    expect(store.record(ID, tx)?.status).toBe('pending');
+    store.put(tx, pendingRow(ID, { status: 'executing' }));
+    expect(store.row(ID, tx)?.status).toBe('executing');
     expect(store.result(ID, tx)).toEqual(failedResult);
-    expect([store.get(ID), store.record(ID), store.result(ID)]).toEqual([undefined, undefined, undefined]);
+    expect([store.get(ID), store.row(ID), store.result(ID)]).toEqual([undefined, undefined, undefined]);
+    expect(store.counts()).toMatchObject({ pending: 0, executing: 0 });
+    void tx.commit();
+    expect(store.counts()).toMatchObject({ pending: 0, executing: 1 });
   });
 
-  const arrows: Record<CapsuleStatus, CapsuleStatus[]> = {
-    pending: ['announced', 'executing', 'failed'],
-    announced: ['executing', 'failed'],
-    executing: ['announced', 'completed', 'failed'],
-    completed: [],
-    failed: [],
-  };
+  it('counts nothing of a commit that was refused', async () => {
+    await add(ID);
+    const stale = db.transaction();
+    store.put(stale, pendingRow(ID, { status: 'executing' }));
+    await put(ID, { epoch: 1 });
+    await expect(stale.commit()).rejects.toMatchObject({ code: 'conflict' });
+    expect(store.counts()).toMatchObject({ pending: 1, executing: 0 });
+  });
+
   const pairs = CAPSULE_STATUSES.flatMap((from) => CAPSULE_STATUSES.map((to) => ({ from, to })));
-  it.each(pairs)('lets $from become $to only where the lifecycle has that arrow', async ({ from, to }) => {
+  it.each(pairs)('lets $from become $to unless $from is terminal', async ({ from, to }) => {
     await add(ID, { status: from });
-    const transition = within((tx) => store.setStatus(tx, ID, to));
-    if (arrows[from].includes(to)) {
-      await expect(transition).resolves.toMatchObject({ status: to });
-      expect(store.record(ID)?.status).toBe(to);
-      expect((await store.list({ status: to })).items).toHaveLength(1);
-      expect((await store.list({ status: from })).items).toHaveLength(0);
-      expect(await store.counts()).toMatchObject({ [from]: 0, [to]: 1 });
-    } else {
+    const transition = put(ID, { status: to });
+    const final = from === 'completed' || from === 'failed';
+    if (final && from !== to) {
       await expect(transition).rejects.toMatchObject({ code: 'conflict' });
-      expect(store.record(ID)?.status).toBe(from);
-      expect(await store.counts()).toMatchObject({ [from]: 1 });
+      expect(store.row(ID)?.status).toBe(from);
+    } else {
+      await transition;
+      expect(store.row(ID)?.status).toBe(to);
+    }
+    const now = final ? from : to;
+    expect(store.counts()).toMatchObject({ [now]: 1 });
+    expect((await store.list({ status: now })).items).toHaveLength(1);
+    if (from !== to) expect((await store.list({ status: final ? to : from })).items).toHaveLength(0);
+  });
+
+  it('lets what else is known of an ended capsule change', async () => {
+    await add(ID, { status: 'completed', open: true });
+    await put(ID, { open: false, bytes: 5 });
+    expect(store.row(ID)).toMatchObject({ open: false, bytes: 5 });
+  });
+
+  it('refuses another time of receipt, and numbers that its index cannot hold', async () => {
+    await add(ID);
+    await expect(put(ID, { receivedAt: 1 })).rejects.toMatchObject({ code: 'conflict' });
+    for (const bytes of [-1, 0.5, Number.NaN]) {
+      await expect(put(ID, { status: 'failed', open: false, bytes })).rejects.toThrow(RangeError);
     }
   });
 
-  it('keeps what a transition sets, when it was, and what was said about it', async () => {
-    await add(ID);
-    await clock.advance(1_000);
-    await within((tx) =>
-      store.setStatus(tx, ID, 'executing', {
-        executor: 'there',
-        epoch: 1,
-        attempts: 1,
-        note: 'assigned to there',
-      }),
-    );
-    await clock.advance(1_000);
-    await within((tx) => store.update(tx, ID, { receiptHash: 'f'.repeat(64) }));
-    await within((tx) => store.update(tx, ID, { epoch: 2, note: 'renewed' }));
-    const at = pendingRecord(ID).receivedAt;
-    expect(store.record(ID)).toMatchObject({
-      status: 'executing',
-      executor: 'there',
-      epoch: 2,
-      attempts: 1,
-      receiptHash: 'f'.repeat(64),
-      receivedAt: at,
-      updatedAt: at + 2_000,
-      history: [
-        { at, status: 'pending' },
-        { at: at + 1_000, status: 'executing', note: 'assigned to there' },
-        { at: at + 2_000, status: 'executing', note: 'renewed' },
-      ],
+  it('writes few rows over a life: the row of state at each step, all others once, its mark twice', async () => {
+    const begun = await written((tx) => store.add(tx, unsignedCapsule(ID), pendingRow(ID)));
+    expect(begun).toHaveLength(3);
+    const assigned = await written((tx) => store.put(tx, pendingRow(ID, { status: 'executing' })));
+    expect(assigned).toHaveLength(1);
+    const delivered = await written((tx) => {
+      store.putResult(tx, ID, failedResult);
+      store.put(tx, pendingRow(ID, { status: 'completed', open: false }));
     });
-    expect(store.record(ID)).not.toHaveProperty('note');
+    expect(delivered).toHaveLength(3);
+    const settled = await written((tx) => store.putSettlement(tx, ID, settlement));
+    expect(settled).toHaveLength(1);
   });
 
-  it('keeps the first and the newest entries of a long history', async () => {
-    await add(ID);
-    for (let turn = 0; turn < 50; turn++)
-      await within((tx) => store.update(tx, ID, { note: `turn ${turn}` }));
-    const history = store.record(ID)?.history ?? [];
-    expect(history).toHaveLength(32);
-    expect(history[0]).not.toHaveProperty('note');
-    expect(history[1]?.note).toBe('turn 19');
-    expect(history.at(-1)?.note).toBe('turn 49');
-  });
-
-  it('refuses transitions, changes, results and removal of what is unknown', () => {
+  it('refuses changes, results, settlements and removal of what is unknown', () => {
     const tx = db.transaction();
     const unknown = expect.objectContaining({ code: 'not_found' });
-    expect(() => store.setStatus(tx, ID, 'executing')).toThrow(unknown);
-    expect(() => store.update(tx, ID, { epoch: 1 })).toThrow(unknown);
-    expect(() => store.putResult(tx, ID, failedResult)).toThrow(unknown);
+    expect(() => store.put(tx, pendingRow(ID))).toThrow(unknown);
+    expect(() => store.putSettlement(tx, ID, settlement)).toThrow(unknown);
     expect(() => store.remove(tx, ID)).toThrow(unknown);
   });
 
-  it('accepts no change after the end', async () => {
-    await add(ID, { status: 'failed' });
-    const tx = db.transaction();
-    expect(() => store.update(tx, ID, { note: 'too late' })).toThrow(
-      expect.objectContaining({ code: 'conflict' }),
-    );
-  });
-
-  it('keeps one result, and accepts the same again with what arrived since', async () => {
-    await add(ID, { status: 'failed' });
-    const settlement = {
-      receiptHash: capsuleId(2),
-      amount: 1,
-      payer: capsuleId(3),
-      payee: capsuleId(4),
-      signature: '0'.repeat(128),
-    };
-    await within((tx) => store.putResult(tx, ID, failedResult));
-    await within((tx) => store.putResult(tx, ID, { ...failedResult, settlement }));
+  it('keeps the completed result, and accepts the same again', async () => {
+    await add(ID, { status: 'completed' });
+    const done = { ...receiptWith(capsuleId(6)), status: 'completed' as const };
+    // What failed before may be replaced.
+    const length = await within((tx) => store.putResult(tx, ID, failedResult));
+    expect(length).toBe(JSON.stringify(failedResult).length);
+    await within((tx) => store.putResult(tx, ID, { ...failedResult, receipt: done }));
+    await within((tx) => store.putResult(tx, ID, { ...failedResult, receipt: done, settlement }));
     expect(store.result(ID)?.settlement).toEqual(settlement);
     const other = { ...failedResult, receipt: receiptWith(capsuleId(5)) };
     expect(() => store.putResult(db.transaction(), ID, other)).toThrow(
@@ -210,46 +216,75 @@ describe('DatabaseCapsuleStore', () => {
     );
   });
 
-  it('removes an ended capsule with all that belongs to it, and nothing before', async () => {
+  it('gives a result with the settlement that came later', async () => {
+    await add(ID, { status: 'completed' });
+    await within((tx) => store.putResult(tx, ID, failedResult));
+    expect(store.result(ID)?.settlement).toBeNull();
+    await within((tx) => store.putSettlement(tx, ID, settlement));
+    expect(store.result(ID)).toEqual({ ...failedResult, settlement });
+  });
+
+  it('removes an ended capsule with all that belongs to it, but for its id, and nothing before', async () => {
     const other = capsuleId(2);
     await add(other, { status: 'failed' });
     await add(ID, { status: 'executing', parentCapsule: other, root: other });
     await within((tx) => {
-      for (const name of ['decisions', 'leases'] as const) tx.put(keyspace<unknown>(name), ID, {});
+      tx.put(keyspace<unknown>('decisions'), ID, {});
       expect(() => store.remove(tx, ID)).toThrow(expect.objectContaining({ code: 'conflict' }));
-      store.setStatus(tx, ID, 'completed');
+      store.put(tx, pendingRow(ID, { status: 'completed', open: true, parentCapsule: other, root: other }));
+      expect(() => store.remove(tx, ID)).toThrow(expect.objectContaining({ code: 'conflict' }));
+      store.put(tx, pendingRow(ID, { status: 'completed', parentCapsule: other, root: other }));
       store.putResult(tx, ID, failedResult);
+      store.putSettlement(tx, ID, settlement);
     });
     await within((tx) => store.remove(tx, ID));
     await within((tx) => store.remove(tx, other));
     const left: string[] = [];
     for (const name of Object.keys(KEYSPACE_IDS) as KeyspaceName[])
       if ((await rowsIn(name)) > 0) left.push(name);
-    expect(left).toEqual(['capsuleCounts']);
-    expect(Object.values(await store.counts())).toEqual([0, 0, 0, 0, 0]);
+    expect(left).toEqual(['endedIds']);
+    expect([store.ended.has(ID), store.ended.has(other), store.ended.has(capsuleId(3))]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(Object.values(store.counts())).toEqual([0, 0, 0, 0, 0]);
   });
 
-  it('does not remove a capsule whose result waits for its delivery', async () => {
-    await add(ID, { status: 'completed' });
-    await within((tx) => tx.put(keyspace<unknown>('outbox'), ID, {}));
-    expect(() => store.remove(db.transaction(), ID)).toThrow(expect.objectContaining({ code: 'conflict' }));
-  });
-
-  it('walks what has not ended, oldest first, whatever its status', async () => {
-    const statuses: CapsuleStatus[] = ['executing', 'pending', 'completed', 'announced', 'failed', 'pending'];
-    for (const [at, status] of statuses.entries()) await add(capsuleId(9 - at), { status, receivedAt: at });
+  it('walks what is open, oldest first, whatever its status', async () => {
+    const rows: Partial<CapsuleRow<null>>[] = [
+      { status: 'executing' },
+      { status: 'pending' },
+      { status: 'completed' },
+      { status: 'completed', open: true },
+      { status: 'announced' },
+      { status: 'failed' },
+      { status: 'pending', open: false },
+    ];
+    for (const [at, fields] of rows.entries()) await add(capsuleId(9 - at), { ...fields, receivedAt: at });
     const walked: string[] = [];
-    for await (const record of store.unfinished()) {
-      walked.push(record.status);
+    for await (const row of store.open()) {
+      walked.push(row.status);
       // What ends while the walk goes on is left out; what moves is met once.
       if (walked.length === 1) {
-        await within((tx) => {
-          store.setStatus(tx, capsuleId(9 - 3), 'failed');
-          store.setStatus(tx, capsuleId(9 - 5), 'announced');
-        });
+        await put(capsuleId(9 - 4), { status: 'failed', open: false });
+        await put(capsuleId(9 - 6), { status: 'announced' });
       }
     }
-    expect(walked).toEqual(['executing', 'pending', 'announced']);
+    expect(walked).toEqual(['executing', 'pending', 'completed', 'announced']);
+  });
+
+  it('counts at its opening what an earlier life stored', async () => {
+    await add(capsuleId(1), { bytes: 10 });
+    await add(capsuleId(2), { bytes: 20, status: 'completed', open: true, share: 'known' });
+    await add(capsuleId(3), { bytes: 40, status: 'failed', share: 'stranger' });
+    const again = await DatabaseCapsuleStore.open({ db, clock });
+    expect(again.counts()).toEqual(store.counts());
+    expect(again.usage()).toEqual({
+      own: { capsules: 1, bytes: 10 },
+      known: { capsules: 1, bytes: 20 },
+      stranger: { capsules: 1, bytes: 40 },
+    });
   });
 
   it('adds at the same cost however many are stored', async () => {
@@ -262,5 +297,13 @@ describe('DatabaseCapsuleStore', () => {
     const first = await readsOfOneAdd(0);
     for (let number = 1; number < 1_000; number++) await add(capsuleId(number));
     expect(await readsOfOneAdd(1_000)).toBe(first);
+  });
+});
+
+describe('appendHistory', () => {
+  it('keeps the first and the newest entries of a long history', () => {
+    let history: HistoryEntry[] = [];
+    for (let at = 0; at < 50; at++) history = appendHistory(history, { at, status: 'pending' });
+    expect(history.map(({ at }) => at)).toEqual([0, ...Array.from({ length: 31 }, (_, each) => 19 + each)]);
   });
 });

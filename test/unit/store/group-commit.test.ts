@@ -5,18 +5,20 @@ import { GroupCommit } from '../../../src/store/group-commit.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
 import { silentLog } from '../../support/database.ts';
 import { GatedDisk } from '../../support/gated-disk.ts';
-import { settle } from '../../support/virtual-clock.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 const space = keyspace<number | string>('capabilityStorage');
 
 describe('group commit', () => {
   let disk: GatedDisk;
   let db: BufferedDatabase;
+  let clock: VirtualClock;
   let failures: MeshError[];
   beforeEach(() => {
     disk = new GatedDisk();
     failures = [];
-    db = new BufferedDatabase({ disk, log: silentLog, onFailure: (error) => failures.push(error) });
+    clock = new VirtualClock();
+    db = new BufferedDatabase({ disk, log: silentLog, clock, onFailure: (error) => failures.push(error) });
   });
 
   function commit(key: string, value: number | string): Promise<void> {
@@ -67,7 +69,7 @@ describe('group commit', () => {
     const alone = db.transaction();
     alone.put(space, 'a', 1);
     const durable = alone.commit({ relaxed: true });
-    while (disk.batches.length === 0) await settle();
+    await clock.advance(10);
     disk.pass();
     await durable;
     const another = db.transaction();
@@ -142,6 +144,7 @@ describe('group commit', () => {
 
   it('refuses with busy when the disk is too far behind', async () => {
     const waiting = new GroupCommit({
+      clock,
       write: (writes) => disk.write(writes),
       onDurable() {},
       onFailure() {},
@@ -153,6 +156,25 @@ describe('group commit', () => {
     expect(() => waiting.add(huge('c'))).toThrow(expect.objectContaining({ code: 'busy' }));
     await settle();
     void waiting.add(huge('c'));
+  });
+
+  it('applies nothing of a commit that it refused as busy, which can be committed again', async () => {
+    const large = 'x'.repeat(65 * 1_048_576);
+    for (const key of ['a', 'b']) void commit(key, large);
+    const tx = db.transaction();
+    tx.put(space, 'd', Number(tx.get(space, 'd') ?? 0) + 1);
+    tx.put(space, 'e', 1);
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'busy' });
+    expect([db.get(space, 'd'), db.get(space, 'e')]).toEqual([undefined, undefined]);
+    await settle();
+    const durable = tx.commit();
+    expect([db.get(space, 'd'), db.get(space, 'e')]).toEqual([1, 1]);
+    for (let batch = 0; batch < 3; batch++) {
+      disk.pass();
+      await settle();
+    }
+    await durable;
+    expect(batchKeys()).toEqual([['a'], ['b'], ['d', 'e']]);
   });
 
   it('reads rows that are asked for again and again from the disk once', async () => {

@@ -1,29 +1,36 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DatabaseCapsuleStore } from '../../../src/store/capsule-store.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
-import type { CapsuleRecord, CapsuleStatus, Database } from '../../../src/store/types.ts';
+import type { CapsuleRow, CapsuleStatus, Database, Share } from '../../../src/store/types.ts';
 import { memoryTestDatabase } from '../../support/database.ts';
-import { capsuleId, pendingRecord, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const NOW = 1_700_000_000_000;
 
 describe('prune', () => {
   let db: Database;
-  let store: DatabaseCapsuleStore;
-  beforeEach(() => {
+  let store: DatabaseCapsuleStore<null>;
+  beforeEach(async () => {
     db = memoryTestDatabase();
-    store = new DatabaseCapsuleStore({ db, clock: new VirtualClock(NOW) });
+    store = await DatabaseCapsuleStore.open({ db, clock: new VirtualClock(NOW) });
   });
 
-  async function fill(rows: { status: CapsuleStatus; age: number; endedAge?: number }[]): Promise<void> {
+  interface Row {
+    status: CapsuleStatus;
+    age: number;
+    endedAge?: number;
+    share?: Share;
+    bytes?: number;
+  }
+  async function fill(rows: Row[]): Promise<void> {
     const tx = db.transaction();
-    for (const [number, { status, age, endedAge = age }] of rows.entries()) {
-      const times: Partial<CapsuleRecord> = { receivedAt: NOW - age, updatedAt: NOW - endedAge };
+    for (const [number, { age, endedAge = age, ...fields }] of rows.entries()) {
+      const times: Partial<CapsuleRow<null>> = { receivedAt: NOW - age, updatedAt: NOW - endedAge };
       store.add(
         tx,
         unsignedCapsule(capsuleId(number)),
-        pendingRecord(capsuleId(number), { status, ...times }),
+        pendingRow(capsuleId(number), { ...fields, ...times }),
       );
     }
     await tx.commit();
@@ -31,7 +38,7 @@ describe('prune', () => {
 
   async function left(): Promise<number[]> {
     const numbers: number[] = [];
-    for await (const [id] of db.scan(keyspace('records'), {})) numbers.push(Number.parseInt(id, 16));
+    for await (const [id] of db.scan(keyspace('capsuleRows'), {})) numbers.push(Number.parseInt(id, 16));
     return numbers;
   }
 
@@ -53,7 +60,7 @@ describe('prune', () => {
     ]);
     expect(await store.prune({ maxAgeMs: 1_000 })).toBe(2);
     expect(await left()).toEqual([2, 3, 4, 5, 6]);
-    expect(await store.counts()).toEqual({ pending: 1, announced: 1, executing: 1, completed: 2, failed: 0 });
+    expect(store.counts()).toEqual({ pending: 1, announced: 1, executing: 1, completed: 2, failed: 0 });
   });
 
   it('keeps the newest maxCount that have ended', async () => {
@@ -81,15 +88,67 @@ describe('prune', () => {
     expect(await store.prune({ maxCount: 0, keepStatuses: ['failed', 'completed'] })).toBe(0);
   });
 
-  it('keeps a capsule whose result waits for its delivery', async () => {
+  it('keeps a capsule that has ended and owes a delivery', async () => {
     await fill([
       { status: 'completed', age: 9 },
       { status: 'completed', age: 8 },
     ]);
+    const row = store.row(capsuleId(0));
     const tx = db.transaction();
-    tx.put(keyspace<unknown>('outbox'), capsuleId(0), {});
+    if (row !== undefined) store.put(tx, { ...row, open: true });
     await tx.commit();
     expect(await store.prune({ maxCount: 0 })).toBe(1);
+    expect(await left()).toEqual([0]);
+  });
+
+  it('removes what strangers ordered an hour after it ended, or earlier, or never later than others', async () => {
+    const hour = 3_600_000;
+    const rows: Row[] = [
+      { status: 'completed', age: 2 * hour, share: 'stranger' },
+      { status: 'executing', age: 2 * hour, share: 'stranger' },
+      { status: 'completed', age: hour / 2, share: 'stranger' },
+      { status: 'completed', age: 2 * hour, share: 'known' },
+      { status: 'completed', age: 2 * hour },
+    ];
+    await fill(rows);
+    expect(await store.prune({})).toBe(1);
+    expect(await left()).toEqual([1, 2, 3, 4]);
+    expect(await store.prune({ strangerMaxAgeMs: hour / 4 })).toBe(1);
+    expect(await left()).toEqual([1, 3, 4]);
+    expect(await store.prune({ maxAgeMs: 1_000, strangerMaxAgeMs: hour * 9 })).toBe(2);
+    expect(await left()).toEqual([1]);
+  });
+
+  it('keeps each share within its bytes, and takes the oldest', async () => {
+    await fill([
+      { status: 'completed', age: 9, share: 'stranger', bytes: 60 },
+      { status: 'completed', age: 8, share: 'own', bytes: 60 },
+      { status: 'pending', age: 7, share: 'stranger', bytes: 30 },
+      { status: 'failed', age: 6, share: 'stranger', bytes: 60 },
+      { status: 'completed', age: 5, share: 'known', bytes: 60 },
+      { status: 'completed', age: 4, share: 'own', bytes: 60 },
+    ]);
+    expect(await store.prune({ maxBytes: { own: 100, stranger: 90 } })).toBe(2);
+    expect(await left()).toEqual([2, 3, 4, 5]);
+    expect(store.usage()).toEqual({
+      own: { capsules: 1, bytes: 60 },
+      known: { capsules: 1, bytes: 60 },
+      stranger: { capsules: 2, bytes: 90 },
+    });
+    expect(await store.prune({ maxBytes: { stranger: 0 } })).toBe(1);
+    expect(await left()).toEqual([2, 4, 5]);
+  });
+
+  it("takes strangers' first where there are too many", async () => {
+    await fill([
+      { status: 'completed', age: 9, share: 'own' },
+      { status: 'completed', age: 8, share: 'known' },
+      { status: 'completed', age: 7, share: 'stranger' },
+      { status: 'completed', age: 6, share: 'stranger' },
+    ]);
+    expect(await store.prune({ maxCount: 3 })).toBe(1);
+    expect(await left()).toEqual([0, 1, 3]);
+    expect(await store.prune({ maxCount: 1 })).toBe(2);
     expect(await left()).toEqual([0]);
   });
 
@@ -97,11 +156,11 @@ describe('prune', () => {
     await fill(Array.from({ length: 1_000 }, (_, at) => ({ status: 'completed' as const, age: 2_000 - at })));
     const prunes = Promise.all([store.prune({ maxCount: 10 }), store.prune({ maxCount: 10 })]);
     const tx = db.transaction();
-    store.add(tx, unsignedCapsule(capsuleId(5_000)), pendingRecord(capsuleId(5_000)));
+    store.add(tx, unsignedCapsule(capsuleId(5_000)), pendingRow(capsuleId(5_000)));
     await tx.commit();
     const removed = await prunes;
     expect(removed[0] + removed[1]).toBe(990);
     expect(await left()).toEqual([...Array.from({ length: 10 }, (_, at) => 990 + at), 5_000]);
-    expect(await store.counts()).toMatchObject({ pending: 1, completed: 10 });
+    expect(store.counts()).toMatchObject({ pending: 1, completed: 10 });
   });
 });

@@ -1,0 +1,31 @@
+import { identityOf } from '../capsule/identity.ts';
+import type { Standing } from '../engine/types.ts';
+import type { Config } from './config-schema.ts';
+
+/** Who is who on this node, by what its operator said. */
+export interface Standings {
+  standing(identity: string): Standing;
+  /** Credits that the identity may owe here. */
+  creditLimit(identity: string): number;
+}
+
+/** A list of who may join makes a mesh private: nobody in it is a stranger. On an open one, all are whom nobody named. */
+export function standingsOf(
+  self: string,
+  { credits, network }: Pick<Config, 'credits' | 'network'>,
+): Standings {
+  const known = new Map(
+    Object.entries(credits.known).map(([id, limit]) => [
+      /^[0-9a-f]{64}$/.test(id) ? id : identityOf(id),
+      limit,
+    ]),
+  );
+  const everybody = network.allow.length > 0;
+  return {
+    standing: (identity) => {
+      if (identity === self) return 'own';
+      return everybody || known.has(identity) ? 'known' : 'stranger';
+    },
+    creditLimit: (identity) => known.get(identity) ?? (everybody ? credits.limit : credits.strangerLimit),
+  };
+}

@@ -1,0 +1,173 @@
+import type { Multiaddr } from '@multiformats/multiaddr';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../lib/clock.ts';
+import { type Host, hostOf, isNear } from './hosts.ts';
+import type { NetworkLimits } from './limits.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** What is used of a connection below its encryption. */
+export interface Transport {
+  readonly remoteAddr: Multiaddr;
+  close(): Promise<void>;
+  abort(error: Error): void;
+  addEventListener(event: 'close', listener: () => void): void;
+}
+
+export interface ConnectionSharesComponents {
+  clock: Clock;
+  /** Allowed by name, or a bootstrap node. */
+  isKnown: (nodeId: string) => boolean;
+}
+
+type Direction = 'inbound' | 'outbound';
+
+interface Held {
+  transport: Transport;
+  peer: string;
+  host: string;
+  direction: Direction;
+  /** Monotonic milliseconds. */
+  openedAt: number;
+}
+
+/** Two nodes that dial each other at the same time have two; the rest is for addresses that answer at once. */
+const CONNECTIONS_PER_PEER = 4;
+/** Part of the places that strangers cannot take: for bootstrap, allowed and useful peers, and for this node's own dials. */
+const KEPT_SHARE = 0.25;
+/** Part of the places that useful peers can hold against strangers. */
+const FAVOURED_SHARE = 0.5;
+/** Handshakes under way from one host; each ends within libp2p's 10 s. */
+const PENDING_PER_HOST = 10;
+const PENDING_PER_NEAR_HOST = 64;
+/** New connections a second: a near host's rate over a public one's. */
+const NEAR_RATE_FACTOR = 10;
+/** Hosts whose rate is remembered, and peers that were heard; the least recent begins anew. */
+const HOSTS_MAX = 4_096;
+
+type Limits = Pick<
+  NetworkLimits,
+  'maxConnections' | 'maxPerHost' | 'maxPerNearHost' | 'inboundConnectionsPerSecond' | 'tenureMs'
+>;
+
+/**
+ * Who holds the places for connections. One host and one identity have their shares; a part is kept for peers that
+ * this node knows or has use for; and among strangers a newcomer takes the place of one that was silent for long, so
+ * that nobody can hold them all by coming first.
+ */
+export class ConnectionShares {
+  readonly #components: ConnectionSharesComponents;
+  readonly #limits: Limits;
+  readonly #held = new Map<Transport, Held>();
+  readonly #pending = new Map<Transport, string>();
+  readonly #favoured: LRUCache<string, true>;
+  /** Monotonic milliseconds of a peer's last message. */
+  readonly #heardAt = new LRUCache<string, number>({ max: HOSTS_MAX });
+  readonly #rates = new LRUCache<string, TokenBucket>({ max: HOSTS_MAX });
+
+  constructor(components: ConnectionSharesComponents, limits: Limits) {
+    this.#components = components;
+    this.#limits = limits;
+    this.#favoured = new LRUCache({ max: Math.max(1, Math.floor(limits.maxConnections * FAVOURED_SHARE)) });
+  }
+
+  /** The peer did useful work, or may: it keeps its place. The least recent of too many become strangers again. */
+  favour(nodeId: string): void {
+    this.#favoured.set(nodeId, true);
+  }
+
+  /** The peer said something. */
+  heard(nodeId: string): void {
+    this.#heardAt.set(nodeId, this.#components.clock.monotonic());
+  }
+
+  /** Before the handshake: how often, and how many at once, a host may come. */
+  admitsHandshake(transport: Transport): boolean {
+    const host = hostOf(transport.remoteAddr);
+    const key = keyOf(host, transport);
+    const pending = [...this.#pending.values()].filter((other) => other === key).length;
+    if (pending >= (isNear(host) ? PENDING_PER_NEAR_HOST : PENDING_PER_HOST)) return false;
+    const rate = this.#rate(key, host);
+    if (rate.waitMs() > 0) return false;
+    rate.take(1);
+    this.#pending.set(transport, key);
+    transport.addEventListener('close', () => this.#pending.delete(transport));
+    return true;
+  }
+
+  /** After the handshake: whether there is a place, or one can be made. Takes it. */
+  admits(nodeId: string, transport: Transport, direction: Direction): boolean {
+    this.#pending.delete(transport);
+    const { clock } = this.#components;
+    const key = keyOf(hostOf(transport.remoteAddr), transport);
+    if (this.#count(({ peer }) => peer === nodeId) >= CONNECTIONS_PER_PEER) return false;
+    if (!this.#makeRoom(nodeId, transport, direction)) return false;
+    const openedAt = clock.monotonic();
+    this.#held.set(transport, { transport, peer: nodeId, host: key, direction, openedAt });
+    transport.addEventListener('close', () => this.#held.delete(transport));
+    return true;
+  }
+
+  #makeRoom(nodeId: string, transport: Transport, direction: Direction): boolean {
+    const { maxConnections, maxPerHost, maxPerNearHost } = this.#limits;
+    const total = () => this.#held.size;
+    if (this.#isKept(nodeId) || direction === 'outbound') {
+      return total() < maxConnections || this.#evict(() => true);
+    }
+    const host = hostOf(transport.remoteAddr);
+    const key = keyOf(host, transport);
+    const hostShare = isNear(host) ? maxPerNearHost : maxPerHost;
+    const ofHost = (held: Held): boolean => held.host === key;
+    if (this.#count(ofHost) >= hostShare) return this.#evict(ofHost);
+    const kept = Math.floor(maxConnections * KEPT_SHARE);
+    const strangers = this.#count(({ peer }) => !this.#isKept(peer));
+    if (strangers < maxConnections - kept && total() < maxConnections) return true;
+    return this.#evict(() => true);
+  }
+
+  /** Closes a stranger's connection: of the host with most of them, inbound first, the one silent for longest. */
+  #evict(among: (held: Held) => boolean): boolean {
+    const { clock } = this.#components;
+    const settled = clock.monotonic() - this.#limits.tenureMs;
+    const counts = new Map<string, number>();
+    for (const { host } of this.#held.values()) counts.set(host, (counts.get(host) ?? 0) + 1);
+    const crowd = ({ host }: Held): number => counts.get(host) ?? 0;
+    const [worst] = [...this.#held.values()]
+      .filter((held) => held.openedAt <= settled && !this.#isKept(held.peer) && among(held))
+      .sort(
+        (a, b) =>
+          Number(a.direction === 'outbound') - Number(b.direction === 'outbound') ||
+          crowd(b) - crowd(a) ||
+          this.#lastOf(a) - this.#lastOf(b),
+      );
+    if (worst === undefined) return false;
+    this.#held.delete(worst.transport);
+    worst.transport.close().catch((error: Error) => worst.transport.abort(error));
+    return true;
+  }
+
+  #lastOf({ peer, openedAt }: Held): number {
+    return Math.max(openedAt, this.#heardAt.get(peer) ?? 0);
+  }
+
+  #isKept(nodeId: string): boolean {
+    return this.#favoured.has(nodeId) || this.#components.isKnown(nodeId);
+  }
+
+  #count(matches: (held: Held) => boolean): number {
+    return [...this.#held.values()].filter(matches).length;
+  }
+
+  #rate(key: string, host: Host | undefined): TokenBucket {
+    let rate = this.#rates.get(key);
+    if (rate === undefined) {
+      const perSecond = this.#limits.inboundConnectionsPerSecond * (isNear(host) ? NEAR_RATE_FACTOR : 1);
+      rate = new TokenBucket(this.#components, { perSecond, burst: perSecond });
+      this.#rates.set(key, rate);
+    }
+    return rate;
+  }
+}
+
+function keyOf(host: Host | undefined, { remoteAddr }: Transport): string {
+  return host?.key ?? remoteAddr.toString();
+}
