@@ -5,7 +5,7 @@ import type { Trace } from './trace.ts';
 import { CLEAR, type Weather, Wire } from './wire.ts';
 
 /** Mean ms between two faults of a kind; of crashes for each node. */
-const CRASH_EVERY_MS = 240_000;
+const CRASH_EVERY_MS = 60_000;
 const PARTITION_EVERY_MS = 60_000;
 const MUTE_EVERY_MS = 30_000;
 const CUT_EVERY_MS = 5_000;

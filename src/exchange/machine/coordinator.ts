@@ -112,7 +112,7 @@ function wait(
   draft.tend({ searchUntil: until, asked: [], refused, phase });
   if (draft.state.status !== 'announced') {
     draft.set({ executor: null });
-    draft.become('announced', `nobody can take it now: ${error.code}`);
+    draft.become('announced', at === null ? error.message : `to be tried again: ${error.message}`);
   }
 }
 
