@@ -147,7 +147,8 @@ function grant(draft: Draft, { nodeId, price, idempotent, proven }: Choosable): 
   draft.become('executing', `assigned to ${nodeId === self ? 'this node' : nodeId}`);
   if (nodeId !== self) return;
   const { mayRepeat: repeatable } = granted;
-  draft.do({ kind: 'running', lease, mayRepeat: repeatable, crashes: 0, stop: null, lapsed: false });
+  const endBy = lease.expiresAt;
+  draft.do({ kind: 'running', lease, mayRepeat: repeatable, endBy, crashes: 0, stop: null, lapsed: false });
 }
 
 /** What the lease of another node names: its offer where the rule charges by price, else the amount. */

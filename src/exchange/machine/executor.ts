@@ -36,7 +36,8 @@ export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'
     return draft.reply({ kind: 'decline_order', to: from, epoch, error });
   }
   if (!begins(work, lease)) return draft.reply({ kind: 'tell', to: from });
-  draft.do({ kind: 'running', lease, mayRepeat, crashes: 0, stop: null, lapsed: false });
+  const endBy = endOf(lease, draft.now);
+  draft.do({ kind: 'running', lease, mayRepeat, endBy, crashes: 0, stop: null, lapsed: false });
   const executor = draft.setting.self;
   draft.set({ executor, epoch, attempts: draft.state.attempts + 1, error: null, receiptHash: null });
   draft.become('executing', `ordered by ${from}`);
@@ -100,7 +101,7 @@ function deliver(
   if (others.length === 0) return draft.do({ kind: 'delivered', lease, outcome });
   const free = outcome.charge === null && draft.state.share === 'stranger';
   const until = draft.now + (free ? limits.deliverStrangerMs : limits.deliverMs);
-  const lapsed = work.lapsed || draft.now > endOf(work, draft.state.expiresAt);
+  const lapsed = work.lapsed || draft.now > work.endBy;
   draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed, offered: false });
 }
 
@@ -176,7 +177,7 @@ function delivered(draft: Draft, to: string): void {
 
 export function onWorkDue(draft: Draft): void {
   const { work, now } = draft;
-  if (work?.kind === 'running' && work.stop === null && endOf(work, draft.state.expiresAt) <= now)
+  if (work?.kind === 'running' && work.stop === null && work.endBy <= now)
     draft.do({ ...work, stop: expired(null) });
   if (work?.kind !== 'delivering' || work.until > now) return;
   const { lease, outcome } = work;
@@ -184,18 +185,17 @@ export function onWorkDue(draft: Draft): void {
   draft.do({ kind: 'delivered', lease, outcome });
 }
 
-export function workDue(work: Work, expiresAt: number): number {
+export function workDue(work: Work): number {
   if (work.kind === 'delivering') return work.until;
-  return work.kind === 'running' && work.stop === null ? endOf(work, expiresAt) : Number.POSITIVE_INFINITY;
+  return work.kind === 'running' && work.stop === null ? work.endBy : Number.POSITIVE_INFINITY;
 }
 
 /**
- * A run beyond its lease could not be paid. Of another node's lease the clocks may differ, as for whoever checks the receipt:
- * one that is a minute ahead must not end at once what it has just taken.
+ * When a run that begins now has to end: a run beyond its lease could not be paid. What counts is how long the lease
+ * holds, since the clocks of the two nodes may differ; but whoever checks the receipt forgives no more than the skew.
  */
-function endOf({ lease }: Running, expiresAt: number): number {
-  const skewMs = lease.coordinator === lease.executor ? 0 : LIMITS.clockSkewMs;
-  return Math.min(lease.expiresAt, expiresAt) + skewMs;
+export function endOf({ grantedAt, expiresAt }: Lease, now: number): number {
+  return Math.min(now + (expiresAt - grantedAt), expiresAt + LIMITS.clockSkewMs);
 }
 
 /** Again where the work may run twice and did not end this node before; else it ends as `interrupted`. */

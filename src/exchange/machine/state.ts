@@ -103,6 +103,8 @@ export interface Running {
   kind: 'running';
   lease: Lease;
   mayRepeat: boolean;
+  /** Ended then, by this node's clock. */
+  endBy: number;
   /** Times that this node ended while it ran. */
   crashes: number;
   /** Why it is to be aborted. */
