@@ -307,8 +307,8 @@ const KEPT_DECISIONS = 8;
 
 function noteDecision(decisions: Decision[], decision: Decision): void {
   const last = decisions.at(-1);
-  // While nobody is found the same emptiness is not noted again and again.
-  if (last !== undefined && last.ranking.length === 0 && decision.ranking.length === 0) return;
+  // While nobody is found it is not noted again and again, and the newest says why.
+  if (last?.ranking.length === 0 && decision.ranking.length === 0) decisions.pop();
   decisions.push(decision);
   if (decisions.length > KEPT_DECISIONS) decisions.splice(1, 1);
 }

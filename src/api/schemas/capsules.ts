@@ -89,6 +89,17 @@ export const CapsuleView = Type.Object({
   error: nullable(ErrorRef),
   receipt: nullable(ReceiptRef),
   children: Type.Array(Hex32),
+  waiting: nullable(
+    Type.Object(
+      {
+        reason: ErrorRef,
+        until: TimestampMs,
+        again: nullable({ ...TimestampMs, description: 'When a node that failed is tried once more.' }),
+      },
+      { description: 'Why nobody has it now. Null where it does not wait.' },
+    ),
+  ),
+  only: { ...nullable(Type.String()), description: 'The only node that may execute it.' },
   record: CapsuleRecord,
   capsule: CapsuleRef,
 });
@@ -111,7 +122,13 @@ export const Decision = Type.Object({
   capsuleId: Hex32,
   capabilityId: Type.String(),
   ranking: Type.Array(candidate, { description: 'Best first.' }),
-  excluded: Type.Array(Type.Object({ nodeId: Type.String(), reason: Type.String() })),
+  excluded: Type.Array(
+    Type.Object({
+      nodeId: Type.String(),
+      reason: Type.String(),
+      note: Type.Optional(Type.String({ description: 'What it gave as its reason when it was asked.' })),
+    }),
+  ),
   excludedBy: Type.Record(Type.String(), Type.Integer(), { description: 'How many, by reason.' }),
   providersKnown: Type.Integer(),
   weights: Type.Object({ price: Type.Number(), latency: Type.Number(), distance: Type.Number() }),

@@ -109,7 +109,7 @@ export type Event =
   | { type: 'stopped'; from: string; epoch: number; error: ErrorBody }
   /** The connection to whoever waits for the result was lost for longer than the grace. */
   | { type: 'parted'; from: string }
-  /** The connection to its payer took the result of paid work. */
+  /** The result of paid work was sent to its payer some time ago. */
   | { type: 'offered' }
   /** Nobody has waited for this stranger's free run for long. */
   | { type: 'abandoned' }

@@ -120,7 +120,7 @@ export interface Delivery {
   until: number;
   /** The lease ended before the result was delivered: it expired, or its connection was lost beyond the grace. */
   lapsed: boolean;
-  /** Paid work that its payer was sent: the lease lapses no more. */
+  /** Its payer has been sent the result of paid work: the lease lapses no more, whoever hangs up or restarts. */
   offered: boolean;
 }
 
