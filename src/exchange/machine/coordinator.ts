@@ -287,9 +287,9 @@ export function onDue(draft: Draft): void {
       return;
     case 'running': {
       const grant = newestGrant(care);
-      if (over) return giveUp(draft, expired(lastError(care)));
-      if (grant === undefined || phase.endBy > now) return;
+      if (grant === undefined || (!over && phase.endBy > now)) return;
       draft.reply({ kind: 'cancel', to: grant.executor, epoch: grant.lease.epoch });
+      if (over) return giveUp(draft, expired(lastError(care)));
       draft.note({ kind: 'failed', node: grant.executor, code: 'timeout' });
       if (!grant.mayRepeat) return learn(draft, grant, true);
       return fail(draft, grant, { code: 'timeout', message: 'The node did not end the work in time.' });

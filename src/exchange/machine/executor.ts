@@ -1,4 +1,5 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
@@ -99,7 +100,7 @@ function deliver(
   if (others.length === 0) return draft.do({ kind: 'delivered', lease, outcome });
   const free = outcome.charge === null && draft.state.share === 'stranger';
   const until = draft.now + (free ? limits.deliverStrangerMs : limits.deliverMs);
-  const lapsed = work.lapsed || draft.now > work.lease.expiresAt;
+  const lapsed = work.lapsed || draft.now > endOf(work, draft.state.expiresAt);
   draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed, offered: false });
 }
 
@@ -188,9 +189,13 @@ export function workDue(work: Work, expiresAt: number): number {
   return work.kind === 'running' && work.stop === null ? endOf(work, expiresAt) : Number.POSITIVE_INFINITY;
 }
 
-/** A run beyond its lease could not be paid. */
+/**
+ * A run beyond its lease could not be paid. Of another node's lease the clocks may differ, as for whoever checks the receipt:
+ * one that is a minute ahead must not end at once what it has just taken.
+ */
 function endOf({ lease }: Running, expiresAt: number): number {
-  return Math.min(lease.expiresAt, expiresAt);
+  const skewMs = lease.coordinator === lease.executor ? 0 : LIMITS.clockSkewMs;
+  return Math.min(lease.expiresAt, expiresAt) + skewMs;
 }
 
 /** Again where the work may run twice and did not end this node before; else it ends as `interrupted`. */
