@@ -103,7 +103,7 @@ export class Answers {
   /** A sign of life of whoever this node gave the newest lease; true where its words are to be passed on. */
   onSignOfLife(from: string, capsuleId: string, epoch: number): boolean {
     const { runtime, peers } = this.#components;
-    const care = runtime.state(capsuleId)?.life.care;
+    const care = runtime.stateInHand(capsuleId)?.life.care;
     const grant = care == null ? undefined : newestGrant(care);
     if (care == null || grant?.executor !== from || grant.lease.epoch !== epoch) return false;
     const { kind } = care.phase;
