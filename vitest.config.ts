@@ -20,6 +20,7 @@ export default defineConfig({
       quick('property'),
       quick('conformance'),
       quick('simulate'),
+      quick('model'),
       nodes('mesh'),
       nodes('cli'),
       nodes('browser'),

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import type { Decision, Provider } from '../market/types.ts';
 import type { Network } from '../network/types.ts';
-import type { CapsuleRow, ListFilter, Page } from '../store/types.ts';
+import type { CapsuleStore } from '../store/types.ts';
 import type { CapsuleDraft, CapsuleView, MeshEvent, Workflow } from './schemas/capsules.ts';
 import type { Reconciliation } from './schemas/credits.ts';
 import type { NodeStatus } from './schemas/node.ts';
@@ -56,7 +56,7 @@ export interface ApiComponents {
   capsules: Capsules;
   workflows: Workflows;
   archives: Archives;
-  store: { list(filter: ListFilter): Promise<Page<Omit<CapsuleRow, 'life'>>> };
+  store: Pick<CapsuleStore, 'list'>;
   /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */
   signDraft(draft: CapsuleDraft): Capsule;
   engine: Pick<Engine, 'offers' | 'modules' | 'trust' | 'receipts' | 'permissions'>;

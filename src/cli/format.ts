@@ -43,6 +43,9 @@ export const time = (at: number): string => new Date(at).toISOString().replace('
 export const shortNode = (nodeId: string | null): string =>
   nodeId === null ? '-' : nodeId.length > 16 ? `…${nodeId.slice(-8)}` : nodeId;
 
+/** What a person reads for a status: an announced capsule is one that waits for somebody to take it. */
+export const statusText = (status: string): string => (status === 'announced' ? 'waiting' : status);
+
 export const credits = (amount: number): string => `${String(amount)} cr`;
 
 export const bytes = (count: number): string => `${(count / 1_048_576).toFixed(0)} MiB`;
@@ -80,6 +83,12 @@ export function safeText(text: string): string {
     const code = character.charCodeAt(0);
     return code > 0xff ? unicodeEscape(character) : `\\x${code.toString(16).padStart(2, '0')}`;
   });
+}
+
+/** Untrusted text in at most `room` characters of one line. */
+export function oneLine(text: string, room: number): string {
+  const line = safeText(text).replaceAll(/\s+/g, ' ');
+  return line.length <= room ? line : `${line.slice(0, Math.max(0, room - 1))}…`;
 }
 
 /** The same document, with such characters written as JSON's own escapes. */

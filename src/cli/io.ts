@@ -5,6 +5,8 @@ import type { Readable } from 'node:stream';
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  /** Characters of a terminal's line. */
+  readonly columns?: number;
 }
 
 /** Everything outside that a command touches, beside files and the node it calls. */

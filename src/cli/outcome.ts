@@ -1,10 +1,11 @@
+import { costAtMost } from '../capsule/cost.ts';
 import type { CapsuleView, MeshEvent } from '../exchange/types.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Cli } from './cli.ts';
 import { describeFailure, EXIT } from './failure.ts';
 import { writeOutput } from './files.ts';
 import { waitForEnd } from './follow.ts';
-import { safeText } from './format.ts';
+import { plural, safeText } from './format.ts';
 import { StatusLine } from './status-line.ts';
 
 export interface OutcomeOptions {
@@ -30,25 +31,39 @@ export function resultText(result: unknown): string {
 }
 
 export interface Submission {
-  /** A signed capsule, or a draft for the node to sign. */
-  body: unknown;
+  /** A signed capsule, or a draft for the node to sign; nothing where `path` says what is submitted. */
+  body?: unknown;
   /** Only this node may execute it. */
   executor?: string | undefined;
+  /** Route; by default that of new capsules. */
+  path?: string;
 }
 
 /** Resolves with the id once the node has stored it. */
 export async function submitCapsule(
   client: ApiClient,
-  { body, executor }: Submission,
+  { body, executor, path = '/api/capsules' }: Submission,
   signal?: AbortSignal,
 ): Promise<string> {
-  const { id } = await client.request<{ id: string }>('/api/capsules', {
+  const { id } = await client.request<{ id: string }>(path, {
     method: 'POST',
     body,
     query: { executor },
     ...(signal && { signal }),
   });
   return id;
+}
+
+/** What a chain will cost at most, said before it is sent: `--pay` is meant for each of its capsules. */
+export function noteCost(cli: Cli, capsule: Parameters<typeof costAtMost>[0]): void {
+  const { credits, amounts } = costAtMost(capsule);
+  const [first] = amounts;
+  if (amounts.length === 0 || (capsule.next ?? []).length === 0) return;
+  const equal = amounts.every((amount) => amount === first);
+  const each = equal ? `at most ${String(first)} for each of ` : '';
+  cli.note(
+    `Costs at most ${String(credits)} credits: ${each}${plural(amounts.length, 'capsule')} of the chain.`,
+  );
 }
 
 /** Submits, waits for the end, streaming the text to a terminal, and prints what came of it. */
@@ -62,17 +77,19 @@ export async function submitAndWait(
   const status = new StatusLine(stderr);
   const streams = stdout.isTTY === true && !options.json && options.out === undefined;
   let streamed = '';
+  let epoch = 0;
   const onEvent = (event: MeshEvent): void => {
-    if (event.type === 'status' && event.status === 'executing' && streamed !== '') {
+    if (!streams || event.type !== 'progress' || event.delta === undefined) return status.show(event);
+    status.clear();
+    if (event.epoch !== epoch && streamed !== '') {
       // Another attempt begins its text anew.
       stdout.write('\n');
       streamed = '';
     }
-    if (streams && event.type === 'progress' && event.delta !== undefined) {
-      status.clear();
-      stdout.write(safeText(event.delta));
-      streamed += event.delta;
-    } else status.show(event);
+    epoch = event.epoch;
+    const gap = event.missing === undefined ? '' : missingText(event.missing);
+    stdout.write(safeText(gap + event.delta));
+    streamed += gap + event.delta;
   };
   let id: string | undefined;
   const view = await cli.interruptible(
@@ -102,8 +119,12 @@ function printFailure(cli: Cli, view: CapsuleView, options: OutcomeOptions): voi
   cli.exitCode = EXIT.failed;
 }
 
-/** `{id, status, executor, result, receipt, children[]}` (interfaces "Node"), and the error where it failed. */
+/** Stands in the text where parts of it were lost; the whole result is printed in the end. */
+export const missingText = (parts: number): string => `[${plural(parts, 'part')} missing]`;
+
+/** `{id, status, executor, result, receipt, children[]}` (interfaces "Node"), the error where it failed, and what all may cost. */
 function shown(view: CapsuleView): object {
-  const { id, status, executor, result, error, receipt, children } = view;
-  return { id, status, executor, result: result ?? null, error, receipt, children };
+  const { id, status, executor, result, error, receipt, children, capsule } = view;
+  const { credits } = costAtMost(capsule);
+  return { id, status, executor, result: result ?? null, error, receipt, children, costAtMost: credits };
 }

@@ -10,7 +10,7 @@ import { addNode } from './commands/node.ts';
 import { addOffline } from './commands/offline.ts';
 import { addPermissions } from './commands/permissions.ts';
 import { addReceipts } from './commands/receipts.ts';
-import { addRun, addSubmit } from './commands/run.ts';
+import { addRetry, addRun, addSubmit } from './commands/run.ts';
 import { addStart } from './commands/start.ts';
 import { addWatch } from './commands/watch.ts';
 import { addWorkflow } from './commands/workflow.ts';
@@ -39,6 +39,7 @@ export function createProgram(cli: Cli): Command {
   addSubmit(program, cli);
   addOffline(program, cli);
   addCapsules(program, cli);
+  addRetry(program, cli);
   addWatch(program, cli);
   addWorkflow(program, cli);
   addCredits(program, cli);

@@ -1,9 +1,11 @@
 import type { MeshEvent } from '../exchange/types.ts';
-import { duration, shortNode } from './format.ts';
+import { duration, oneLine, shortNode, statusText } from './format.ts';
 import type { Output } from './io.ts';
 
 /** ms between redraws, so that the seconds go on. */
 const REDRAW_MS = 250;
+/** Characters of a terminal that does not say how wide it is. */
+const COLUMNS = 80;
 const CLEAR_LINE = '\r\u001b[2K';
 
 /** One line on a terminal that says what goes on; nothing in a pipe. */
@@ -27,7 +29,10 @@ export class StatusLine {
   show(event: MeshEvent): void {
     if (event.type === 'progress' && event.stage !== undefined) this.set(event.stage);
     if (event.type !== 'status') return;
-    this.set(event.executor === null ? event.status : `${event.status} on ${shortNode(event.executor)}`);
+    const { status, executor, note } = event;
+    const why = status === 'announced' && note !== undefined ? `: ${note}` : '';
+    const where = executor === null ? '' : ` on ${shortNode(executor)}`;
+    this.set(statusText(status) + where + why);
   }
 
   clear(): void {
@@ -38,6 +43,9 @@ export class StatusLine {
   }
 
   readonly #draw = (): void => {
-    this.#output.write(`${CLEAR_LINE}${this.#text} · ${duration(performance.now() - this.#started)}`);
+    const since = ` · ${duration(performance.now() - this.#started)}`;
+    // A longer line would wrap, and only its last row be cleared.
+    const room = (this.#output.columns ?? COLUMNS) - since.length - 1;
+    this.#output.write(CLEAR_LINE + oneLine(this.#text, room) + since);
   };
 }

@@ -71,7 +71,20 @@ export const ConfigSchema = Type.Object(
       ]),
       bootstrap: texts('Multiaddrs of nodes to connect to at start and to keep connected to.'),
       mdns: Type.Boolean({ description: 'Find nodes on the local network.', default: true }),
-      maxConnections: count('Most connections held at once; more are refused.', 256, 10_000),
+      maxConnections: count(
+        'Most connections held at once. A quarter is kept for bootstrap, allowed and useful peers; strangers that are silent make room for others.',
+        256,
+        10_000,
+      ),
+      maxPerHost: count('Connections that one public IP address (IPv6: /64) may hold.', 32, 10_000),
+      maxPerNearHost: count(
+        'Connections that this machine, or one host of a private network, may hold.',
+        192,
+        10_000,
+      ),
+      origins: texts(
+        'Web origins, such as `https://mesh.example`, whose pages may open the peer WebSocket; no other page may.',
+      ),
       allow: texts('Peer ids that may connect; empty means everybody who is not denied.'),
       deny: texts('Peer ids that may not connect.'),
     }),

@@ -106,10 +106,10 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     },
   );
 
-  const { allow, deny, bootstrap, listen, mdns, maxConnections } = config.network;
+  const { maxConnections, maxPerHost, maxPerNearHost, ...peers } = config.network;
   const network = createLibp2pNetwork(
     { log: part('network'), clock, crypto },
-    { seed: options.identity.seed, listen, bootstrap, mdns, allow, deny, limits: { maxConnections } },
+    { ...peers, seed: options.identity.seed, limits: { maxConnections, maxPerHost, maxPerNearHost } },
   );
   const { nodeId } = network;
   const changes = new ChangeFeed({ clock });

@@ -149,7 +149,8 @@ export class Exchange implements CapsuleService, Startable {
     const capsule = this.#runtime.capsule(id);
     if (state === undefined || capsule === undefined) return undefined;
     const stored = this.#components.capsules.result(id);
-    const { life: _, ...record } = state;
+    const { life, ...record } = state;
+    const phase = life.care?.phase;
     return {
       id,
       status: state.status,
@@ -158,6 +159,9 @@ export class Exchange implements CapsuleService, Startable {
       error: state.error,
       receipt: stored?.receipt ?? null,
       children: state.steps.flatMap(({ child }) => child ?? []),
+      waiting:
+        phase?.kind === 'waiting' ? { reason: phase.error, until: phase.until, again: phase.again } : null,
+      only: life.care?.only ?? null,
       record,
       capsule,
     };
@@ -201,6 +205,7 @@ export class Exchange implements CapsuleService, Startable {
       case 'capsule_progress_request':
         return this.#reports.repeat(from, message);
       case 'capsule_result':
+        this.#progress.onEnd(from, message);
         return this.#results.onResult(from, message);
       case 'capsule_settlement':
         return this.#results.onSettlement(from, message);

@@ -21,7 +21,13 @@ import { step } from './machine/machine.ts';
 import { hasEnded, type State } from './machine/state.ts';
 
 /** Events that a crash may take back: whoever said it says it again. */
-const RELAXED: ReadonlySet<Event['type']> = new Set(['accepted', 'acknowledged', 'refused', 'parted']);
+const RELAXED: ReadonlySet<Event['type']> = new Set([
+  'accepted',
+  'acknowledged',
+  'refused',
+  'parted',
+  'offered',
+]);
 /** Pause before an event is taken again that the disk had no room for. */
 const DISK_BUSY_MS = 100;
 
@@ -92,6 +98,11 @@ export class Runtime {
     return this.#entries.get(id)?.capsule ?? this.#parts.capsules.get(id);
   }
 
+  /** Resolves when all that is known of it now is on the disk; rejects where the disk does not take it. */
+  async durable(id: string): Promise<void> {
+    await this.#entries.get(id)?.durable;
+  }
+
   decisions(id: string): Decision[] | undefined {
     return this.#entries.get(id)?.decisions;
   }
@@ -145,9 +156,11 @@ export class Runtime {
 
   /** What follows a commit: early effects at once, all else when it is durable. */
   async #settle(staged: readonly Staged[], durable: Promise<void>): Promise<void> {
+    // A receipt that is not on the disk proves nothing to anybody yet, so nothing that follows from a run begins early.
+    const early = staged.every(({ event }) => event.type !== 'ran') ? isEarly : () => false;
     for (const one of staged) {
       one.entry.durable = durable;
-      this.#follow(one.entry, true);
+      this.#follow(one.entry, early);
     }
     try {
       await durable;
@@ -158,7 +171,8 @@ export class Runtime {
     }
     if (this.#stopped) return;
     for (const one of staged) {
-      this.#follow(one.entry, false);
+      // What was staged since is not on the disk yet, and is followed when it is.
+      if (one.entry.durable === durable) this.#follow(one.entry);
       this.#tell(one);
     }
   }
@@ -189,7 +203,8 @@ export class Runtime {
     const children = change.writes.flatMap((write) => {
       if (write.kind !== 'spawn') return [];
       const { root, submitter, share } = state;
-      const born = { capsule: write.capsule, coordinator: write.coordinator, root, submitter, share };
+      const { capsule, coordinator, patient } = write;
+      const born = { capsule, coordinator, root, submitter, share, patient };
       return this.#stage(tx, write.capsule.id, { type: 'spawned', ...born }, false) ?? [];
     });
     return [{ entry, before, change: { ...change, state }, event }, ...children];
@@ -227,8 +242,11 @@ export class Runtime {
     return entry;
   }
 
-  /** Ends effects that the state does not ask for any more, and begins the new ones. */
-  #follow(entry: Entry, early: boolean): void {
+  /**
+   * Ends effects that the state does not ask for any more, and begins the new ones; only those that `early` admits
+   * while the state is not on the disk.
+   */
+  #follow(entry: Entry, early?: (effect: Effect) => boolean): void {
     if (this.#stopped) return;
     const { capsule, state, effects } = entry;
     const wanted = new Map(effectsOf(state, capsule, this.#limits).map((effect) => [effect.key, effect]));
@@ -238,10 +256,10 @@ export class Runtime {
       end();
     }
     for (const [key, effect] of wanted) {
-      if (effects.has(key) || (early && !isEarly(effect))) continue;
+      if (effects.has(key) || early?.(effect) === false) continue;
       this.#begin(entry, effect);
     }
-    if (early) return;
+    if (early !== undefined) return;
     entry.recovered = false;
     // Closed ones stay until they are on the disk, so that nothing is told of them before.
     if (!state.open) this.#entries.delete(capsule.id);
@@ -285,7 +303,7 @@ export class Runtime {
     if (stored === undefined || this.#stopped || !again) return;
     this.#parts.chooser.settle(stored);
     entry.state = stored;
-    this.#follow(entry, false);
+    this.#follow(entry);
   }
 }
 
@@ -294,8 +312,8 @@ const KEPT_DECISIONS = 8;
 
 function noteDecision(decisions: Decision[], decision: Decision): void {
   const last = decisions.at(-1);
-  // While nobody is found the same emptiness is not noted again and again.
-  if (last !== undefined && last.ranking.length === 0 && decision.ranking.length === 0) return;
+  // While nobody is found it is not noted again and again, and the newest says why.
+  if (last?.ranking.length === 0 && decision.ranking.length === 0) decisions.pop();
   decisions.push(decision);
   if (decisions.length > KEPT_DECISIONS) decisions.splice(1, 1);
 }

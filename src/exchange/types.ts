@@ -22,8 +22,21 @@ export interface CapsuleView {
   receipt: Receipt | null;
   /** Ids of the next steps' capsules, in step order. */
   children: string[];
+  /** Why nobody has it now, and what it waits for. Null where it does not wait. */
+  waiting: Waiting | null;
+  /** The only node that may execute it (`--on`). */
+  only: string | null;
   record: Omit<CapsuleRow, 'life'>;
   capsule: Capsule;
+}
+
+/** All times are ms since the epoch. */
+export interface Waiting {
+  reason: ErrorBody;
+  /** It ends as failed if nobody has taken it until then. */
+  until: number;
+  /** When a node that failed is tried once more; null: as soon as something changes. */
+  again: number | null;
 }
 
 export interface SubmitOptions {

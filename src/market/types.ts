@@ -52,8 +52,8 @@ export interface Decision {
   capabilityId: string;
   /** Best first, at most 16. */
   ranking: Candidate[];
-  /** At most 16 are named. */
-  excluded: { nodeId: string; reason: ExclusionReason }[];
+  /** At most 16 are named; `note` is what the node itself gave as its reason. */
+  excluded: { nodeId: string; reason: ExclusionReason; note?: string }[];
   /** How many were left out, by reason; of all that are known where nobody was ranked, else of those looked at. */
   excludedBy: Partial<Record<ExclusionReason, number>>;
   /** All providers in the table, named or not. */

@@ -97,12 +97,17 @@ export class PeerBudget {
 
   /** Milliseconds until the next frame may be handled; 0 now. */
   waitMs(): number {
-    return Math.max(...this.#shares.map(({ frames, bytes }) => Math.max(frames.waitMs(), bytes.waitMs())));
+    let longest = 0;
+    for (const { frames, bytes } of this.#shares)
+      longest = Math.max(longest, frames.waitMs(), bytes.waitMs());
+    return longest;
   }
 
   /** The same for one kind of message. */
   kindWaitMs(kind: string): number {
-    return Math.max(...this.#shares.map((share) => share.kind(kind).waitMs()));
+    let longest = 0;
+    for (const share of this.#shares) longest = Math.max(longest, share.kind(kind).waitMs());
+    return longest;
   }
 
   takeBytes(amount: number): void {

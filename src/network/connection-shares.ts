@@ -26,8 +26,7 @@ interface Held {
   peer: string;
   host: string;
   direction: Direction;
-  /** Monotonic milliseconds of the last message, or of its opening. */
-  heardAt: number;
+  /** Monotonic milliseconds. */
   openedAt: number;
 }
 
@@ -42,7 +41,7 @@ const PENDING_PER_HOST = 10;
 const PENDING_PER_NEAR_HOST = 64;
 /** New connections a second: a near host's rate over a public one's. */
 const NEAR_RATE_FACTOR = 10;
-/** Hosts whose rate is remembered; the least recent begins anew. */
+/** Hosts whose rate is remembered, and peers that were heard; the least recent begins anew. */
 const HOSTS_MAX = 4_096;
 
 type Limits = Pick<
@@ -61,6 +60,8 @@ export class ConnectionShares {
   readonly #held = new Map<Transport, Held>();
   readonly #pending = new Map<Transport, string>();
   readonly #favoured: LRUCache<string, true>;
+  /** Monotonic milliseconds of a peer's last message. */
+  readonly #heardAt = new LRUCache<string, number>({ max: HOSTS_MAX });
   readonly #rates = new LRUCache<string, TokenBucket>({ max: HOSTS_MAX });
 
   constructor(components: ConnectionSharesComponents, limits: Limits) {
@@ -76,8 +77,7 @@ export class ConnectionShares {
 
   /** The peer said something. */
   heard(nodeId: string): void {
-    const now = this.#components.clock.monotonic();
-    for (const held of this.#held.values()) if (held.peer === nodeId) held.heardAt = now;
+    this.#heardAt.set(nodeId, this.#components.clock.monotonic());
   }
 
   /** Before the handshake: how often, and how many at once, a host may come. */
@@ -101,8 +101,8 @@ export class ConnectionShares {
     const key = keyOf(hostOf(transport.remoteAddr), transport);
     if (this.#count(({ peer }) => peer === nodeId) >= CONNECTIONS_PER_PEER) return false;
     if (!this.#makeRoom(nodeId, transport, direction)) return false;
-    const now = clock.monotonic();
-    this.#held.set(transport, { transport, peer: nodeId, host: key, direction, heardAt: now, openedAt: now });
+    const openedAt = clock.monotonic();
+    this.#held.set(transport, { transport, peer: nodeId, host: key, direction, openedAt });
     transport.addEventListener('close', () => this.#held.delete(transport));
     return true;
   }
@@ -137,12 +137,16 @@ export class ConnectionShares {
         (a, b) =>
           Number(a.direction === 'outbound') - Number(b.direction === 'outbound') ||
           crowd(b) - crowd(a) ||
-          a.heardAt - b.heardAt,
+          this.#lastOf(a) - this.#lastOf(b),
       );
     if (worst === undefined) return false;
     this.#held.delete(worst.transport);
     worst.transport.close().catch((error: Error) => worst.transport.abort(error));
     return true;
+  }
+
+  #lastOf({ peer, openedAt }: Held): number {
+    return Math.max(openedAt, this.#heardAt.get(peer) ?? 0);
   }
 
   #isKept(nodeId: string): boolean {

@@ -1,3 +1,4 @@
+// Over 300 lines: the port, method for method, and the one place that joins the parts behind it.
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type {
   Connection,
@@ -26,6 +27,7 @@ import { DiscoveryDialer } from './discovery-dialer.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
+import { Forgetting } from './forgetting.ts';
 import { Gossip } from './gossip.ts';
 import { guardGossip } from './gossip-guard.ts';
 import { type Host, hostOf } from './hosts.ts';
@@ -34,6 +36,7 @@ import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
+import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
 import { checkAddresses, startError } from './start-error.ts';
 import { StreamOpener } from './stream-opener.ts';
 import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
@@ -41,7 +44,7 @@ import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } 
 export interface Libp2pNetworkComponents {
   log: Logger;
   clock: Clock;
-  crypto: Pick<Crypto, 'publicKey'>;
+  crypto: Pick<Crypto, 'publicKey' | 'randomBytes'>;
 }
 
 export interface Libp2pNetworkInit {
@@ -83,12 +86,14 @@ class Libp2pNetwork implements Network {
   readonly #gate: PeerGate;
   readonly #peers: PeerTable;
   readonly #exchange: ExchangeStreams;
+  readonly #pinger: Pinger;
   readonly #opener: StreamOpener;
   readonly #gossip: Gossip;
   readonly #bootstrap: BootstrapDialer;
   readonly #discovery: DiscoveryDialer;
   readonly #addressBook: AddressBook;
   readonly #dialer: Dialer;
+  readonly #forgetting: Forgetting;
   readonly #encryption = new Encryption();
   #libp2p: MeshLibp2p | null = null;
 
@@ -122,7 +127,8 @@ class Libp2pNetwork implements Network {
         clock,
         events: this.#events,
         connections: (nodeId) => this.#connections(nodeId),
-        ping: (nodeId, signal) => this.#running().services.ping.ping(peerIdFromString(nodeId), { signal }),
+        ping: (nodeId, signal) => this.#ping(nodeId, signal),
+        busyMs: () => performance.eventLoopUtilization().active,
         drop: (nodeId) => this.#drop(nodeId, 'The peer does not answer pings'),
       },
       limits,
@@ -136,6 +142,7 @@ class Libp2pNetwork implements Network {
       limits,
     );
     const budgets = new PeerBudgets({ clock, host: (nodeId) => this.#host(nodeId) }, limits);
+    this.#pinger = new Pinger({ clock, crypto });
     this.#exchange = new ExchangeStreams(
       {
         log,
@@ -160,6 +167,12 @@ class Libp2pNetwork implements Network {
       { log, clock, isConnected, dial: (peer) => this.#dialer.dial(peer.toString()) },
       { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
     );
+    this.#forgetting = new Forgetting({
+      log,
+      clock,
+      records: () => this.#running().peerStore,
+      isConnected: (nodeId) => nodeId === this.nodeId || isConnected(nodeId),
+    });
     this.#addressBook = new AddressBook({
       clock,
       policy: new DialPolicy({ clock, listening: () => this.#libp2p?.getMultiaddrs() ?? [] }),
@@ -198,6 +211,7 @@ class Libp2pNetwork implements Network {
     this.#exchange.stop();
     this.#opener.stop();
     this.#dialer.stop();
+    this.#forgetting.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
@@ -330,11 +344,13 @@ class Libp2pNetwork implements Network {
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
     libp2p.addEventListener('connection:open', this.#onOpen);
     libp2p.addEventListener('peer:identify', this.#onIdentify);
+    await libp2p.handle(PING_PROTOCOL, this.#pinger.serve, { maxInboundStreams: PING_STREAMS });
     if (this.#exchange.listening) this.#takeStreams();
     await libp2p.start();
     guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
     this.#bootstrap.start();
+    this.#forgetting.start();
   }
 
   #running(): MeshLibp2p {
@@ -346,6 +362,12 @@ class Libp2pNetwork implements Network {
     return (
       this.#libp2p?.getConnections(peerIdFromString(nodeId)).filter(({ status }) => status === 'open') ?? []
     );
+  }
+
+  async #ping(nodeId: string, signal: AbortSignal): Promise<number> {
+    const [connection] = this.#connections(nodeId);
+    if (connection === undefined) throw new MeshError('unreachable', 'The connection was lost.');
+    return this.#pinger.ping(connection, signal);
   }
 
   /** Says to peers that this node takes messages; who asked before asks again. */

@@ -2,7 +2,6 @@ import { type GossipSub, gossipsub, StrictSign } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } from '@libp2p/interface';
 import { mdns } from '@libp2p/mdns';
-import { type Ping, ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
@@ -13,7 +12,7 @@ import type { NetworkLimits } from './limits.ts';
 import { guardedYamux } from './muxer.ts';
 import { guardedWebSockets } from './web-sockets.ts';
 
-export type MeshServices = { identify: Identify; pubsub: GossipSub; ping: Ping };
+export type MeshServices = { identify: Identify; pubsub: GossipSub };
 export type MeshLibp2p = Libp2p<MeshServices>;
 
 export interface Libp2pNodeInit {
@@ -91,7 +90,6 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
           ],
     services: {
       identify: identify(),
-      ping: ping(),
       pubsub: gossipsub({
         globalSignaturePolicy: StrictSign,
         ...GOSSIP_BOUNDS,

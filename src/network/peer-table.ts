@@ -1,10 +1,11 @@
 import type { Connection } from '@libp2p/interface';
-import { isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
 import type { NetworkEmitter } from './events.ts';
+import { hostOf, isNear } from './hosts.ts';
 import type { NetworkLimits } from './limits.ts';
 import { ringOf } from './ring.ts';
+import { RoundTrip } from './round-trip.ts';
 import type { PeerInfo } from './types.ts';
 
 export interface PeerTableComponents {
@@ -15,19 +16,23 @@ export interface PeerTableComponents {
   connections: (nodeId: string) => Connection[];
   /** One round trip in milliseconds; rejects when it fails or `signal` aborts. */
   ping: (nodeId: string, signal: AbortSignal) => Promise<number>;
+  /** Milliseconds in all that this process's event loop was not idle. */
+  busyMs: () => number;
   /** Closes every connection to a peer that answers no more. */
   drop: (nodeId: string) => void;
 }
 
 interface Entry {
   connectedAt: number;
-  roundTripMs: number | null;
+  roundTrip: RoundTrip;
+  pings: number;
   failedPings: number;
   cancelPing: () => void;
 }
 
-/** Weight of the newest ping in the moving average. */
-const NEWEST_WEIGHT = 0.3;
+/** The first pings follow each other closely, until the distance is known or this many were sent. */
+const FIRST_PINGS = 8;
+const FIRST_INTERVAL_MS = 250;
 /** Pings in a row without an answer before a connection counts as dead. */
 const MAX_FAILED_PINGS = 2;
 
@@ -53,13 +58,16 @@ export class PeerTable {
     const entry = this.#entries.get(nodeId);
     if (entry === undefined) return undefined;
     const connections = this.#components.connections(nodeId);
-    const { roundTripMs, connectedAt } = entry;
+    const { roundTrip, connectedAt } = entry;
     return {
       nodeId,
       addresses: connections.map(({ remoteAddr }) => remoteAddr.toString()),
       direction: connections[0]?.direction ?? 'outbound',
-      roundTripMs,
-      ring: ringOf(roundTripMs, connections.some(isNear)),
+      roundTripMs: roundTrip.leastMs,
+      ring: ringOf(
+        roundTrip.isKnown ? roundTrip.leastMs : null,
+        connections.some(({ remoteAddr }) => isNear(hostOf(remoteAddr))),
+      ),
       connectedAt,
     };
   }
@@ -76,7 +84,8 @@ export class PeerTable {
     if (this.#entries.has(nodeId)) return;
     const entry: Entry = {
       connectedAt: this.#components.clock.now(),
-      roundTripMs: null,
+      roundTrip: new RoundTrip(),
+      pings: 0,
       failedPings: 0,
       cancelPing: () => {},
     };
@@ -98,7 +107,7 @@ export class PeerTable {
   }
 
   async #measure(nodeId: string, entry: Entry): Promise<void> {
-    const { clock, ping, drop, events, log } = this.#components;
+    const { clock, busyMs, ping, drop, events, log } = this.#components;
     const timeout = new AbortController();
     const release = clock.after(this.#limits.pingTimeoutMs, () => timeout.abort());
     entry.cancelPing = () => {
@@ -106,9 +115,9 @@ export class PeerTable {
       timeout.abort();
     };
     try {
-      const measured = await ping(nodeId, timeout.signal);
-      const before = entry.roundTripMs ?? measured;
-      entry.roundTripMs = before + (measured - before) * NEWEST_WEIGHT;
+      const busyBefore = busyMs();
+      entry.pings++;
+      entry.roundTrip.add(await ping(nodeId, timeout.signal), busyMs() - busyBefore);
       entry.failedPings = 0;
     } catch (error) {
       if (this.#entries.get(nodeId) !== entry) return;
@@ -122,13 +131,10 @@ export class PeerTable {
       drop(nodeId);
       return;
     }
-    entry.cancelPing = clock.after(this.#limits.pingIntervalMs, () => void this.#measure(nodeId, entry));
+    const soon = !entry.roundTrip.isKnown && entry.failedPings === 0 && entry.pings < FIRST_PINGS;
+    const nextMs = soon ? FIRST_INTERVAL_MS : this.#limits.pingIntervalMs;
+    entry.cancelPing = clock.after(nextMs, () => void this.#measure(nodeId, entry));
     const peer = this.peer(nodeId);
     if (peer !== undefined && entry.failedPings === 0) events.emit('peer:measured', peer);
   }
-}
-
-/** The same machine, or a private network. */
-function isNear({ remoteAddr }: Connection): boolean {
-  return isLoopback(remoteAddr) || isPrivate(remoteAddr) || isLinkLocal(remoteAddr);
 }

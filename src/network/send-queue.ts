@@ -76,7 +76,9 @@ export class SendQueue {
             ),
       );
     } catch (error) {
-      failure = new MeshError('unreachable', 'The stream closed while sending.', undefined, { cause: error });
+      failure = new MeshError('interrupted', 'The connection broke while sending.', undefined, {
+        cause: error,
+      });
     }
     for (const entry of batch) entry.settle(failure);
   }

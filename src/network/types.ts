@@ -6,9 +6,12 @@ export interface PeerInfo {
   nodeId: string;
   addresses: string[];
   direction: 'inbound' | 'outbound';
-  /** Milliseconds, moving average of pings; null before the first. */
+  /** Milliseconds, the least of the last pings; null before the first. */
   roundTripMs: number | null;
-  /** By measurement and address: ring1 same machine, private network or <= 10 ms; ring2 <= 80 ms; else global. */
+  /**
+   * By measurement and address: ring1 same machine, private network or <= 10 ms; ring2 <= 80 ms; else global, also
+   * before there are enough measurements.
+   */
   ring: Exclude<Ring, 'local'>;
   connectedAt: number;
 }
@@ -25,6 +28,7 @@ export interface NetworkEvents {
   'peer:connect': [nodeId: string];
   /** The last connection to the peer closed. */
   'peer:disconnect': [nodeId: string];
+  /** The peer answered a ping. Its distance may still be unknown, and its ring said by its address alone. */
   'peer:measured': [peer: PeerInfo];
 }
 
@@ -52,8 +56,10 @@ export interface Network extends Startable {
    */
   favour(nodeId: string): void;
   /**
-   * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, rejects
-   * with `unreachable`, `busy` (send queue full) or `too_large`. Frames of one tick share one write.
+   * Sends on the long-lived exchange stream, dialling when needed; resolves when handed to the transport, and what is
+   * lost afterwards shows by `peer:disconnect`. Rejects with `unreachable` (no stream could be opened: certainly not
+   * delivered), `interrupted` (the connection broke while it was handed over: it may have arrived), `busy` (send queue
+   * full) or `too_large`. Frames of one tick share one write.
    */
   send(to: string, message: ExchangeMessage, options?: { signal?: AbortSignal }): Promise<void>;
   /**

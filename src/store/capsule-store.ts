@@ -84,8 +84,7 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
     return true;
   }
 
-  put(tx: Transaction, row: CapsuleRow<Life>): void {
-    const before = this.#existing(tx, row.id);
+  put(tx: Transaction, row: CapsuleRow<Life>, before: CapsuleRow<Life> = this.#existing(tx, row.id)): void {
     if (isTerminal(before.status) && row.status !== before.status && !runsAgain(before, row)) {
       const { id, status } = before;
       const message = `The capsule has ended (${status}) and cannot become ${row.status}.`;
@@ -109,7 +108,6 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
   }
 
   putResult(tx: Transaction, id: string, result: StoredResult): number {
-    this.#existing(tx, id);
     const stored = tx.get(results, id);
     const done = stored?.receipt?.status === 'completed';
     if (done && stored.receipt?.receiptHash !== result.receipt?.receiptHash) {
@@ -200,5 +198,5 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
 
 /** A node that only executes shows how its own run ended; under another lease it may run what it failed at. */
 function runsAgain(before: CapsuleRow, row: CapsuleRow): boolean {
-  return before.status === 'failed' && row.status === 'executing' && row.epoch > before.epoch;
+  return before.status === 'failed' && row.status === 'executing';
 }

@@ -65,7 +65,7 @@ async function openJournal(directory: string, rows: Rows, faults: FaultPoints): 
   const init = {
     directory: join(storeIn(directory), 'journal'),
     replay: (writes: Write[]) => rows.apply(writes),
-    salt: () => Buffer.from(nodeCrypto.randomBytes(4)).readUInt32BE(),
+    salt: () => Math.max(1, Buffer.from(nodeCrypto.randomBytes(4)).readUInt32BE()),
     faults,
   };
   const version = readNumber(rows, VERSION_KEY, directory);

@@ -16,6 +16,9 @@ export interface Disk {
 export interface Rows extends Omit<Disk, 'write'> {
   /** All or nothing; never two at once. */
   apply(writes: Write[]): Promise<void>;
-  /** Makes all that was applied before survive a power loss, and then `marks`: where these are found, so is all before. */
+  /**
+   * Makes all that was applied before survive a power loss, and then `marks`: where these are found, so is all before. More
+   * may be applied meanwhile.
+   */
   settle(marks: Write[]): Promise<void>;
 }

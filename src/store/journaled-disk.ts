@@ -6,8 +6,8 @@ import type { ScanRange } from './types.ts';
 
 /** Bytes in one journal file: what a start after a crash reads again, and what the rows below collect in memory. */
 const JOURNAL_BYTES = 32 * 1_048_576;
-/** Bytes in a file that goes on because the rows of the one before are not safe yet; then writes wait for them. */
-const OVERFULL_BYTES = 4 * JOURNAL_BYTES;
+/** Times that, where a file goes on because the rows of the one before are not safe yet; then writes wait for them. */
+const OVERFULL = 4;
 /** Rows, and characters, that go down at once: enough to save calls, few enough to keep nobody waiting. */
 const APPLIED_ROWS = 512;
 const APPLIED_LENGTH = 512 * 1_024;
@@ -62,7 +62,8 @@ export class JournaledDisk implements Disk {
     if (this.#waitingLength > WAITING_LENGTH) await this.#applied();
     if (this.#journal.size >= this.#journalBytes) await this.#makeRoom();
     if (this.#failure !== undefined) throw this.#failure;
-    await this.#journal.append(writes);
+    // It may have taken the record all the same: what follows would not continue it.
+    await this.#journal.append(writes).catch(this.#fail);
     for (const write of writes) {
       this.#waiting.set(write.key, write);
       this.#waitingLength += write.key.length + (write.type === 'put' ? write.value.length : 0);
@@ -75,12 +76,14 @@ export class JournaledDisk implements Disk {
     yield* this.#rows.iterate(range);
   }
 
-  /** Leaves an empty journal, so that the next start has nothing to replay. */
+  /** Leaves an empty journal, so that the next start has nothing to replay; after a failure the journal as it is. */
   async close(): Promise<void> {
     this.#cancelTimer?.();
     try {
       await this.#checkpoint;
       await this.#applied();
+      if (this.#failure !== undefined) return;
+      await this.#journal.shrink();
       if (!this.#journal.isEmpty) await this.#settle(await this.#journal.rotate());
     } finally {
       await this.#journal.close();
@@ -89,7 +92,7 @@ export class JournaledDisk implements Disk {
   }
 
   async #makeRoom(): Promise<void> {
-    if (this.#checkpoint !== undefined && this.#journal.size < OVERFULL_BYTES) return;
+    if (this.#checkpoint !== undefined && this.#journal.size < OVERFULL * this.#journalBytes) return;
     await this.#checkpoint;
     const number = await this.#journal.rotate();
     const checkpoint = this.#settle(number).then(() => {

@@ -190,7 +190,7 @@ export interface CapsuleStore<Life = unknown> {
   /** False, and nothing staged, when it is stored already. */
   add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean;
   /** Replaces the row. Throws `not_found` for an unknown id, `conflict` where a terminal status or `receivedAt` would change. */
-  put(tx: Transaction, row: CapsuleRow<Life>): void;
+  put(tx: Transaction, row: CapsuleRow<Life>, before?: CapsuleRow<Life>): void;
   get(id: string): Capsule | undefined;
   row(id: string, reader?: Reader): CapsuleRow<Life> | undefined;
   /** Gives its length, for `bytes`. Throws `not_found`, and `conflict` where another receipt is stored. */

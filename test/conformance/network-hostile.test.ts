@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { createConnection } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
@@ -14,7 +14,16 @@ import { EXCHANGE_PROTOCOL, MARKET_TOPIC } from '../../protocols/common/v1/limit
 import { encodeFrame } from '../../src/network/frame.ts';
 import type { Libp2pNetworkInit } from '../../src/network/libp2p-network.ts';
 import type { Network } from '../../src/network/types.ts';
-import { addressOf, advertisement, idOf, libp2pNode, nextEvent, query, seedOf } from '../support/network.ts';
+import {
+  addressOf,
+  advertisement,
+  idOf,
+  libp2pNode,
+  nextEvent,
+  nodeIdOfSeed,
+  query,
+  seedOf,
+} from '../support/network.ts';
 import { stranger } from '../support/stranger.ts';
 
 type Bare = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
@@ -220,6 +229,43 @@ describe('a peer that asks the same 20,000 times', () => {
     }
     await expectUnharmed(node, honest, from);
     expect(answered(from, mallory)).toBeLessThan(30);
+  });
+});
+
+describe('a peer that begins frames and does not end them', () => {
+  it('holds only so much memory, and others are served', async () => {
+    const { node, honest, bare, from } = await attacked({ limits: { partialFrameBytes: 1_000_000 } });
+    const begun = json({ type: 'capsule_data', padding: 'x'.repeat(2_000_000) }).subarray(0, 600_000);
+    const opened: Stream[] = [];
+    for (let count = 0; count < 3; count++) {
+      const another = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL);
+      opened.push(another);
+      another.send(begun);
+      await vi.waitFor(() => expect(another.writeBufferLength).toBe(0));
+    }
+    await vi.waitFor(() => expect(opened.filter(({ status }) => status === 'open')).toHaveLength(1), 10_000);
+    await expectUnharmed(node, honest, from);
+  });
+});
+
+describe('nodes that are invented, all at the address of a victim', () => {
+  it('make a node knock there a few times', async () => {
+    let knocks = 0;
+    const victim = createServer((socket) => {
+      knocks++;
+      socket.on('error', () => {});
+      running.push({ stop: () => socket.destroy() });
+    });
+    running.push({ stop: () => victim.close() });
+    await new Promise<void>((resolve) => victim.listen(0, '127.0.0.1', resolve));
+    const bound = victim.address();
+    if (typeof bound !== 'object' || bound === null) throw new Error('The victim has no port');
+    const { node, honest, from } = await attacked();
+    const claimed = ['', '/ws'].map((suffix) => `/ip4/127.0.0.1/tcp/${bound.port}${suffix}`);
+    for (let seed = 70; seed < 250; seed++) node.learn(nodeIdOfSeed(seedOf(seed)), claimed);
+    await vi.waitFor(() => expect(knocks).toBeGreaterThan(0), 10_000);
+    await expectUnharmed(node, honest, from);
+    expect(knocks).toBeLessThan(66);
   });
 });
 

@@ -84,7 +84,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
   it('tells both ends of a connection, and measures it', async () => {
     const [a, b] = await nodes([1, 2]);
     const both = Promise.all([nextEvent(a, 'peer:connect'), nextEvent(b, 'peer:connect')]);
-    const measured = nextEvent(a, 'peer:measured');
+    const measured = nextEvent(a, 'peer:measured', ({ roundTripMs }) => roundTripMs !== null);
     expect(await a.dial(addressOf(b))).toBe(b.nodeId);
     expect(await both).toEqual([[b.nodeId], [a.nodeId]]);
     const [peer] = await measured;
@@ -237,7 +237,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
   it('hands over nothing after the removal of a handler, and the rest to the next one', async () => {
     const [a, b] = await pair();
     const seen: string[] = [];
-    const remove = b.onMessage((_from, message) => seen.push(message.exchangeId));
+    const remove = b.onMessage((_from, message) => seen.push(idOf(message)));
     await a.send(b.nodeId, query('1'));
     await vi.waitFor(() => expect(seen).toEqual(['1']));
     remove();
@@ -259,7 +259,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     const [a, b] = await pair();
     const seen: string[] = [];
     b.onMessage(async (_from, message) => {
-      seen.push(message.exchangeId);
+      seen.push(idOf(message));
       await new Promise<void>((resolve) => setImmediate(resolve));
       throw new Error('the part above failed');
     });
@@ -273,7 +273,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     const seen: string[] = [];
     const finish: (() => void)[] = [];
     b.onMessage((_from, message) => {
-      seen.push(message.exchangeId);
+      seen.push(idOf(message));
       return new Promise<void>((resolve) => finish.push(resolve));
     });
     await Promise.all(['1', '2', '3', '4', '5'].map((id) => a.send(b.nodeId, query(id))));
@@ -340,7 +340,7 @@ describe.each(implementations)('the %s network', (_name, factory) => {
   it.each([
     ['no type', { exchangeId: '1' }],
     ['a wrong field', { type: 'capability_query', exchangeId: 7 }],
-    ['a missing field', { type: 'capsule_accept', exchangeId: '1' }],
+    ['a missing field', { type: 'capsule_accept', of: 'order' }],
   ])('cuts off a peer that sends a message with %s', async (_name, message) => {
     const [a, b] = await pair();
     const atB = inbox(b);

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { ApiComponents, ApiInit } from '../../src/api/components.ts';
 import { draftSigner } from '../../src/api/draft.ts';
 import type { CapsuleView, MeshEvent } from '../../src/api/schemas/capsules.ts';
@@ -46,6 +47,15 @@ export function memoryNode(clock: VirtualClock) {
     emit({ type: 'done', capsuleId: id, status: 'completed', error: null });
   }
 
+  /** Ends the capsule as failed. */
+  function fail(id: string, error: ErrorBody): void {
+    const view = views.get(id);
+    if (view === undefined) throw new Error(`no capsule ${id}`);
+    const record = { ...view.record, status: 'failed', error } as const;
+    views.set(id, { ...view, status: 'failed', error, record });
+    emit({ type: 'done', capsuleId: id, status: 'failed', error });
+  }
+
   const components: ApiComponents = {
     capsules: {
       async submit(value, options = {}) {
@@ -62,6 +72,8 @@ export function memoryNode(clock: VirtualClock) {
             error: null,
             receipt: null,
             children: [],
+            waiting: null,
+            only: options.executor ?? null,
             record: recordOf(capsule.id, capsule.requestedCapability, clock.now()),
             capsule,
           });
@@ -151,7 +163,7 @@ export function memoryNode(clock: VirtualClock) {
     store: {
       async list({ status, requestedCapability, limit = 50, cursor = '0' }) {
         const all = [...views.values()]
-          .map(({ record }) => record)
+          .map(({ record }): CapsuleRow => ({ ...record, life: { care: 'not to be shown' } }))
           .filter((record) => status === undefined || record.status === status)
           .filter(
             (record) =>
@@ -284,6 +296,8 @@ export function memoryNode(clock: VirtualClock) {
     init,
     emit,
     end,
+    fail,
+    views,
     logged,
     submitted,
     followers,

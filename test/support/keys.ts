@@ -22,5 +22,7 @@ export const alice = testKey(0xa1);
 export const bob = testKey(0xb0);
 /** Executes too, and pays nobody. */
 export const carol = testKey(0xca);
+/** Comes later. */
+export const dave = testKey(0xda);
 /** Lies. */
 export const mallory = testKey(0xee);

@@ -39,6 +39,8 @@ export interface Body {
   readonly exchange: Partial<ExchangeInit>;
   readonly engine: Partial<EngineInit>;
   readonly creditLimit: number;
+  /** Identities of strangers. */
+  readonly strangers?: ReadonlySet<string>;
   /** From 1. */
   readonly number: number;
   /** Called at every fault point; throws where the node dies there. */
@@ -100,10 +102,20 @@ export async function beginLife(body: Body): Promise<Life> {
     { db, crypto, clock },
     { creditLimit: () => body.creditLimit, self: signer.identity },
   );
+  const standing = (identity: string) => {
+    if (identity === signer.identity) return 'own';
+    return body.strangers?.has(identity) ? 'stranger' : 'known';
+  };
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log, faults },
-    { modules: [workModule(body)], grantedByDefault: () => true, drainMs: 0, ...body.engine },
+    {
+      modules: [workModule(body, () => life.alive)],
+      grantedByDefault: () => true,
+      drainMs: 0,
+      standing,
+      ...body.engine,
+    },
   );
   const network = new MemoryNetwork({ hub: body.hub, log, clock }, { nodeId });
   const changes = new ChangeFeed({ clock });
@@ -133,7 +145,7 @@ export async function beginLife(body: Body): Promise<Life> {
     network,
   };
   const exchange = new Exchange(
-    { ...parts, standing: (identity) => (identity === signer.identity ? 'own' : 'known'), faults, log },
+    { ...parts, standing, faults, log },
     { ...DEFAULT_EXCHANGE_INIT, ...body.exchange },
   );
   exchange.follow((event) => {
@@ -165,7 +177,7 @@ function mortalTimer(life: Life, clock: Clock, ms: number, callback: () => void)
 }
 
 /** All echo their payload, after `payload.ms` where that is there, or fail with `payload.code`; `work.fail` always does. */
-function workModule(body: Body): ReturnType<typeof testModule> {
+function workModule(body: Body, alive: () => boolean): ReturnType<typeof testModule> {
   const capabilities = Object.entries(body.offers).map(([id, price]) => ({
     id,
     price,
@@ -178,6 +190,7 @@ function workModule(body: Body): ReturnType<typeof testModule> {
   const idle = { id: `idle.${body.key.nodeId.slice(-8).toLowerCase()}`, intent: 'idle' };
   const work = async (intent: Intent, api: CapabilityApi): Promise<JsonValue> => {
     const { capability, raw, payload } = intent;
+    if (!alive()) return new Promise(() => {});
     body.onRun({ capability, raw, payload: { ...payload } });
     const own = await body.work?.(intent, api);
     if (own !== undefined) return own;

@@ -32,6 +32,8 @@ export interface NodeOptions {
   engine?: Partial<EngineInit>;
   /** Credits that an identity may owe it. */
   creditLimit?: number;
+  /** Whom it does not know. */
+  strangers?: readonly TestKey[];
 }
 
 /** What a node sees of the mesh that it is in. */
@@ -42,9 +44,6 @@ export interface Surroundings {
   settle(): Promise<void>;
   until(holds: () => boolean, what?: string): Promise<void>;
 }
-
-/** Says that the node died here: nothing that runs of it afterwards has any effect. */
-class Halt extends Error {}
 
 export class TestNode {
   readonly key: TestKey;
@@ -194,7 +193,7 @@ export class TestNode {
   /** As the node's own, and rejects where the node dies before it answers. */
   submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }> {
     const died = this.life.ended.then(() => {
-      throw new Halt('The node died');
+      throw new Error('The node died');
     });
     return Promise.race([this.exchange.submit(capsule, options), died]);
   }
@@ -271,7 +270,14 @@ export class TestNode {
 
   #begin(): Promise<Life> {
     const { clock, hub } = this.#mesh;
-    const { offers = {}, exchange = {}, engine = {}, creditLimit = 1_000, work } = this.#options;
+    const {
+      offers = {},
+      exchange = {},
+      engine = {},
+      creditLimit = 1_000,
+      strangers = [],
+      work,
+    } = this.#options;
     return beginLife({
       key: this.key,
       clock,
@@ -282,6 +288,7 @@ export class TestNode {
       exchange,
       engine,
       creditLimit,
+      strangers: new Set(strangers.map(({ identity }) => identity)),
       number: ++this.#lives,
       pass: (life, point) => this.#pass(life, point),
       onEvent: (event) => this.events.push(event),
@@ -289,16 +296,14 @@ export class TestNode {
     });
   }
 
+  /** Whatever still runs of a life that has ended reaches neither disk, network, timers nor followers. */
   #pass(life: Life, point: string): void {
-    // Whatever still runs of a life that has ended goes no further.
-    if (!life.alive) throw new Halt(point);
     const left = this.#crashes.get(point);
-    if (left === undefined) return;
+    if (left === undefined || !life.alive) return;
     this.#crashes.set(point, left - 1);
     if (left > 1) return;
     this.#crashes.delete(point);
     this.crash();
-    throw new Halt(point);
   }
 }
 

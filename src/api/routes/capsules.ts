@@ -3,6 +3,7 @@ import { CapabilityName, closed, Hex32, Identity, NodeId } from '../../../protoc
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { ApiComponents } from '../components.ts';
+import { prepareRetry } from '../retry.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { CapsuleDraft, CapsuleRecord, CapsuleStatus, CapsuleViewRef, Decision } from '../schemas/capsules.ts';
 import { described, list, page, paging, refusals } from '../schemas/shared.ts';
@@ -15,6 +16,23 @@ const MAX_WAIT_MS = 600_000;
 const draftCheck = checkOf(CapsuleDraft);
 const byId = Type.Object({ id: Hex32 });
 const Submitted = Type.Object({ id: Hex32 });
+const Retried = Type.Object({
+  id: Hex32,
+  retryOf: { ...Hex32, description: 'What was submitted again: of a step of a chain, the root.' },
+});
+const submission = Type.Object(
+  {
+    executor: Type.Optional({ ...NodeId, description: 'Only this node may execute it.' }),
+    wait: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: MAX_WAIT_MS,
+        description: 'Milliseconds to wait for the outcome.',
+      }),
+    ),
+  },
+  closed,
+);
 /** Checked below, by the capsule's own check or the draft's, so that each refusal has the design's code. */
 const CapsuleOrDraft = Type.Unsafe<unknown>({ anyOf: [{ $ref: 'Capsule#' }, { $ref: 'CapsuleDraft#' }] });
 
@@ -30,19 +48,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         summary:
           'Submits a signed capsule, or a draft for the node to sign. The same capsule twice gives the same id.',
         body: CapsuleOrDraft,
-        querystring: Type.Object(
-          {
-            executor: Type.Optional({ ...NodeId, description: 'Only this node may execute it.' }),
-            wait: Type.Optional(
-              Type.Integer({
-                minimum: 0,
-                maximum: MAX_WAIT_MS,
-                description: 'Milliseconds to wait for the outcome.',
-              }),
-            ),
-          },
-          closed,
-        ),
+        querystring: submission,
         response: {
           200: described('It ended while the caller waited.', CapsuleViewRef),
           202: described('It is stored durably.', Submitted),
@@ -81,13 +87,16 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 200: described('One page.', page(CapsuleRecord)), ...refusals },
       },
     },
-    async ({ query: { capability, origin, parent, ...rest } }) =>
-      store.list({
+    async ({ query: { capability, origin, parent, ...rest } }) => {
+      const { items, cursor } = await store.list({
         ...rest,
         ...(capability !== undefined && { requestedCapability: capability }),
         ...(origin !== undefined && { originIdentity: origin }),
         ...(parent !== undefined && { parentCapsule: parent }),
-      }),
+      });
+      // The exchange's own state is no part of what is shown.
+      return { items: items.map(({ life: _, ...record }) => record), cursor };
+    },
   );
 
   app.get(
@@ -116,6 +125,39 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
     async ({ params: { id } }, reply) => {
       await capsules.cancel(id);
       return reply.code(202).send({ id });
+    },
+  );
+
+  app.post(
+    '/api/capsules/:id/retry',
+    {
+      schema: {
+        operationId: 'retryCapsule',
+        summary:
+          'Submits again what failed: the same content under a new id. Of a chain all of it is, from its root.',
+        params: byId,
+        querystring: submission,
+        response: {
+          200: described('It ended while the caller waited.', CapsuleViewRef),
+          202: described('It is stored durably.', Retried),
+          ...refusals,
+        },
+      },
+    },
+    async ({ params, query: { executor, wait } }, reply) => {
+      const { draft, retryOf, only } = await prepareRetry(
+        context.components,
+        context.init.identity,
+        params.id,
+      );
+      const named = executor ?? only;
+      const { id } = await capsules.submit(context.components.signDraft(draft), {
+        signedHere: true,
+        ...(named !== null && { executor: named }),
+      });
+      const ended = wait ? await waitForEnd(context, id, wait, reply.raw) : undefined;
+      reply.header('location', `/api/capsules/${id}`);
+      return ended === undefined ? reply.code(202).send({ id, retryOf }) : reply.code(200).send(ended);
     },
   );
 

@@ -18,7 +18,7 @@ import {
   Ring,
   TimestampMs,
 } from '../../../protocols/common/v1/schema.ts';
-import { CAPSULE_STATUSES, type CapsuleStatus as Status } from '../../store/types.ts';
+import { CAPSULE_STATUSES, SHARES, type CapsuleStatus as Status } from '../../store/types.ts';
 import { CapsuleRef, ErrorRef, NextStepRef, named, ReceiptRef } from './shared.ts';
 
 export const CapsuleStatus = Type.Enum([...CAPSULE_STATUSES]);
@@ -75,6 +75,9 @@ export const CapsuleRecord = Type.Object({
   error: nullable(ErrorRef),
   receiptHash: nullable(Hex32),
   steps: Type.Array(Type.Object({ child: nullable(Hex32), error: nullable(ErrorRef) })),
+  share: Type.Enum([...SHARES], { description: 'Whose share of the node it counts against.' }),
+  bytes: Type.Integer({ description: 'Stored for it: capsule and result.' }),
+  open: Type.Boolean({ description: 'It is unfinished here, or a result of it is still to be delivered.' }),
   history: Type.Array(HistoryEntry),
 });
 
@@ -86,6 +89,17 @@ export const CapsuleView = Type.Object({
   error: nullable(ErrorRef),
   receipt: nullable(ReceiptRef),
   children: Type.Array(Hex32),
+  waiting: nullable(
+    Type.Object(
+      {
+        reason: ErrorRef,
+        until: TimestampMs,
+        again: nullable({ ...TimestampMs, description: 'When a node that failed is tried once more.' }),
+      },
+      { description: 'Why nobody has it now. Null where it does not wait.' },
+    ),
+  ),
+  only: { ...nullable(Type.String()), description: 'The only node that may execute it.' },
   record: CapsuleRecord,
   capsule: CapsuleRef,
 });
@@ -108,7 +122,13 @@ export const Decision = Type.Object({
   capsuleId: Hex32,
   capabilityId: Type.String(),
   ranking: Type.Array(candidate, { description: 'Best first.' }),
-  excluded: Type.Array(Type.Object({ nodeId: Type.String(), reason: Type.String() })),
+  excluded: Type.Array(
+    Type.Object({
+      nodeId: Type.String(),
+      reason: Type.String(),
+      note: Type.Optional(Type.String({ description: 'What it gave as its reason when it was asked.' })),
+    }),
+  ),
   excludedBy: Type.Record(Type.String(), Type.Integer(), { description: 'How many, by reason.' }),
   providersKnown: Type.Integer(),
   weights: Type.Object({ price: Type.Number(), latency: Type.Number(), distance: Type.Number() }),
@@ -128,6 +148,8 @@ export const MeshEvent = Type.Union([
   Type.Object({
     ...moment,
     type: Type.Literal('progress'),
+    epoch: Type.Integer({ description: 'The text of another epoch begins anew.' }),
+    missing: Type.Optional(Type.Integer({ description: 'Deltas before this one that nobody has any more.' })),
     delta: Type.Optional(Type.String()),
     stage: Type.Optional(Type.String()),
   }),

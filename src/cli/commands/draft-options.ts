@@ -6,7 +6,7 @@ import type {
   PrivacyRule,
 } from '../../../protocols/capsule/v1/schema.ts';
 import { LIMITS } from '../../../protocols/common/v1/limits.ts';
-import type { JsonObject, JsonValue, Ring } from '../../../protocols/common/v1/schema.ts';
+import type { JsonObject, Ring } from '../../../protocols/common/v1/schema.ts';
 import { isObject } from '../../lib/json.ts';
 import { usage } from '../failure.ts';
 import { readJsonOption, readText } from '../files.ts';
@@ -43,7 +43,7 @@ export function withDraft(command: Command): Command {
     .option('--input <file>', 'a file whose text becomes payload.text; - is standard input')
     .option('--payload <json>', 'the payload as JSON, or @FILE')
     .option('--next <json>', 'the next steps as JSON, or @FILE')
-    .option('--pay <n>', 'credits offered for it', amount)
+    .option('--pay <n>', 'at most N credits for the capsule, and for each one of a chain', amount)
     .option('--prepay', 'only where the balance already covers the amount')
     .addOption(
       new Option('--privacy <rule>', 'who may run it')
@@ -75,11 +75,22 @@ export async function readDraft(
     paymentRule:
       options.pay === undefined
         ? null
-        : { type: 'credit', amount: options.pay, ...(options.prepay && { requirePrepay: true }) },
+        : {
+            type: 'credit',
+            amount: options.pay,
+            ...(options.prepay && { requirePrepay: true }),
+            charge: 'price',
+          },
     privacyRule: options.privacy ?? 'public',
     executionPolicy: policyOf(options),
-    next: options.next === undefined ? null : stepsOf(await readJsonOption(io, '--next', options.next)),
+    next: options.next === undefined ? null : await readSteps(io, options.next),
   };
+}
+
+/** Checking them takes a part that takes a while to load. */
+async function readSteps(io: CliIo, next: string): Promise<NextStep[]> {
+  const value = await readJsonOption(io, '--next', next);
+  return (await import('../steps.ts')).stepsOf(value);
 }
 
 async function readPayload(io: CliIo, text: string | undefined, options: DraftOptions): Promise<JsonObject> {
@@ -100,10 +111,4 @@ function policyOf({ timeout, retries, locality }: DraftOptions): ExecutionPolicy
     ...(retries !== undefined && { maxRetries: retries }),
     ...(locality !== undefined && { preferredLocality: locality }),
   };
-}
-
-/** One step may stand without its list. Whether each is a step is checked with the whole capsule. */
-function stepsOf(value: JsonValue): NextStep[] {
-  const steps: unknown = Array.isArray(value) ? value : [value];
-  return steps as NextStep[];
 }

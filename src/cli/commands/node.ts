@@ -3,7 +3,7 @@ import type { Static } from 'typebox';
 import type { Capabilities, Module, NodeStatus, Peer, Provider } from '../../api/schemas/node.ts';
 import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { bytes, duration, facts, table, time } from '../format.ts';
+import { bytes, duration, facts, statusText, table, time } from '../format.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 interface Items<T> {
@@ -105,7 +105,9 @@ function addCapabilities(program: Command, cli: Cli): void {
 }
 
 function showStatus(node: NodeStatus): string {
-  const capsules = Object.entries(node.capsules).map(([status, count]) => `${String(count)} ${status}`);
+  const capsules = Object.entries(node.capsules).map(
+    ([status, count]) => `${String(count)} ${statusText(status)}`,
+  );
   const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
   return facts([
     ['node', node.nodeId],

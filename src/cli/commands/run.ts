@@ -1,34 +1,68 @@
 import type { Command } from 'commander';
+import type { CapsuleView } from '../../exchange/types.ts';
+import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { readJsonFile } from '../files.ts';
-import { submitAndWait, submitCapsule } from '../outcome.ts';
+import { hexId } from '../options.ts';
+import { noteCost, type OutcomeOptions, type Submission, submitAndWait, submitCapsule } from '../outcome.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 import { type DraftOptions, readDraft, withDraft } from './draft-options.ts';
 
-interface RunOptions extends NodeOptions, DraftOptions {
+interface SendOptions extends NodeOptions, OutcomeOptions {
   on?: string;
   detach?: boolean;
-  out?: string;
+}
+type RunOptions = SendOptions & DraftOptions;
+
+const withSending = (command: Command): Command =>
+  withNode(
+    command
+      .option('--on <node>', 'only this node may execute it')
+      .option('--detach', 'print the id and do not wait')
+      .option('--out <file>', 'write the result to a file'),
+  );
+
+async function send(
+  cli: Cli,
+  client: ApiClient,
+  submission: Submission,
+  options: SendOptions,
+): Promise<void> {
+  if (!options.detach) return submitAndWait(cli, client, submission, options);
+  const id = await submitCapsule(client, submission);
+  cli.answer(options, { id }, () => id);
 }
 
 export function addRun(program: Command, cli: Cli): void {
   const run = withDraft(
     program.command('run').description('submit a capsule, wait for its end, print the result'),
-  )
-    .option('--on <node>', 'only this node may execute it')
-    .option('--detach', 'print the id and do not wait')
-    .option('--out <file>', 'write the result to a file');
+  );
   withExample(
-    withNode(run),
+    withSending(run),
     'capsule run text.summarize --input README.md',
     'capsule run ai.chat "What is a capsule?" --pay 5 --json',
   ).action(async (capability: string, text: string | undefined, options: RunOptions) => {
     const client = await findNode(cli.io, options);
     const body = await readDraft(cli.io, capability, text, options);
-    const submission = { body, executor: options.on };
-    if (!options.detach) return submitAndWait(cli, client, submission, options);
-    const id = await submitCapsule(client, submission);
-    cli.answer(options, { id }, () => id);
+    noteCost(cli, body);
+    return send(cli, client, { body, executor: options.on }, options);
+  });
+}
+
+export function addRetry(program: Command, cli: Cli): void {
+  const retry = program
+    .command('retry')
+    .description('submit again what failed, under a new id; of a chain all of it, from its root')
+    .argument('<id>', 'the capsule', hexId);
+  withExample(withSending(retry), 'capsule retry 3fa1…').action(async (id: string, options: SendOptions) => {
+    const client = await findNode(cli.io, options);
+    const asked = await client.request<CapsuleView>(`/api/capsules/${id}`);
+    const { root } = asked.record;
+    if (root !== id)
+      cli.note(`The capsule is a step, made of a result: its chain is submitted again, from ${root}.`);
+    const { capsule } = root === id ? asked : await client.request<CapsuleView>(`/api/capsules/${root}`);
+    noteCost(cli, capsule);
+    return send(cli, client, { path: `/api/capsules/${id}/retry`, executor: options.on }, options);
   });
 }
 
@@ -42,9 +76,7 @@ export function addSubmit(program: Command, cli: Cli): void {
     async (file: string, options: NodeOptions & { wait?: boolean }) => {
       const client = await findNode(cli.io, options);
       const body = await readJsonFile(cli.io, file);
-      if (options.wait) return submitAndWait(cli, client, { body }, options);
-      const id = await submitCapsule(client, { body });
-      cli.answer(options, { id }, () => id);
+      return send(cli, client, { body }, { ...options, detach: !options.wait });
     },
   );
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { MeshEvent } from '../../exchange/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { follow } from '../follow.ts';
-import { safeText, shortNode, time } from '../format.ts';
+import { plural, safeText, shortNode, statusText, time } from '../format.ts';
 import { hexId } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
@@ -39,12 +39,16 @@ function details(event: MeshEvent): string[] {
   switch (event.type) {
     case 'status':
       return [
-        event.status,
+        statusText(event.status),
         event.executor === null ? '' : `on ${shortNode(event.executor)}`,
         event.note ?? '',
       ];
     case 'progress':
-      return [event.stage ?? 'text', event.delta === undefined ? '' : JSON.stringify(event.delta)];
+      return [
+        event.stage ?? `text of attempt ${String(event.epoch)}`,
+        event.missing === undefined ? '' : `${plural(event.missing, 'part')} missing before`,
+        event.delta === undefined ? '' : JSON.stringify(event.delta),
+      ];
     case 'done':
       return [
         'done',

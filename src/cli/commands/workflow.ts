@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Page } from '../../store/types.ts';
 import type { Workflow, WorkflowNode } from '../../workflow/types.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { plural, safeText, shortNode, time, tree } from '../format.ts';
+import { plural, safeText, shortNode, statusText, time, tree } from '../format.ts';
 import { hexId, integer } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
@@ -45,5 +45,5 @@ function showWorkflow({ status, receivedAt, steps, tree: root }: Workflow): stri
 function stepLine(node: WorkflowNode): string {
   const where = node.executor === null ? '' : ` on ${shortNode(node.executor)}`;
   const why = node.error === null ? '' : `: ${safeText(node.error.message)} (${node.error.code})`;
-  return `${node.requestedCapability}  ${node.status}${where}${why}  ${node.id ?? ''}`.trimEnd();
+  return `${node.requestedCapability}  ${statusText(node.status)}${where}${why}  ${node.id ?? ''}`.trimEnd();
 }

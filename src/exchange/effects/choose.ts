@@ -10,13 +10,16 @@ import type { Decision } from '../../market/types.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Note } from '../machine/effect.ts';
 import type { Choosable, Event } from '../machine/event.ts';
-import type { State } from '../machine/state.ts';
+import type { Care, State } from '../machine/state.ts';
 import type { Tickets } from './tickets.ts';
 
 type Components = Pick<
   ExchangeComponents,
   'scheduler' | 'health' | 'engine' | 'network' | 'clock' | 'signer'
 > & { tickets: Tickets };
+
+/** Characters of what a node gave as its reason that a decision keeps. */
+const ANSWER_CHARS = 200;
 
 type Chosen = Extract<Event, { type: 'chosen' }>;
 
@@ -42,7 +45,8 @@ export class Chooser {
     const ranking = this.#ranking(capsule, decision, only);
     const here = ranking.some(({ nodeId }) => nodeId === this.#self);
     const local = here ? this.#admit(capsule) : null;
-    return { chosen: { type: 'chosen', ranking, local, ...this.#nobody(capsule, decision) }, decision };
+    const chosen: Chosen = { type: 'chosen', ranking, local, ...this.#nobody(capsule, decision) };
+    return { chosen, decision: withAnswers(decision, care, local) };
   }
 
   /** After the choice: a place that was taken for nothing is given back. */
@@ -52,12 +56,13 @@ export class Chooser {
 
   /** How nodes behaved, before the next choice. */
   learn(capabilityId: string, notes: readonly Note[]): void {
-    const { health } = this.#components;
+    const { health, network } = this.#components;
     for (const note of notes) {
       if (note.node === this.#self) continue;
       switch (note.kind) {
         case 'succeeded':
           health.succeeded(note.node, capabilityId);
+          network.favour(note.node);
           break;
         case 'failed':
           health.failed(note.node, capabilityId, note.code);
@@ -123,4 +128,37 @@ export class Chooser {
     const message = `No node that is known offers ${requestedCapability}.${hint}`;
     return { nobody: { code: 'no_provider', message }, hopeless: network.peers().length > 0 };
   }
+}
+
+/** The decision with what nodes answered when they were asked; this node itself is asked with the choice. */
+function withAnswers(decision: Decision, care: Care | null, local: ErrorBody | null): Decision {
+  const answers = new Map(
+    [...(care?.tries ?? []), ...(care?.asked ?? [])].map(({ executor, error }) => [
+      executor,
+      answerOf(error),
+    ]),
+  );
+  const { ranking, excluded, excludedBy } = decision;
+  const annotated = {
+    ...decision,
+    ranking: ranking.map((each) => {
+      const answer = answers.get(each.nodeId);
+      return answer === undefined ? each : { ...each, reason: `${each.reason} Its answer: ${answer}` };
+    }),
+    excluded: excluded.map((each) => {
+      const note = answers.get(each.nodeId);
+      return note === undefined ? each : { ...each, note };
+    }),
+  };
+  if (local === null) return annotated;
+  return {
+    ...annotated,
+    ranking: annotated.ranking.filter(({ nodeId }) => nodeId !== LOCAL),
+    excluded: [{ nodeId: LOCAL, reason: 'busy', note: answerOf(local) }, ...annotated.excluded],
+    excludedBy: { ...excludedBy, busy: (excludedBy.busy ?? 0) + 1 },
+  };
+}
+
+function answerOf({ message }: ErrorBody): string {
+  return message.slice(0, ANSWER_CHARS);
 }

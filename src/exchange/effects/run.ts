@@ -25,6 +25,9 @@ type Components = Pick<
 /** How long a stranger's free run goes on while its submitter is away, in milliseconds. */
 const STRANGER_PATIENCE_MS = 30_000;
 
+/** Made once: a stack trace for each run would cost more than the run's bookkeeping. */
+const OVER = new MeshError('cancelled', 'The capsule has ended.');
+
 /** One run on this node. */
 interface Run {
   readonly abort: AbortController;
@@ -72,7 +75,7 @@ export class Runs {
       this.#components.tickets.release(capsule.id);
       this.#components.ledger.release(capsule.id);
       // Done, or of no use any more.
-      run.abort.abort(new MeshError('cancelled', 'The capsule has ended.'));
+      run.abort.abort(OVER);
     };
   };
 

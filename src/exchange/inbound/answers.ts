@@ -3,7 +3,8 @@ import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts
 import type { ExchangeComponents } from '../components.ts';
 import type { Peers } from '../effects/peers.ts';
 import { HAND_BACK, type Replies } from '../effects/replies.ts';
-import { hasEnded, newestGrant, type State } from '../machine/state.ts';
+import { handBack } from '../machine/coordinator.ts';
+import { hasEnded, type State } from '../machine/state.ts';
 import { cancelled } from '../machine/verdicts.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Cancels } from './cancels.ts';
@@ -26,12 +27,16 @@ export class Answers {
   }
 
   async onAccept(from: string, { capsuleId, of, epoch }: ExchangeMessageOf<'capsule_accept'>): Promise<void> {
-    const { runtime, results, faults } = this.#components;
-    if (of === 'result') return results.onAcknowledged(from, capsuleId);
+    const { runtime, results, peers, faults } = this.#components;
+    if (of === 'result') return results.onAcknowledged(from, capsuleId, epoch);
     if (runtime.state(capsuleId) === undefined) return;
     if (of === 'cancel') return runtime.take(capsuleId, { type: 'cancel_confirmed', from, epoch });
     faults.hit('accept.received');
-    return runtime.take(capsuleId, { type: 'accepted', from, epoch });
+    const newest = this.#newestLease(from, capsuleId, epoch);
+    if (newest === undefined) return;
+    // Also the answer to a question after a lost connection.
+    peers.heard(from, capsuleId, newest);
+    return runtime.take(capsuleId, { type: 'accepted', from, epoch: newest });
   }
 
   /** What was declined tells what it means. */
@@ -58,14 +63,18 @@ export class Answers {
       case HAND_BACK: {
         const { detail } = message;
         const begun = !(isRecord(detail) && detail.begun === false);
-        return runtime.take(capsuleId, { type: 'handed_back', from, begun });
+        return runtime.take(capsuleId, { type: 'handed_back', from, begun, epoch });
       }
     }
   }
 
   /** "What became of it?" Only the nodes that are owed the answer get it. */
-  onResultRequest(from: string, { capsuleId, epoch }: ExchangeMessageOf<'capsule_result_request'>): void {
+  async onResultRequest(
+    from: string,
+    { capsuleId, epoch }: ExchangeMessageOf<'capsule_result_request'>,
+  ): Promise<void> {
     const { runtime, replies, cancels } = this.#components;
+    await runtime.durable(capsuleId);
     const state = runtime.state(capsuleId);
     const capsule = runtime.capsule(capsuleId);
     if (state === undefined || capsule === undefined || !mayAsk(from, state)) {
@@ -78,11 +87,10 @@ export class Answers {
     const { care, work } = state.life;
     if (work?.kind === 'running')
       return replies.send(capsule, state, { kind: 'accept_order', to: from, epoch: work.lease.epoch });
-    if (work !== null) return replies.send(capsule, state, { kind: 'tell', to: from });
-    if (care !== null && hasEnded(state)) {
-      const begun = care.grants.some((grant) => !grant.void);
-      replies.send(capsule, state, { kind: 'hand_back', to: from, begun });
-    }
+    // A run of this node's own, early in what it then saw to elsewhere, is not what became of it.
+    if (work !== null && (care === null || work.outcome.receiptHash === state.receiptHash))
+      return replies.send(capsule, state, { kind: 'tell', to: from });
+    if (care !== null && hasEnded(state)) replies.send(capsule, state, handBack(state, care));
   }
 
   /** From the coordinator it stops a run here; from the submitter it ends what this node coordinates. */
@@ -103,14 +111,25 @@ export class Answers {
   /** A sign of life of whoever this node gave the newest lease; true where its words are to be passed on. */
   onSignOfLife(from: string, capsuleId: string, epoch: number): boolean {
     const { runtime, peers } = this.#components;
-    const care = runtime.stateInHand(capsuleId)?.life.care;
-    const grant = care == null ? undefined : newestGrant(care);
-    if (care == null || grant?.executor !== from || grant.lease.epoch !== epoch) return false;
-    const { kind } = care.phase;
+    const kind = runtime.stateInHand(capsuleId)?.life.care?.phase.kind;
+    const newest = kind === undefined ? undefined : this.#newestLease(from, capsuleId, epoch);
+    if (newest === undefined) return false;
     if (kind === 'ordered' || kind === 'waiting' || kind === 'learning')
-      runtime.raise(capsuleId, { type: 'accepted', from, epoch });
-    peers.heard(from, capsuleId, epoch);
+      runtime.raise(capsuleId, { type: 'accepted', from, epoch: newest });
+    peers.heard(from, capsuleId, newest);
     return kind !== 'ended' && kind !== 'cancelling';
+  }
+
+  /**
+   * The epoch of the newest lease where `from` holds it and speaks under a lease of this node. It may be at it under an
+   * older one, and goes on with that when it is ordered again.
+   */
+  #newestLease(from: string, capsuleId: string, epoch: number): number | undefined {
+    const grants = this.#components.runtime.state(capsuleId)?.life.care?.grants ?? [];
+    const newest = grants.at(-1);
+    if (newest?.executor !== from) return undefined;
+    const granted = grants.some(({ executor, lease }) => executor === from && lease.epoch === epoch);
+    return granted ? newest.lease.epoch : undefined;
   }
 }
 

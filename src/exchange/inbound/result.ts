@@ -4,18 +4,20 @@ import { type ErrorBody, isErrorCode } from '../../../protocols/common/v1/errors
 import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts';
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import type { Settlement } from '../../../protocols/settlement/v1/schema.ts';
-import { assignmentHash, verifyAssignment } from '../../capsule/assignment.ts';
+import { verifyAssignment } from '../../capsule/assignment.ts';
+import { leaseProblem } from '../../capsule/check-lease.ts';
 import { checkResult } from '../../capsule/check-result.ts';
 import { identityOf, nodeIdOf } from '../../capsule/identity.ts';
 import { needsSignedLease, submitterOf } from '../../capsule/roles.ts';
 import { verifySettlement } from '../../capsule/settlement.ts';
+import { isInOrder } from '../../capsule/times.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Replies } from '../effects/replies.ts';
 import { hasEnded, type State } from '../machine/state.ts';
 import type { Runtime } from '../runtime.ts';
 import { stepsOf } from '../steps.ts';
 
-type Components = Pick<ExchangeComponents, 'signer' | 'crypto' | 'capsules' | 'faults' | 'log'> & {
+type Components = Pick<ExchangeComponents, 'signer' | 'crypto' | 'clock' | 'capsules' | 'faults' | 'log'> & {
   runtime: Runtime;
   replies: Replies;
 };
@@ -68,31 +70,30 @@ export class Results {
     const receipt = capsules.result(capsuleId)?.receipt;
     if (receipt == null || !this.#fits(settlement, from, receipt))
       return log.warn({ from, capsuleId }, 'Refused a settlement that does not fit');
-    const { receiptHash } = receipt;
-    await runtime.take(capsuleId, { type: 'acknowledged', from, receiptHash, settlement });
+    await runtime.take(capsuleId, { type: 'acknowledged', from, epoch: receipt.epoch ?? 0, settlement });
     faults.hit('settlement.committed');
   }
 
   /** What needs no settlement from this receiver. */
-  async onAcknowledged(from: string, capsuleId: string): Promise<void> {
+  async onAcknowledged(from: string, capsuleId: string, epoch: number): Promise<void> {
     const { runtime, faults } = this.#components;
     if (!this.#owes(from, capsuleId)) return;
     faults.hit('settlement.received');
-    await runtime.take(capsuleId, { type: 'acknowledged', from, receiptHash: null, settlement: null });
+    await runtime.take(capsuleId, { type: 'acknowledged', from, epoch, settlement: null });
     faults.hit('settlement.committed');
   }
 
   /** The receiver has another result, or finds this one wrong. Of all else it is offered again. */
   async onRefused(from: string, message: ExchangeMessageOf<'capsule_decline'>): Promise<void> {
     const { runtime, log } = this.#components;
-    const { capsuleId, code, message: text, winner } = message;
+    const { capsuleId, epoch = 0, code, message: text, winner } = message;
     if (capsuleId === null || (code !== 'conflict' && code !== 'invalid_receipt')) return;
     const capsule = runtime.capsule(capsuleId);
     if (capsule === undefined || !this.#owes(from, capsuleId)) return;
     const proven = winner !== undefined && this.#isWinner(capsule, winner);
     log.info({ capsuleId, from, code, proven }, 'A result was not accepted');
     const error: ErrorBody = { code, message: text };
-    await runtime.take(capsuleId, { type: 'refused', from, error, proven });
+    await runtime.take(capsuleId, { type: 'refused', from, epoch, error, proven });
   }
 
   #problem(
@@ -101,22 +102,30 @@ export class Results {
     state: State,
     capsule: Capsule,
   ): string | undefined {
-    const { crypto } = this.#components;
+    const { crypto, clock } = this.#components;
     if (!this.#isGranted(state, capsule, lease)) return 'Its lease was not granted.';
     if (status === 'completed' && result === undefined && state.submitter === this.#self)
       return 'The result is missing.';
     const reported = { capsule, lease, receipt, status, from: identityOf(from) };
-    return checkResult(crypto, result === undefined ? reported : { ...reported, result }) ?? undefined;
+    const problem = checkResult(crypto, result === undefined ? reported : { ...reported, result });
+    if (problem !== null) return problem;
+    // Its children take their own time from it.
+    return isInOrder(receipt.finishedAt, clock.now()) ? undefined : 'The receipt ends in the future.';
   }
 
   /** By this node, or, of a step that the parent's executor coordinates, by that one. */
   #isGranted(state: State, capsule: Capsule, lease: Assignment): boolean {
-    const { crypto, signer, capsules } = this.#components;
+    const { signer, capsules } = this.#components;
     if (lease.coordinator === signer.identity) {
+      // Nobody else can have signed it.
+      if (needsSignedLease(capsule)) return this.#isSigned(lease);
       const grant = state.life.care?.grants.find((each) => each.lease.epoch === lease.epoch);
-      if (grant === undefined || assignmentHash(crypto, grant.lease) !== assignmentHash(crypto, lease))
-        return false;
-      return !needsSignedLease(capsule) || this.#isSigned(lease);
+      if (grant === undefined) return false;
+      if (isSame(grant.lease, lease)) return true;
+      // Such an order is sent before its lease is on the disk. Of one that a crash took, only its executor knows.
+      const { executor, grantedAt, expiresAt } = grant.lease;
+      const earlier = lease.grantedAt <= grantedAt && lease.expiresAt <= expiresAt;
+      return lease.executor === executor && earlier && leaseProblem(lease, capsule) === null;
     }
     const parent = state.parentCapsule === null ? undefined : capsules.result(state.parentCapsule)?.receipt;
     return parent?.identity === lease.coordinator && this.#isSigned(lease);
@@ -156,6 +165,11 @@ export class Results {
       checkResult(crypto, reported) === null
     );
   }
+}
+
+/** Both have passed the same closed schema, so one's fields are the other's; a signature is looked at by itself. */
+function isSame(granted: Assignment, lease: Assignment): boolean {
+  return Object.entries(granted).every(([field, value]) => Reflect.get(lease, field) === value);
 }
 
 function errorOf({ error, receipt }: ExchangeMessageOf<'capsule_result'>): ErrorBody {

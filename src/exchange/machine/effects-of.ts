@@ -34,8 +34,9 @@ function effectsOfCare(care: Care, state: State, capsule: Capsule): Effect[] {
     case 'ordered': {
       if (grant === undefined) return [];
       const { executor: to, lease, mayRepeat } = grant;
-      // What may not run twice, and what is paid, must be remembered before anybody can begin it.
-      const early = mayRepeat && capsule.paymentRule === null;
+      // What may not run twice, and what is paid, must be remembered before anybody can begin it; and proofs show a
+      // receipt, which is told to nobody before it is on the disk.
+      const early = mayRepeat && capsule.paymentRule === null && capsule.signer === undefined;
       return [{ kind: 'order', key: `order:${lease.epoch}`, to, lease, early }];
     }
     case 'running': {
@@ -66,7 +67,8 @@ function effectsOfWork(work: Work): Effect[] {
   switch (work.kind) {
     case 'running': {
       const { lease, stop, mayRepeat } = work;
-      const early = mayRepeat && lease.price === 0;
+      // What is to be stopped at once is not begun before the stop.
+      const early = mayRepeat && lease.price === 0 && stop === null;
       const run: Effect = { kind: 'run', key: `run:${lease.epoch}`, lease, early };
       return stop === null ? [run] : [run, { kind: 'stop', key: `stop:${lease.epoch}`, error: stop }];
     }

@@ -4,7 +4,7 @@ import { nodeIdOf } from '../../capsule/identity.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
 import type { Event } from './event.ts';
-import { hasEnded, newestGrant, type Outcome, type Running, type Work } from './state.ts';
+import { hasEnded, type Lease, newestGrant, type Outcome, type Running, type Work } from './state.ts';
 import { conclude, continueChain, isSubmitter } from './submitter.ts';
 import { cancelled, expired } from './verdicts.ts';
 
@@ -19,12 +19,14 @@ type Of<T extends Event['type']> = Extract<Event, { type: T }>;
 const MAX_CRASHES = 1;
 
 /** Whether an order for a capsule that is known here begins a new run; the admission is asked only then. */
-export function begins(work: Work | null, epoch: number): boolean {
+export function begins(work: Work | null, lease: Pick<Lease, 'epoch' | 'coordinator'>): boolean {
   if (work === null) return true;
-  return work.kind !== 'running' && work.outcome.status === 'failed' && epoch > work.lease.epoch;
+  if (work.kind === 'running' || work.outcome.status !== 'failed') return false;
+  // Each coordinator counts for itself.
+  return lease.coordinator !== work.lease.coordinator || lease.epoch > work.lease.epoch;
 }
 
-/** Once per lease; again only under a higher epoch after its own failed receipt. Else an order is a question. */
+/** Once per lease; again only under a newer one after its own failed receipt. Else an order is a question. */
 export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'ordered'>): void {
   const { work, care } = draft;
   const { epoch } = lease;
@@ -33,7 +35,7 @@ export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'
     const error: ErrorBody = { code: 'conflict', message: 'This node coordinates the capsule itself.' };
     return draft.reply({ kind: 'decline_order', to: from, epoch, error });
   }
-  if (!begins(work, epoch)) return draft.reply({ kind: 'tell', to: from });
+  if (!begins(work, lease)) return draft.reply({ kind: 'tell', to: from });
   draft.do({ kind: 'running', lease, mayRepeat, crashes: 0, stop: null, lapsed: false });
   const executor = draft.setting.self;
   draft.set({ executor, epoch, attempts: draft.state.attempts + 1, error: null, receiptHash: null });
@@ -51,11 +53,13 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   if (care?.phase.kind === 'here') return ranForItself(draft, work, event);
   const { receipt, lease, result, error } = event;
   const outcome = outcomeOf(event);
+  // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
+  if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
-  if (completed && care !== null && isSubmitter(draft) && !hasEnded(draft.state)) {
+  if (completed && care !== null && isSubmitter(draft)) {
     conclude(draft, { executor: draft.setting.self, receipt, lease, result, steps: event.steps });
   } else {
     if (completed) continueChain(draft, event.steps, draft.setting.self);
@@ -97,7 +101,7 @@ function deliver(
   const free = outcome.charge === null && draft.state.share === 'stranger';
   const until = draft.now + (free ? limits.deliverStrangerMs : limits.deliverMs);
   const lapsed = work.lapsed || draft.now > endOf(work, draft.state.expiresAt);
-  draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed });
+  draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed, offered: false });
 }
 
 function earn(draft: Draft, { receipt }: Of<'ran'>): void {
@@ -121,8 +125,15 @@ export function onStopped(draft: Draft, { from, epoch, error }: Of<'stopped'>): 
 export function onParted(draft: Draft, { from }: Of<'parted'>): void {
   const { work } = draft;
   if (work === null || work.kind === 'delivered' || work.lapsed) return;
+  if (work.kind === 'delivering' && work.offered) return;
   if (from === draft.state.submitter || from === nodeIdOf(work.lease.coordinator))
     draft.do({ ...work, lapsed: true });
+}
+
+/** Who hangs up, or waits for a restart, with the result in hand is not forgiven the debt. */
+export function onOffered(draft: Draft): void {
+  const { work } = draft;
+  if (work?.kind === 'delivering' && !work.offered) draft.do({ ...work, offered: true });
 }
 
 export function onAbandoned(draft: Draft): void {
@@ -135,7 +146,8 @@ export function onAcknowledged(draft: Draft, event: Of<'acknowledged'>): void {
   const { from, settlement } = event;
   const { work, state } = draft;
   if (work?.kind !== 'delivering' || !work.to.includes(from)) return;
-  if (event.receiptHash !== null && event.receiptHash !== work.outcome.receiptHash) return;
+  // Of an earlier outcome, which is not owed any more.
+  if (event.epoch !== work.lease.epoch) return;
   const owed = work.outcome.charge !== null && from === state.submitter;
   if (owed && settlement === null) return;
   if (settlement !== null) draft.write({ kind: 'settlement', settlement });
@@ -146,9 +158,9 @@ export function onAcknowledged(draft: Draft, event: Of<'acknowledged'>): void {
  * The receiver has another result, or finds this one wrong. The payment is taken back where it showed the other one
  * and this node's own lease had lapsed before it delivered; else the debt stays, disputed.
  */
-export function onRefused(draft: Draft, { from, proven }: Of<'refused'>): void {
+export function onRefused(draft: Draft, { from, epoch, proven }: Of<'refused'>): void {
   const { work, state } = draft;
-  if (work?.kind !== 'delivering' || !work.to.includes(from)) return;
+  if (work?.kind !== 'delivering' || !work.to.includes(from) || epoch !== work.lease.epoch) return;
   if (work.outcome.charge !== null && from === state.submitter)
     draft.write({ kind: proven && work.lapsed ? 'reverse' : 'dispute' });
   delivered(draft, from);
@@ -189,7 +201,7 @@ function endOf({ lease }: Running, expiresAt: number): number {
 /** Again where the work may run twice and did not end this node before; else it ends as `interrupted`. */
 export function onRestarted(draft: Draft, { mayRepeat }: Of<'restarted'>): void {
   const { work } = draft;
-  if (work?.kind === 'delivering' && !work.lapsed) draft.do({ ...work, lapsed: true });
+  if (work?.kind === 'delivering' && !work.lapsed && !work.offered) draft.do({ ...work, lapsed: true });
   if (work?.kind !== 'running') return;
   const crashes = work.crashes + 1;
   const again = mayRepeat && work.mayRepeat && crashes <= MAX_CRASHES;

@@ -6,7 +6,7 @@ import type { Change } from './effect.ts';
 import type { Event } from './event.ts';
 import * as executor from './executor.ts';
 import type { Care, Share, State } from './state.ts';
-import { onInvalid, onResult } from './submitter.ts';
+import { onInvalid, onResult, saysWhenItExpires } from './submitter.ts';
 
 /**
  * A capsule's life on one node (node "One way for a capsule"): `(state, event, now) -> (state, what belongs to its
@@ -66,6 +66,8 @@ function apply(draft: Draft, event: Event): void {
       return executor.onStopped(draft, event);
     case 'parted':
       return executor.onParted(draft, event);
+    case 'offered':
+      return executor.onOffered(draft);
     case 'abandoned':
       return executor.onAbandoned(draft);
     case 'acknowledged':
@@ -86,18 +88,18 @@ function bear(event: Event, { self, now }: Setting): State | undefined {
   switch (event.type) {
     case 'submitted': {
       const { capsule, root, only } = event;
-      const care = careOf({ kind: 'choosing' }, only);
+      const care = careOf({ kind: 'choosing' }, { only, patient: saysWhenItExpires(capsule) });
       return stateOf(capsule, { root, submitter: self, coordinator: self, share: 'own', now, care });
     }
     case 'spawned': {
-      const { capsule, root, coordinator: other, submitter, share } = event;
-      const care = careOf({ kind: other === self ? 'choosing' : 'elsewhere' }, null);
+      const { capsule, root, coordinator: other, submitter, share, patient } = event;
+      const care = careOf({ kind: other === self ? 'choosing' : 'elsewhere' }, { patient });
       return stateOf(capsule, { root, submitter, coordinator: other, share, now, care });
     }
     case 'ordered': {
       const { capsule, root, from, submitter, share } = event;
       // A step of its own chain can be ordered of the submitter before it heard of the parent's result.
-      const care = submitter === self ? careOf({ kind: 'elsewhere' }, null) : null;
+      const care = submitter === self ? careOf({ kind: 'elsewhere' }, {}) : null;
       return stateOf(capsule, { root, submitter, coordinator: from, share, now, care });
     }
     default:
@@ -105,7 +107,10 @@ function bear(event: Event, { self, now }: Setting): State | undefined {
   }
 }
 
-function careOf(phase: Care['phase'], only: string | null): Care {
+function careOf(
+  phase: Care['phase'],
+  { only = null, patient = false }: { only?: string | null; patient?: boolean },
+): Care {
   return {
     phase,
     grants: [],
@@ -114,6 +119,7 @@ function careOf(phase: Care['phase'], only: string | null): Care {
     refused: [],
     unproven: 0,
     searchUntil: null,
+    patient,
     only,
     unknownRun: false,
     late: null,

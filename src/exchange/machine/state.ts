@@ -83,6 +83,8 @@ export interface Care {
   unproven: number;
   /** The search that is under way ends then; null while somebody has the capsule. */
   searchUntil: number | null;
+  /** Sought until it expires, because it or its root says when that is. */
+  patient: boolean;
   /** Only this node may execute (`--on`). */
   only: string | null;
   /** Somebody else's execution may have begun before this node took the capsule over. */
@@ -118,6 +120,8 @@ export interface Delivery {
   until: number;
   /** The lease ended before the result was delivered: it expired, or its connection was lost beyond the grace. */
   lapsed: boolean;
+  /** Its payer has been sent the result of paid work: the lease lapses no more, whoever hangs up or restarts. */
+  offered: boolean;
 }
 
 /** What a receipt of this node says in short. */

@@ -1,10 +1,11 @@
+import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
-import { continuesAt } from '../../capsule/roles.ts';
+import { continuesAt, expiryOf } from '../../capsule/roles.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
 import type { CheckedResult, Event, Step } from './event.ts';
-import { type Grant, hasEnded, newestGrant } from './state.ts';
+import { type Care, type Grant, hasEnded, newestGrant, type Try } from './state.ts';
 import { cancelled, canPass } from './verdicts.ts';
 
 /*
@@ -16,18 +17,18 @@ import { cancelled, canPass } from './verdicts.ts';
 export function onResult(draft: Draft, event: CheckedResult): void {
   if (draft.care === null) {
     const error: ErrorBody = { code: 'not_found', message: 'This node does not wait for that capsule.' };
-    return draft.reply({ kind: 'decline_result', to: event.from, error });
+    return draft.reply({ kind: 'decline_result', to: event.from, epoch: event.lease.epoch, error });
   }
   if (event.receipt.status === 'failed') return onFailure(draft, event);
   if (hasEnded(draft.state)) return answerAgain(draft, event);
   const missing = event.steps.find((step) => 'error' in step);
-  if (missing !== undefined && 'error' in missing && mayTryAgain(draft, event))
+  if (missing !== undefined && 'error' in missing && (wasRefused(draft, event) || mayTryAgain(draft, event)))
     return refuseSteps(draft, event, missing.error);
   accept(draft, event);
 }
 
 function accept(draft: Draft, { from, receipt, lease, result, steps }: CheckedResult): void {
-  draft.reply({ kind: 'acknowledge', to: from, settled: true });
+  draft.reply({ kind: 'acknowledge', to: from, epoch: lease.epoch, settled: true });
   conclude(draft, { executor: from, receipt, lease, result, steps });
 }
 
@@ -67,9 +68,20 @@ export function continueChain(draft: Draft, steps: Step[], coordinator: string):
       'capsule' in step ? { child: step.capsule.id, error: null } : { child: null, error: step.error },
     ),
   });
+  const { capsule: parent, care } = draft;
+  const patientParent = care?.patient ?? saysWhenItExpires(parent);
   for (const step of steps) {
-    if ('capsule' in step) draft.write({ kind: 'spawn', capsule: step.capsule, coordinator });
+    if (!('capsule' in step)) continue;
+    const { capsule } = step;
+    // Every step has an expiry, most of them no other than that of the root.
+    const patient = patientParent || expiryOf(capsule) < expiryOf(parent);
+    draft.write({ kind: 'spawn', capsule, coordinator, patient });
   }
+}
+
+/** Whether its origin said so; a step repeats what holds for its root anyway. */
+export function saysWhenItExpires({ executionPolicy, lineage }: Capsule): boolean {
+  return executionPolicy?.expiresAt !== undefined && lineage === undefined;
 }
 
 /** Books the mirror of the executor's entry; nothing where it earned nothing, or works for itself. */
@@ -87,42 +99,54 @@ function answerAgain(draft: Draft, { from, receipt, lease, result }: CheckedResu
   const { care, state } = draft;
   const { receiptHash } = receipt;
   if (state.receiptHash === receiptHash || care?.late === receiptHash)
-    return draft.reply({ kind: 'acknowledge', to: from, settled: true });
+    return draft.reply({ kind: 'acknowledge', to: from, epoch: lease.epoch, settled: true });
   if (state.status === 'completed' || (care?.late ?? null) !== null) {
     const error: ErrorBody = { code: 'conflict', message: 'Another result was accepted before.' };
-    return draft.reply({ kind: 'decline_result', to: from, error });
+    return draft.reply({ kind: 'decline_result', to: from, epoch: lease.epoch, error });
   }
   draft.tend({ late: receiptHash });
   if (isSubmitter(draft)) {
     draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: true });
     pay(draft, receipt);
   }
-  draft.reply({ kind: 'acknowledge', to: from, settled: true });
+  draft.reply({ kind: 'acknowledge', to: from, epoch: lease.epoch, settled: true });
 }
 
 /** One failed attempt, whatever its code says of other nodes. */
-function onFailure(draft: Draft, { from, receipt, lease, error }: CheckedResult): void {
-  draft.reply({ kind: 'acknowledge', to: from, settled: false });
-  const { care } = draft;
-  if (care === null || hasEnded(draft.state)) return;
-  const grant = care.grants.find(({ executor, lease }) => executor === from && lease.epoch === receipt.epoch);
+function onFailure(draft: Draft, event: CheckedResult): void {
+  const { from, receipt, error } = event;
+  draft.reply({ kind: 'acknowledge', to: from, epoch: event.lease.epoch, settled: false });
+  const { care, state } = draft;
+  if (care === null) return;
+  // It was stopped, and this is the receipt of it.
+  if (state.status === 'failed' && state.receiptHash === null) keepReceipt(draft, event);
+  if (hasEnded(state)) return;
+  const grant = findGrant(care, from, receipt.epoch);
   if (grant === undefined || grant.void) return;
   const told = error ?? { code: 'internal', message: 'The executor gave no reason.' };
   draft.note({ kind: 'failed', node: from, code: told.code });
+  keepReceipt(draft, event);
+  attemptFailed(draft, grant, told);
+}
+
+function keepReceipt(draft: Draft, { receipt, lease }: CheckedResult): void {
   draft.write({ kind: 'result', result: null, receipt, lease, settled: false });
   draft.set({ receiptHash: receipt.receiptHash });
-  attemptFailed(draft, grant, told);
 }
 
 /** A result or report of this lease that is not in order. */
 export function onInvalid(draft: Draft, { from, epoch, error }: Extract<Event, { type: 'invalid' }>): void {
-  draft.reply({ kind: 'decline_result', to: from, error });
+  draft.reply({ kind: 'decline_result', to: from, epoch, error });
   const { care } = draft;
   if (care === null || hasEnded(draft.state)) return;
-  const grant = care.grants.find(({ executor, lease }) => executor === from && lease.epoch === epoch);
+  const grant = findGrant(care, from, epoch);
   if (grant === undefined || grant.void) return;
   draft.note({ kind: 'failed', node: from, code: error.code });
   attemptFailed(draft, grant, error);
+}
+
+function findGrant(care: Care | null, from: string, epoch: number | null): Grant | undefined {
+  return care?.grants.find(({ executor, lease }) => executor === from && lease.epoch === epoch);
 }
 
 /** Only the newest lease moves the capsule; an older one is closed, so that it is not waited for. */
@@ -147,11 +171,20 @@ function mayTryAgain(draft: Draft, { receipt }: CheckedResult): boolean {
   return care.tries.length < (capsule.executionPolicy?.maxRetries ?? setting.limits.maxRetries);
 }
 
-function refuseSteps(draft: Draft, { from, receipt }: CheckedResult, error: ErrorBody): void {
-  draft.reply({ kind: 'decline_result', to: from, error });
-  const grant = draft.care?.grants.find(
-    ({ executor, lease }) => executor === from && lease.epoch === receipt.epoch,
-  );
+/** The same result comes again while another node is at it. */
+function wasRefused({ care }: Draft, { from, receipt }: CheckedResult): boolean {
+  if (receipt.charge !== null) return false;
+  const ofIt = ({ executor, epoch }: Try): boolean => executor === from && epoch === receipt.epoch;
+  return care?.tries.some(ofIt) === true && findGrant(care, from, receipt.epoch)?.void === true;
+}
+
+/** Said in a way that ends its delivery: the very same result would be refused again. */
+function refuseSteps(draft: Draft, { from, receipt, lease }: CheckedResult, error: ErrorBody): void {
+  const { message } = error;
+  const { epoch } = lease;
+  draft.reply({ kind: 'decline_result', to: from, epoch, error: { code: 'invalid_receipt', message } });
+  const grant = findGrant(draft.care, from, receipt.epoch);
+  if (grant?.void === true) return;
   draft.note({ kind: 'failed', node: from, code: error.code });
   if (grant !== undefined) attemptFailed(draft, grant, error);
 }

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type RecordsRead, readRecords } from './record.ts';
 
 /*
- * `<number, 8 digits>.journal`: a header, records, zeros. Header: magic, number of the file (u32), salt (u32), sequence
+ * `<number, 8 digits>.journal`: a header, records, then zeros or what an earlier use left. Header: magic, number of the file (u32), salt (u32), sequence
  * number of the first record (u48), checksum of these (u32). Big endian.
  */
 
@@ -13,10 +13,12 @@ const MAGIC = Buffer.from('CMJ1');
 const HEADER_BYTES = 22;
 const OWNER_ONLY = 0o600;
 /**
- * Zeros are written ahead in such steps. Inside of what is there already a write needs no change of the file system's own
- * records when it is synced, which takes a third off its time.
+ * Zeros are written ahead in such steps where a file has no space yet. Inside of what is there already a write needs no
+ * change of the file system's own records when it is synced, which takes a quarter off its time.
  */
 const STEP = Buffer.alloc(1_048_576);
+/** A file whose records are not needed any more, to be used again: it has its space. */
+const SPARE = 'spare';
 /** Each write is synced by itself where the system can, which saves a call; else `fdatasync` follows. */
 const SYNCED_WRITES = process.platform === 'linux' ? constants.O_DSYNC : 0;
 
@@ -50,40 +52,30 @@ export class JournalFile {
   /** Under its own name only when its header is on the disk: a journal file without one was damaged. */
   static async create(directory: string, header: Header): Promise<JournalFile> {
     const path = join(directory, journalName(header.number));
-    const unready = `${path}.new`;
-    const handle = await open(
-      unready,
-      constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | SYNCED_WRITES,
-      OWNER_ONLY,
-    );
-    const file = new JournalFile(header, handle, 0, 0);
+    const spare = join(directory, SPARE);
+    // Made where there is none, or used again.
+    const handle = await open(spare, constants.O_RDWR | constants.O_CREAT | SYNCED_WRITES, OWNER_ONLY);
     try {
+      const file = new JournalFile(header, handle, 0, (await handle.stat()).size);
       await file.append(encodeHeader(header));
       await handle.sync();
-      await rename(unready, path);
+      await rename(spare, path);
       await syncDirectory(directory);
+      return file;
     } catch (error) {
       await handle.close();
       throw error;
     }
-    return file;
   }
 
-  /** Opens what was read before, and cuts off what was being written when the node died. */
+  /** Opens what was read before; what was being written when the node died is written over. */
   static async reopen(directory: string, contents: JournalContents): Promise<JournalFile> {
-    const path = join(directory, journalName(contents.number));
-    const handle = await open(path, constants.O_RDWR | SYNCED_WRITES);
-    try {
-      if (contents.tail === 'torn') {
-        await handle.truncate(contents.end);
-        await handle.sync();
-      }
-      const { size } = await handle.stat();
-      return new JournalFile(contents, handle, contents.end, size);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    const handle = await open(
+      join(directory, journalName(contents.number)),
+      constants.O_RDWR | SYNCED_WRITES,
+    );
+    const { size } = await handle.stat();
+    return new JournalFile(contents, handle, contents.end, size);
   }
 
   get size(): number {
@@ -124,6 +116,20 @@ export async function readJournalFile(
 
 export function journalName(number: number): string {
   return `${String(number).padStart(8, '0')}.journal`;
+}
+
+/**
+ * Takes a file out of the journal, for good or as the spare one. The names are on the disk when it resolves: of several that
+ * are removed one after the other, no power loss leaves an older one without a newer.
+ */
+export async function removeJournalFile(directory: string, number: number, keep: boolean): Promise<void> {
+  const path = join(directory, journalName(number));
+  await (keep ? rename(path, join(directory, SPARE)) : rm(path));
+  await syncDirectory(directory);
+}
+
+export function removeSpare(directory: string): Promise<void> {
+  return rm(join(directory, SPARE), { force: true });
 }
 
 /** Makes names that were added, changed or removed survive a power loss; Windows does so by itself and cannot be asked. */

@@ -1,14 +1,23 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError } from '../../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../../lib/fault-points.ts';
 import type { Write } from '../disk.ts';
-import { type JournalContents, JournalFile, journalName, readJournalFile, syncDirectory } from './file.ts';
+import {
+  type JournalContents,
+  JournalFile,
+  journalName,
+  readJournalFile,
+  removeJournalFile,
+  removeSpare,
+} from './file.ts';
 import { decodeRows, encodeRecord } from './record.ts';
 
 const OWNER_ONLY = 0o700;
 /** Rows handed on at once when a journal is replayed; a row that was written again among them is handed on once. */
 const REPLAYED_ROWS = 2_048;
+/** Where records are put together: more than most groups of commits need at worst. */
+const SPACE_BYTES = 1_048_576;
 const NAME = /^(\d{8})\.journal$/;
 
 export interface JournalInit {
@@ -17,7 +26,7 @@ export interface JournalInit {
   from: number | null;
   /** Takes the rows of whole records, some at a time, in order; before anything is appended. */
   replay: (writes: Write[]) => Promise<void>;
-  /** An unsigned 32-bit number that no peer can guess. */
+  /** A positive 32-bit number that no peer can guess. */
   salt: () => number;
   faults?: FaultPoints;
 }
@@ -29,8 +38,10 @@ export class Journal {
   readonly #faults: FaultPoints;
   /** Numbers of all files, oldest first; the last is written to. */
   readonly #numbers: number[];
+  readonly #space = Buffer.allocUnsafe(SPACE_BYTES);
   #file: JournalFile;
   #sequence: number;
+  #keepsSpare = true;
 
   private constructor(init: JournalInit, numbers: number[], file: JournalFile, sequence: number) {
     this.#directory = init.directory;
@@ -52,7 +63,7 @@ export class Journal {
       return new Journal(init, [1], file, 1);
     }
     const old = found.filter((number) => number < from);
-    for (const number of old) await removeFile(directory, number);
+    for (const number of old) await removeJournalFile(directory, number, false);
     const numbers = found.filter((number) => number >= from);
     let last: JournalContents | undefined;
     for (const [at, number] of numbers.entries()) {
@@ -73,8 +84,8 @@ export class Journal {
   }
 
   /** On the disk when it resolves. Never two at once; after a failure never again. */
-  async append(writes: Iterable<Write>): Promise<void> {
-    const record = encodeRecord(writes, this.#file.salt, this.#sequence);
+  async append(writes: readonly Write[]): Promise<void> {
+    const record = encodeRecord(writes, this.#file.salt, this.#sequence, this.#space);
     await this.#file.append(record);
     this.#sequence++;
   }
@@ -95,10 +106,16 @@ export class Journal {
     return number;
   }
 
+  /** Before the last rotation: what is left of the journal takes no space that it does not use. */
+  async shrink(): Promise<void> {
+    this.#keepsSpare = false;
+    await removeSpare(this.#directory);
+  }
+
   /** Removes the files before one: what they hold is safe elsewhere. */
   async removeBefore(number: number): Promise<void> {
     for (let oldest = this.#numbers[0]; oldest !== undefined && oldest < number; oldest = this.#numbers[0]) {
-      await removeFile(this.#directory, oldest);
+      await removeJournalFile(this.#directory, oldest, this.#keepsSpare);
       this.#numbers.shift();
       this.#faults.hit('journal.removed');
     }
@@ -128,8 +145,8 @@ async function replayFile(
   if (rows.size > 0) await replay([...rows.values()]);
   const contents = step.value;
   // A file is begun when all of the one before is on the disk.
-  const gap = before !== undefined && (before.tail !== 'clean' || before.next !== contents.sequence);
-  if (gap || contents.tail === 'damaged') throw damaged(directory, gap ? before.number : number);
+  const gap = before !== undefined && before.next !== contents.sequence;
+  if (gap || contents.damaged) throw damaged(directory, gap ? before.number : number);
   return contents;
 }
 
@@ -147,14 +164,8 @@ async function removeUnused(directory: string, numbers: number[]): Promise<void>
   for (const number of numbers) {
     const first = (await readJournalFile(directory, number))?.next();
     if (first?.done !== true) throw damaged(directory, number);
-    await removeFile(directory, number);
+    await removeJournalFile(directory, number, false);
   }
-}
-
-/** One after the other, so that no power loss leaves a gap between those that are left. */
-async function removeFile(directory: string, number: number): Promise<void> {
-  await rm(join(directory, journalName(number)));
-  await syncDirectory(directory);
 }
 
 function damaged(directory: string, number: number): MeshError {

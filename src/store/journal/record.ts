@@ -2,40 +2,61 @@ import { crc32 } from 'node:zlib';
 import type { Write } from '../disk.ts';
 
 /*
- * One group of commits as it stands in a journal file: checksum (u32), length of the payload (u32), sequence number
- * (u48), payload. The checksum covers all that follows it and begins with the file's salt, so that what a peer puts into
- * a capsule can never be taken for a record. Big endian.
+ * One group of commits as it stands in a journal file: the file's salt (u32), checksum (u32), length of the payload (u32),
+ * sequence number (u48), payload. The checksum covers what follows it and begins with the salt. Nobody else knows the salt, so neither what a
+ * peer puts into a capsule nor what an earlier use left in the file can be taken for a record. Big endian.
  */
 
-const CHECKSUM = 0;
-const LENGTH = 4;
-const SEQUENCE = 8;
+const SALT = 0;
+const CHECKSUM = 4;
+const LENGTH = 8;
+const SEQUENCE = 12;
 const SEQUENCE_BYTES = 6;
 export const RECORD_HEADER_BYTES = SEQUENCE + SEQUENCE_BYTES;
+/** Of a row's two lengths and what stands around them. */
+const LENGTHS_BYTES = 32;
 
 export interface RecordsRead {
   /** Offset behind the last valid record. */
   end: number;
   /** Sequence number that the next record has. */
   next: number;
-  /** `torn`: something behind the end that was being written; `damaged`: valid records come after what is not one. */
-  tail: 'clean' | 'torn' | 'damaged';
+  /** Valid records come after something that is not one. */
+  damaged: boolean;
 }
 
-export function encodeRecord(writes: Iterable<Write>, salt: number, sequence: number): Buffer {
-  // Lengths are in UTF-16 units, so that the text is encoded in one go.
-  let text = '';
+/** `space` is used where the record fits in; then it is valid until the next one. */
+export function encodeRecord(
+  writes: readonly Write[],
+  salt: number,
+  sequence: number,
+  space?: Buffer,
+): Buffer {
+  const most = mostBytes(writes);
+  const record = space !== undefined && most <= space.length ? space : Buffer.allocUnsafe(most);
+  let end = RECORD_HEADER_BYTES;
+  // Lengths are in UTF-16 units, so that a payload is decoded in one go.
   for (const write of writes) {
-    if (write.type === 'put') text += `+${write.key.length},${write.value.length}:${write.key}${write.value}`;
-    else text += `-${write.key.length}:${write.key}`;
+    const put = write.type === 'put';
+    const lengths = put ? `+${write.key.length},${write.value.length}:` : `-${write.key.length}:`;
+    end += record.write(lengths, end, 'latin1');
+    end += record.write(write.key, end, 'utf8');
+    if (put) end += record.write(write.value, end, 'utf8');
   }
-  const length = Buffer.byteLength(text);
-  const record = Buffer.allocUnsafe(RECORD_HEADER_BYTES + length);
-  record.writeUInt32BE(length, LENGTH);
+  record.writeUInt32BE(salt, SALT);
+  record.writeUInt32BE(end - RECORD_HEADER_BYTES, LENGTH);
   record.writeUIntBE(sequence, SEQUENCE, SEQUENCE_BYTES);
-  record.write(text, RECORD_HEADER_BYTES, 'utf8');
-  record.writeUInt32BE(crc32(record.subarray(LENGTH), salt), CHECKSUM);
-  return record;
+  record.writeUInt32BE(crc32(record.subarray(LENGTH, end), salt), CHECKSUM);
+  return record.subarray(0, end);
+}
+
+/** A UTF-16 unit takes three bytes at most, and the lengths of a row no more than these. */
+function mostBytes(writes: readonly Write[]): number {
+  let bytes = RECORD_HEADER_BYTES;
+  for (const write of writes) {
+    bytes += LENGTHS_BYTES + 3 * (write.key.length + (write.type === 'put' ? write.value.length : 0));
+  }
+  return bytes;
 }
 
 /** Gives the payload of each valid record in order, then what is behind them. */
@@ -52,7 +73,7 @@ export function* readRecords(
     end += RECORD_HEADER_BYTES + length;
     next++;
   }
-  return { end, next, tail: tailOf(file, end, salt, next) };
+  return { end, next, damaged: goesOn(file, end, salt, next) };
 }
 
 /** The rows of a payload. Throws where it is not one, which its checksum excludes. */
@@ -75,16 +96,17 @@ export function* decodeRows(payload: Buffer): Generator<Write> {
   }
 }
 
-/** Only the last write can be incomplete, since each waits for the one before: behind it nothing is valid. */
-function tailOf(file: Buffer, end: number, salt: number, next: number): RecordsRead['tail'] {
-  let clean = true;
-  for (let offset = end; offset < file.length; offset++) {
-    if (file[offset] !== 0) clean = false;
-    // The record that was cut may be the one that is not valid any more: any later number shows that more was written.
-    const later = recordLengthAt(file, offset, salt, (found) => found >= next && found - next <= file.length);
-    if (later !== undefined) return 'damaged';
+/**
+ * Whether there is a valid record behind the end. Only the last write can be incomplete, since each waits for the one before:
+ * behind it nothing is valid.
+ */
+function goesOn(file: Buffer, end: number, salt: number, next: number): boolean {
+  const mark = Buffer.alloc(CHECKSUM);
+  mark.writeUInt32BE(salt);
+  for (let at = file.indexOf(mark, end + 1); at >= 0; at = file.indexOf(mark, at + 1)) {
+    if (recordLengthAt(file, at, salt, (found) => found >= next) !== undefined) return true;
   }
-  return clean ? 'clean' : 'torn';
+  return false;
 }
 
 function recordLengthAt(
@@ -93,7 +115,7 @@ function recordLengthAt(
   salt: number,
   expected: (sequence: number) => boolean,
 ): number | undefined {
-  if (offset + RECORD_HEADER_BYTES > file.length) return undefined;
+  if (offset + RECORD_HEADER_BYTES > file.length || file.readUInt32BE(offset) !== salt) return undefined;
   const length = file.readUInt32BE(offset + LENGTH);
   const end = offset + RECORD_HEADER_BYTES + length;
   if (length === 0 || end > file.length) return undefined;

@@ -19,9 +19,9 @@ describe('an event stream', () => {
 
   it('sends nothing after its end', async () => {
     const stream = new EventStream({ clock: new VirtualClock() }, { instance: 'a' });
-    stream.send({ sequence: 1, at, capsuleId, type: 'progress', delta: 'x' });
+    stream.send({ sequence: 1, at, capsuleId, type: 'progress', epoch: 1, delta: 'x' });
     stream.finish();
-    stream.send({ sequence: 2, at, capsuleId, type: 'progress', delta: 'y' });
+    stream.send({ sequence: 2, at, capsuleId, type: 'progress', epoch: 1, delta: 'y' });
     const text = (await stream.toArray()).join('');
     expect(text).toContain('id: a-1\nevent: progress\ndata: {');
     expect(text).not.toContain('a-2');
@@ -31,7 +31,7 @@ describe('an event stream', () => {
     const stream = new EventStream({ clock: new VirtualClock() }, { instance: 'a' });
     for (let sequence = 1; sequence <= 5; sequence++) {
       expect(stream.destroyed).toBe(false);
-      stream.send({ sequence, at, capsuleId, type: 'progress', delta: 'x'.repeat(250_000) });
+      stream.send({ sequence, at, capsuleId, type: 'progress', epoch: 1, delta: 'x'.repeat(250_000) });
     }
     expect(stream.destroyed).toBe(true);
     expect(stream.ended).toBe(true);

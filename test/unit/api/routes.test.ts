@@ -52,6 +52,13 @@ describe('submitting', () => {
     expect((await call('GET', '/api/capsules')).body.items).toHaveLength(1);
   });
 
+  it('is shown and listed without the state of the exchange', async () => {
+    const id = await submit();
+    const { record } = (await call('GET', `/api/capsules/${id}`)).body;
+    expect((await call('GET', '/api/capsules')).body.items).toEqual([record]);
+    expect(record).not.toHaveProperty('life');
+  });
+
   it('hands on which node may execute it', async () => {
     await call('POST', `/api/capsules?executor=${NODE_ID}`, node.draft());
     expect(node.submitted).toEqual([{ executor: NODE_ID, signedHere: true }]);

@@ -245,12 +245,12 @@ async function submit(text: string): Promise<string> {
 describe('events', () => {
   it('of a capsule come from its beginning, and end with it', async () => {
     const id = await submit('a');
-    node.emit({ type: 'progress', capsuleId: id, delta: 'early' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'early' });
     const stream = await follow(`/api/capsules/${id}/events`);
     expect(stream.response.headers.get('content-type')).toContain('text/event-stream');
     await stream.first(2);
-    node.emit({ type: 'progress', capsuleId: await submit('other'), delta: 'not mine' });
-    node.emit({ type: 'progress', capsuleId: id, delta: 'late\nline' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: await submit('other'), delta: 'not mine' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'late\nline' });
     node.end(id, null);
     const events = await stream.all();
     expect(events.map(({ event }) => event)).toEqual(['status', 'progress', 'progress', 'done']);
@@ -260,11 +260,11 @@ describe('events', () => {
 
   it('resume after the last one that was seen', async () => {
     const id = await submit('a');
-    node.emit({ type: 'progress', capsuleId: id, delta: 'one' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'one' });
     const stream = await follow(`/api/capsules/${id}/events`);
     const seen = await stream.first(2);
     stream.close();
-    node.emit({ type: 'progress', capsuleId: id, delta: 'two' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'two' });
     node.end(id, null);
     const resumed = await follow(`/api/capsules/${id}/events`, { 'last-event-id': seen[1]?.id ?? '' });
     expect((await resumed.all()).map(({ event, data }) => data.delta ?? event)).toEqual(['two', 'done']);
@@ -332,7 +332,7 @@ describe('events', () => {
     while (node.followers.size === 0) await settle();
     const delta = 'x'.repeat(256 * 1024);
     for (let sent = 0; node.followers.size > 0 && sent < 400; sent++) {
-      node.emit({ type: 'progress', capsuleId: 'ab'.repeat(32), delta });
+      node.emit({ type: 'progress', epoch: 1, capsuleId: 'ab'.repeat(32), delta });
       await settle();
     }
     expect(node.followers.size).toBe(0);

@@ -57,6 +57,7 @@ describe('arguments of the command line', () => {
       'show',
       'cancel',
       'explain',
+      'retry',
       'watch',
       'workflow list',
       'workflow show',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Api, createApi } from '../../../src/api/api.ts';
 import { runCli } from '../../../src/cli/program.ts';
+import { MeshError } from '../../../src/lib/errors.ts';
 import { IDENTITY, memoryNode, NODE_ID, TOKEN } from '../../support/api-components.ts';
 import { inProcess, memoryIo } from '../../support/cli.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -110,7 +111,7 @@ describe('commands that call a node', () => {
     expect((await run('cancel', id)).stdout).toBe(`cancelled: ${id}\n`);
   });
 
-  it.each(['show', 'cancel', 'explain', 'watch', 'workflow show', 'receipts show'])(
+  it.each(['show', 'cancel', 'retry', 'explain', 'watch', 'workflow show', 'receipts show'])(
     '%s of something unknown fails with 1',
     async (command) => {
       const ran = await run(...command.split(' '), UNKNOWN);
@@ -174,7 +175,7 @@ describe('commands that call a node', () => {
       NODE_ID,
     );
     const id = await following;
-    node.emit({ type: 'progress', capsuleId: id, delta: 'par' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'par' });
     node.end(id, { summary: 'partial no more' });
     expect(await running).toEqual({ code: 0, stdout: 'partial no more\n', stderr: '' });
     expect(node.submitted).toEqual([{ executor: NODE_ID, signedHere: true }]);
@@ -191,9 +192,9 @@ describe('commands that call a node', () => {
     const following = followed();
     const running = runCli(['run', 'text.stats', 'hello'], io);
     const id = await following;
-    node.emit({ type: 'progress', capsuleId: id, stage: 'thinking' });
-    node.emit({ type: 'progress', capsuleId: id, delta: 'Hello\u001b[2J ' });
-    node.emit({ type: 'progress', capsuleId: id, delta: 'world' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, stage: 'thinking' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'Hello\u001b[2J ' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'world' });
     node.end(id, { text: 'Hello\u001b[2J world' });
     expect(await running).toBe(0);
     expect(io.printed.stdout).toBe('Hello\\x1b[2J world\n');
@@ -205,12 +206,104 @@ describe('commands that call a node', () => {
     const following = followed();
     const running = runCli(['run', 'text.stats', 'hello'], io);
     const id = await following;
-    node.emit({ type: 'progress', capsuleId: id, delta: 'Half' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'Half' });
     node.emit({ type: 'status', capsuleId: id, status: 'executing', executor: NODE_ID });
-    node.emit({ type: 'progress', capsuleId: id, delta: 'Whole' });
+    node.emit({ type: 'progress', epoch: 2, capsuleId: id, delta: 'Wh' });
+    node.emit({ type: 'progress', epoch: 2, capsuleId: id, delta: 'ole' });
     node.end(id, 'Whole');
     await running;
     expect(io.printed.stdout).toBe('Half\nWhole\n');
+  });
+
+  it('says where streamed text was lost, and prints the whole in the end', async () => {
+    const io = memoryIo({ env, tty: true });
+    const following = followed();
+    const running = runCli(['run', 'text.stats', 'hello'], io);
+    const id = await following;
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'One ' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, missing: 2, delta: ' four' });
+    node.end(id, 'One two three four');
+    expect(await running).toBe(0);
+    expect(io.printed.stdout).toBe('One [2 parts missing] four\nOne two three four\n');
+  });
+
+  it('says on a terminal that nobody has it yet, and why', async () => {
+    const io = memoryIo({ env, tty: true });
+    const following = followed();
+    const running = runCli(['run', 'text.stats', 'hello'], io);
+    const id = await following;
+    const note = `1 node offers text.stats,\u001b none has room now. ${'x'.repeat(200)}`;
+    node.emit({ type: 'status', capsuleId: id, status: 'announced', executor: null, note });
+    node.end(id, 'done');
+    expect(await running).toBe(0);
+    expect(io.printed.stderr).toMatch(/waiting: 1 node offers text\.stats,\\x1b none has room now\. x+… · /);
+    expect(io.printed.stderr).not.toContain('x'.repeat(80));
+  });
+
+  it('says before a paid chain is sent what it costs at most, and again with --json', async () => {
+    const next = JSON.stringify([
+      { requestedCapability: 'report.create', payloadTemplate: {} },
+      { requestedCapability: 'data.store', payloadTemplate: {}, paymentRule: null },
+    ]);
+    const following = followed();
+    const running = run('run', 'text.stats', 'hello', '--pay', '2', '--next', next, '--json');
+    node.end(await following, {});
+    const ran = await running;
+    expect(ran.stderr).toBe('Costs at most 4 credits: at most 2 for each of 2 capsules of the chain.\n');
+    expect(JSON.parse(ran.stdout)).toMatchObject({ status: 'completed', costAtMost: 4 });
+  });
+
+  it('says so before the node has the chain', async () => {
+    node.components.capsules.submit = async () => {
+      throw new MeshError('busy', 'No place.');
+    };
+    const next = JSON.stringify({ requestedCapability: 'a.b', payloadTemplate: {} });
+    const ran = await run('run', 'text.stats', 'hello', '--pay', '0.1', '--next', next);
+    expect(ran.stderr).toMatch(/^Costs at most 0\.2 credits: .*\ncapsule: No place\. \(busy\)/);
+  });
+
+  it('submits again what failed, and waits for it as run does', async () => {
+    const id = await submit();
+    node.fail(id, { code: 'timeout', message: 'It took too long.' });
+    const following = followed();
+    const running = run('retry', id);
+    const again = await following;
+    node.end(again, { text: 'at last' });
+    expect(await running).toEqual({ code: 0, stdout: 'at last\n', stderr: '' });
+    expect(again).not.toBe(id);
+    const detached = await json('retry', id, '--detach', '--on', NODE_ID);
+    expect(detached).toEqual({ id: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(node.submitted.at(-1)).toEqual({ executor: NODE_ID, signedHere: true });
+    const refused = await run('retry', again);
+    expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('(conflict)') });
+  });
+
+  it('says that the whole chain of a step is submitted again', async () => {
+    const root = await submit();
+    const { id } = await node.components.capsules.submit(node.components.signDraft(node.draft('step')));
+    const step = node.views.get(id) ?? expect.fail('no step');
+    node.views.set(id, { ...step, record: { ...step.record, root, parentCapsule: root, chainDepth: 1 } });
+    node.end(root, {});
+    node.fail(id, { code: 'timeout', message: 'It took too long.' });
+    const ran = await run('retry', id, '--detach');
+    expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining(`from ${root}`) });
+    const again = node.views.get(ran.stdout.trim());
+    expect(again?.capsule.payload).toEqual({ text: 'hello' });
+  });
+
+  it('shows for a person that a capsule waits, and why', async () => {
+    const id = await submit();
+    const view = node.views.get(id) ?? expect.fail('no capsule');
+    const reason = { code: 'no_provider', message: 'No node that is known offers it.' } as const;
+    const record = { ...view.record, status: 'announced' } as const;
+    const waiting = { reason, until: 1_800_000_000_000, again: null };
+    node.views.set(id, { ...view, status: 'announced', waiting, record });
+    const why = 'No node that is known offers it. (no_provider) It waits until 2027-01-15 08:00:00 UTC.';
+    expect((await run('show', id)).stdout).toMatch(/^status +waiting$/m);
+    expect((await run('show', id)).stdout).toContain(why);
+    expect((await run('explain', id)).stdout).toContain(`waiting: ${why}`);
+    expect((await run('list', '--status', 'waiting')).stdout).toMatch(/ {2}waiting {2}/);
+    expect(await json('explain', id)).toMatchObject({ items: [{}], waiting });
   });
 
   it('gives the whole record with --json', async () => {
@@ -227,6 +320,7 @@ describe('commands that call a node', () => {
       error: null,
       receipt: null,
       children: [],
+      costAtMost: 0,
     });
     expect(ran.stderr).toBe('');
   });
@@ -304,7 +398,7 @@ describe('commands that call a node', () => {
     const io = memoryIo({ env });
     const watching = runCli(['watch', id, '--json'], io);
     await following;
-    node.emit({ type: 'progress', capsuleId: id, stage: 'one' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, stage: 'one' });
     const again = followed();
     const { port } = new URL(api.url);
     await api.stop();

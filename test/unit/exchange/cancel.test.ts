@@ -17,16 +17,21 @@ describe('cancel', () => {
     expect(a.eventsOf(id).filter(({ type }) => type === 'done')).toHaveLength(1);
   });
 
-  it('ends what was submitted in the same moment', async () => {
+  it('ends what was submitted in the same moment, and what of it may have begun', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice, { offers: { 'work.wait': 0 } });
-    const capsule = a.capsule(wait);
-    const submitted = a.submit(capsule);
-    await a.exchange.cancel(capsule.id);
-    await submitted;
-    await mesh.settle();
-    expect(await a.view(capsule.id)).toMatchObject(cancelled);
-    expect(a.runs).toEqual([]);
+    const a = await mesh.add(alice, { offers: { 'work.wait': 0, 'work.once': 0 } });
+    const { payload } = wait;
+    for (const requestedCapability of ['work.wait', 'work.once']) {
+      const capsule = a.capsule({ requestedCapability, payload });
+      const submitted = a.submit(capsule);
+      await a.exchange.cancel(capsule.id);
+      await submitted;
+      await mesh.settle();
+      expect(await a.view(capsule.id)).toMatchObject(cancelled);
+    }
+    // Only what may run twice begins before it is on the disk.
+    expect(a.runs.map(({ capability }) => capability)).not.toContain('work.once');
+    expect(a.life.engine.load()).toBe(0);
   });
 
   it('ends what runs here', async () => {
@@ -94,60 +99,85 @@ describe('cancel', () => {
   });
 });
 
-describe('cancel of a next step that another node coordinates', () => {
+describe('cancel of a chain', () => {
+  it('that has come to its steps ends all of them, and what would come after', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
+    const c = await mesh.add(carol, { offers: { 'work.wait': 0 } });
+    const slow = { requestedCapability: 'work.wait', payloadTemplate: { ms: 5_000 } };
+    const quick = { requestedCapability: 'work.echo', payloadTemplate: {} };
+    const next = [slow, { ...quick, next: [slow] }, { ...slow, next: [quick] }];
+    const { id } = await a.submit(a.capsule({ next }));
+    await mesh.settle();
+    await mesh.settle();
+    expect(a.tree(id)).toEqual(['completed', 'executing', 'completed', 'executing', 'executing']);
+    await a.exchange.cancel(id);
+    await mesh.settle();
+    expect(a.tree(id)).toEqual(['completed', 'failed', 'completed', 'failed', 'failed']);
+    await mesh.advance(10_000);
+    expect(c.events.filter(({ type }) => type === 'done')).toMatchObject(Array(3).fill(cancelled));
+    expect(b.runs).toHaveLength(2);
+    await expect(a.exchange.cancel(id)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await mesh.problems()).toEqual([]);
+  });
+
+  it('whose next step is being sought is durable before it is confirmed', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    const { id } = await a.submit(a.capsule(wait));
+    await mesh.settle();
+    const release = a.stallDisk();
+    let confirmed = false;
+    const cancelling = a.exchange.cancel(id).then(() => {
+      confirmed = true;
+    });
+    await mesh.advance(1_000);
+    expect(confirmed).toBe(false);
+    release();
+    await cancelling;
+    a.crash();
+    await a.start();
+    expect(await a.ended(id)).toMatchObject(cancelled);
+  });
+});
+
+describe("cancel of a next step that its parent's executor coordinates", () => {
   const nodes = async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
     const c = await mesh.add(carol, { offers: { 'work.wait': 0 } });
+    const executionPolicy = { continueAt: 'executor' } as const;
     const next = [{ requestedCapability: 'work.wait', payloadTemplate: { ms: 5_000 } }];
-    const { id } = await a.submit(a.capsule({ next }));
+    const { id } = await a.submit(a.capsule({ executionPolicy, next }));
     await mesh.settle();
-    const child = a.result(id)?.steps[0]?.child ?? '';
-    return { mesh, a, b, c, child };
+    const child = a.record(id)?.steps[0]?.child ?? '';
+    return { mesh, a, b, c, id, child };
   };
 
   it('is passed on, and the end comes back', async () => {
-    const { mesh, a, b, c, child } = await nodes();
+    const { mesh, a, b, c, id, child } = await nodes();
     expect(c.status(child)).toBe('executing');
-    await a.exchange.cancel(child);
+    await a.exchange.cancel(id);
     await mesh.settle();
     for (const node of [a, b, c]) expect(node.record(child)).toMatchObject(cancelled);
-    expect((await a.view(child)).receipt?.identity).toBe(carol.identity);
     expect(a.eventsOf(child).filter(({ type }) => type === 'done')).toHaveLength(1);
+    await mesh.advance(10_000);
+    expect(c.record(child)?.open).toBe(false);
   });
 
-  it('ends it here where its coordinator cannot be reached, and a late result is declined', async () => {
+  it('ends it here after the grace where its coordinator cannot be reached, and a late result changes nothing', async () => {
     const { mesh, a, b, c, child } = await nodes();
     b.crash();
     await a.exchange.cancel(child);
+    await mesh.advance(2_100);
     expect(a.record(child)).toMatchObject(cancelled);
     await mesh.advance(6_000);
     expect(c.status(child)).toBe('completed');
     expect(a.record(child)).toMatchObject(cancelled);
+    expect(c.record(child)?.life.work).toMatchObject({ to: [b.nodeId] });
     expect(await mesh.problems()).toEqual([]);
-  });
-
-  it('ends one that still waits for the settlement of its parent', async () => {
-    const mesh = new Mesh();
-    const a = await mesh.add(alice);
-    const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
-    mesh.drop('capsule_settlement', { to: b, count: 1 });
-    const { id } = await a.submit(
-      a.capsule({
-        paymentRule: { type: 'credit', amount: 1 },
-        next: [{ requestedCapability: 'work.echo', payloadTemplate: {} }],
-      }),
-    );
-    await mesh.settle();
-    const child = a.result(id)?.steps[0]?.child ?? '';
-    expect(b.record(child)).toMatchObject({ status: 'pending', held: true });
-    await a.exchange.cancel(child);
-    await mesh.settle();
-    for (const node of [a, b]) expect(node.record(child)).toMatchObject(cancelled);
-    // The settlement, redelivered, finds nothing to release.
-    await mesh.advance(5_000);
-    expect(b.result(id)?.settlement).not.toBeNull();
-    expect(b.record(child)).toMatchObject(cancelled);
   });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NextStep } from '../../../protocols/capsule/v1/schema.ts';
-import { keyspace } from '../../../src/store/keyspaces.ts';
-import { alice, bob, carol } from '../../support/keys.ts';
+import { alice, bob, carol, dave } from '../../support/keys.ts';
 import { Mesh } from '../../support/mesh.ts';
 
 /** Only what is paid is settled. */
@@ -19,7 +18,7 @@ async function trio() {
   const a = await mesh.add(alice);
   const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
   const c = await mesh.add(carol, { offers: { 'work.wait': 0 } });
-  const childOf = (id: string, index = 0): string => a.result(id)?.steps[index]?.child ?? '';
+  const childOf = (id: string, index = 0): string => a.record(id)?.steps[index]?.child ?? '';
   return { mesh, a, b, c, childOf };
 }
 
@@ -67,7 +66,7 @@ describe('a chain', () => {
   });
 
   it('goes on twice with two equal steps, wherever it is continued', async () => {
-    for (const continueAt of ['executor', 'origin'] as const) {
+    for (const continueAt of ['executor', 'submitter'] as const) {
       const { mesh, a, c } = await trio();
       const next = [step('work.wait'), step('work.wait')];
       const { id } = await a.submit(
@@ -80,51 +79,35 @@ describe('a chain', () => {
     }
   });
 
-  it('waits with the next step until the result is settled', async () => {
+  it('is continued where it was submitted, whoever has not yet got the settlement', async () => {
     const { mesh, a, b, c, childOf } = await trio();
     mesh.drop('capsule_settlement', { to: b, count: 1 });
     const { id } = await a.submit(
       a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
     );
     await mesh.settle();
-    expect(a.status(id)).toBe('completed');
-    expect(b.record(childOf(id))).toMatchObject({ status: 'pending', held: true });
-    expect(c.runs).toEqual([]);
-    // The result is offered again, and answered again.
-    await a.workflowEnded(id);
-    expect(c.runs).toHaveLength(1);
+    await mesh.settle();
     expect(a.tree(id)).toEqual(['completed', 'completed']);
-  });
-
-  it('that is not paid goes on at the acknowledgement, since there is nobody to countersign', async () => {
-    const { a, b, c, childOf } = await trio();
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.wait')] }));
-    await a.workflowEnded(id);
-    expect(b.record(childOf(id))?.held).toBe(false);
+    expect(a.record(childOf(id))).toMatchObject({ coordinator: a.nodeId, root: id, executor: c.nodeId });
+    expect(b.record(id)?.steps).toEqual([]);
+    expect(b.status(childOf(id))).toBe('unknown');
     expect(b.result(id)?.settlement).toBeNull();
+    // The result is offered again, and answered again.
+    await mesh.advance(5_000);
+    expect(b.result(id)?.settlement).not.toBeNull();
     expect(c.runs).toHaveLength(1);
-  });
-
-  it('is not continued by a mere acknowledgement where it is paid', async () => {
-    const { mesh, a, b, childOf } = await trio();
-    mesh.drop('capsule_settlement', { to: b });
-    const { id } = await a.submit(
-      a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
-    );
-    await mesh.settle();
-    const exchangeId = 'x';
-    await a.life.network.send(b.nodeId, { type: 'capsule_accept', exchangeId, capsuleId: id });
-    await mesh.settle();
-    expect(b.record(childOf(id))).toMatchObject({ status: 'pending', held: true });
-    expect(b.life.exchange.explain(childOf(id))).toEqual([]);
+    expect(await mesh.problems()).toEqual([]);
   });
 
   it('names the path that a result does not have, and goes on with the other steps', async () => {
     const { mesh, a, c } = await trio();
     const missing = step('work.wait', { payloadTemplate: { ms: 1, text: '$result.nowhere.at.all' } });
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [missing, step('work.wait')] }));
+    const next = [missing, step('work.wait')];
+    const { id } = await a.submit(
+      a.capsule({ payload: { text: 'x' }, executionPolicy: { maxRetries: 0 }, next }),
+    );
     await a.workflowEnded(id);
-    const steps = a.result(id)?.steps ?? [];
+    const steps = a.record(id)?.steps ?? [];
     expect(steps[0]).toMatchObject({ child: null, error: { code: 'template_path_missing' } });
     expect(steps[0]?.error?.message).toContain('$result.nowhere.at.all');
     expect(a.status(steps[1]?.child ?? '')).toBe('completed');
@@ -140,6 +123,40 @@ describe('a chain', () => {
     expect(await mesh.problems()).toEqual([]);
   });
 
+  it('whose step cannot be made of a result asks another node first, and is done with that result for good', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 }, work: () => ({ another: 'shape' }) });
+    const c = await mesh.add(carol, { offers: { 'work.wait': 0 } });
+    mesh.hub.setRoundTrip(a.nodeId, b.nodeId, 1);
+    mesh.hub.setRoundTrip(a.nodeId, c.nodeId, 200);
+    const wait = { requestedCapability: 'work.wait', payload: { text: 'x', ms: 10_000 } };
+    const next = [step('work.wait', { executionPolicy: null })];
+    const { id } = await a.submit(a.capsule({ ...wait, next }));
+    await mesh.advance(5_000);
+    expect(b.runsOf(id)).toBe(1);
+    expect(b.record(id)?.open).toBe(false);
+    expect(a.record(id)).toMatchObject({ status: 'executing', executor: c.nodeId });
+    await a.ended(id);
+    expect(a.record(id)).toMatchObject({ status: 'completed', executor: c.nodeId, attempts: 2 });
+    await a.workflowEnded(id);
+    expect(await mesh.problems()).toEqual([]);
+  });
+
+  it('ends soon at a name that nobody knows, and waits for it where it says until when', async () => {
+    const { mesh, a, childOf } = await trio();
+    const next = [step('work.ecko')];
+    const hurried = await a.submit(a.capsule({ payload: { text: 'x' }, next }));
+    const executionPolicy = { expiresAt: mesh.clock.now() + 600_000 };
+    const patient = await a.submit(a.capsule({ payload: { text: 'x' }, next, executionPolicy }));
+    await mesh.advance(3_000);
+    const child = a.record(childOf(hurried.id));
+    expect(child).toMatchObject({ status: 'failed', error: { code: 'no_provider' } });
+    expect(child?.error?.message).toContain('work.echo');
+    await mesh.advance(500_000);
+    expect(a.status(childOf(patient.id))).toBe('announced');
+  });
+
   it('is not continued where a step failed, and says with which receipt', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
@@ -149,7 +166,7 @@ describe('a chain', () => {
     const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [failing] }));
     await a.workflowEnded(id);
     expect(a.tree(id)).toEqual(['completed', 'failed']);
-    const child = await a.view(a.result(id)?.steps[0]?.child ?? '');
+    const child = await a.view(a.record(id)?.steps[0]?.child ?? '');
     expect(child).toMatchObject({ executor: c.nodeId, error: { code: 'internal' }, children: [] });
     expect(child.receipt).toMatchObject({ identity: carol.identity, status: 'failed' });
     expect(a.workflows.of(child.id)).toMatchObject({ root: id, status: 'failed', steps: 2 });
@@ -164,102 +181,104 @@ describe('a chain', () => {
   });
 });
 
-describe('a step that another node coordinates', () => {
-  it('shows at the origin who executes it, and what that says meanwhile', async () => {
-    const { mesh, a, c, childOf } = await trio();
-    const next = [step('work.wait', { payloadTemplate: { ms: 5_000 } })];
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next }));
+describe("a step that its parent's executor coordinates", () => {
+  const executionPolicy = { continueAt: 'executor' } as const;
+  const chain = (...next: NextStep[]) => ({ payload: { text: 'x' }, executionPolicy, next });
+
+  it('ends where it was submitted, with the result and who executed it', async () => {
+    const { mesh, a, b, c, childOf } = await trio();
+    const next = step('work.wait', { payloadTemplate: { ms: 5_000 } });
+    const { id } = await a.submit(a.capsule(chain(next)));
     await mesh.settle();
     const child = childOf(id);
-    expect(a.record(child)).toMatchObject({ status: 'executing', executor: c.nodeId });
-    expect(a.eventsOf(child).map((event) => ('status' in event ? event.status : event.type))).toEqual([
-      'pending',
-      'progress',
-      'executing',
-    ]);
+    expect(a.record(child)).toMatchObject({ status: 'pending', coordinator: b.nodeId, submitter: a.nodeId });
+    expect(b.record(child)).toMatchObject({ status: 'executing', executor: c.nodeId });
     await a.workflowEnded(id);
-  });
-
-  it('that failed on the very node that waits for it may succeed on another', async () => {
-    const mesh = new Mesh();
-    const a = await mesh.add(alice, { offers: { 'work.once': 0 } });
-    const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
-    const next = [step('work.once', { payloadTemplate: { ms: 3_000 } })];
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next }));
-    await mesh.settle();
-    const child = a.result(id)?.steps[0]?.child ?? '';
-    expect(b.record(child)).toMatchObject({ status: 'executing', executor: a.nodeId });
-    await a.restart();
-    // What may not be run twice is not run again; that is for its coordinator to act on.
-    expect(b.record(child)).toMatchObject({ status: 'announced' });
-    expect(a.record(child)).toMatchObject({ status: 'executing' });
-    const receipts = (await a.life.engine.receipts.list({})).items.length;
-    await a.restart();
-    expect((await a.life.engine.receipts.list({})).items).toHaveLength(receipts);
-    const c = await mesh.add(carol, { offers: { 'work.once': 0 } });
-    await a.workflowEnded(id);
-    expect(a.record(child)).toMatchObject({ status: 'completed', executor: c.nodeId });
-    expect([a.runsOf(child), c.runsOf(child)]).toEqual([1, 1]);
+    expect(await a.view(child)).toMatchObject({
+      status: 'completed',
+      executor: c.nodeId,
+      result: { ms: 5_000 },
+    });
+    await mesh.advance(5_000);
+    // Its coordinator needs no more than the receipt.
+    expect(b.result(child)).toMatchObject({ result: null, receipt: { identity: carol.identity } });
+    expect(b.record(child)).toMatchObject({ status: 'completed', open: false });
     expect(await mesh.problems()).toEqual([]);
   });
 
-  it('ends at its expiry, though its coordinator is gone for good', async () => {
-    const { mesh, a, b, childOf } = await trio();
-    const executionPolicy = { expiresAt: mesh.clock.now() + 90_000 };
-    const next = [step('work.nowhere', { executionPolicy }), step('work.nowhere')];
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next }));
+  it('and that may not run twice is handed back to the submitter, and not tried again where it was begun', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.once': 0 } });
+    const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
+    const next = step('work.once', { payloadTemplate: { ms: 3_000 } });
+    const { id } = await a.submit(a.capsule(chain(next)));
     await mesh.settle();
-    b.crash();
-    await mesh.advance(149_000);
-    expect(a.status(childOf(id))).toBe('pending');
-    await mesh.advance(60_000);
-    expect(a.record(childOf(id))).toMatchObject({ status: 'failed', error: { code: 'expired' } });
-    expect(a.status(childOf(id, 1))).toBe('pending');
+    const child = a.record(id)?.steps[0]?.child ?? '';
+    expect(b.record(child)).toMatchObject({ status: 'failed', error: { code: 'continue_at_submitter' } });
+    expect(a.record(child)).toMatchObject({ status: 'executing', executor: a.nodeId, coordinator: a.nodeId });
+    const c = await mesh.add(carol, { offers: { 'work.once': 0 } });
+    await a.restart();
+    await a.workflowEnded(id);
+    expect(a.record(child)).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
+    expect([a.runsOf(child), c.runsOf(child)]).toEqual([1, 0]);
+    expect(await mesh.problems()).toEqual([]);
   });
 
-  it('ends when its coordinator has lost its memory', async () => {
+  it('is taken over by its submitter when its coordinator is gone for good', async () => {
     const { mesh, a, b, childOf } = await trio();
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.nowhere')] }));
+    const patient = { ...executionPolicy, expiresAt: mesh.clock.now() + 600_000 };
+    const { id } = await a.submit(a.capsule({ ...chain(step('work.later')), executionPolicy: patient }));
     await mesh.settle();
+    b.crash();
+    await mesh.advance(185_000);
+    expect(a.record(childOf(id))).toMatchObject({ status: 'announced', coordinator: a.nodeId });
+    const d = await mesh.add(dave, { offers: { 'work.later': 0 } });
+    await a.workflowEnded(id);
+    expect(a.record(childOf(id))).toMatchObject({ status: 'completed', executor: d.nodeId });
+    await b.start();
     await mesh.advance(5_000);
-    expect(a.status(childOf(id))).toBe('pending');
+    expect(d.runsOf(childOf(id))).toBe(1);
+    expect(await mesh.problems()).toEqual([]);
+  });
+
+  it('is taken over at once when its coordinator has lost its memory', async () => {
+    const { mesh, a, b, childOf } = await trio();
+    const { id } = await a.submit(a.capsule(chain(step('work.later'))));
+    await mesh.settle();
     b.crash();
     b.eraseDisk();
     await b.start();
-    await mesh.advance(60_000);
-    expect(a.record(childOf(id))).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
-  });
-
-  it('is its coordinator to forget, and nobody else', async () => {
-    const { mesh, a, c, childOf } = await trio();
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next: [step('work.nowhere')] }));
     await mesh.settle();
-    const capsuleId = childOf(id);
-    const refusal = { exchangeId: 'x', capsuleId, code: 'not_found', message: 'No.', load: 0 } as const;
-    await c.life.network.send(a.nodeId, { type: 'capsule_decline', ...refusal });
-    await mesh.settle();
-    expect(a.status(capsuleId)).toBe('pending');
-  });
-
-  it('stays paid where its coordinator has another result, unless its payer has too', async () => {
-    const { mesh, a, b, c, childOf } = await trio();
-    mesh.drop('capsule_result', { from: c, to: b });
-    const { id } = await a.submit(
-      a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
-    );
+    expect(a.record(childOf(id))).toMatchObject({ coordinator: a.nodeId });
+    await mesh.add(dave, { offers: { 'work.later': 0 } });
     await a.workflowEnded(id);
-    const capsuleId = childOf(id);
-    const refusal = { exchangeId: 'x', capsuleId, code: 'conflict', message: 'No.', load: 0 } as const;
-    await b.life.network.send(c.nodeId, { type: 'capsule_decline', ...refusal });
+    expect(a.tree(id)).toEqual(['completed', 'completed']);
+  });
+
+  it('is its coordinator to forget or to give back, and nobody else', async () => {
+    const { mesh, a, b, c, childOf } = await trio();
+    const { id } = await a.submit(a.capsule(chain(step('work.later'))));
     await mesh.settle();
-    expect(c.balance(carol)).toBe(1_000_000);
-    expect(c.ledger.booked(`reversal:${capsuleId}`)).toBe(false);
+    const refusal = { capsuleId: childOf(id), code: 'not_found', message: 'No.', load: 0 } as const;
+    for (const of of ['capsule_result_request', 'coordination'])
+      await c.life.network.send(a.nodeId, { type: 'capsule_decline', of, ...refusal });
+    await mesh.settle();
+    expect(a.record(childOf(id))).toMatchObject({ status: 'pending', coordinator: b.nodeId });
+  });
+
+  it('that its coordinator gives up is sought once more by its submitter', async () => {
+    const { mesh, a, b, childOf } = await trio();
+    const { id } = await a.submit(a.capsule(chain(step('work.later'))));
+    await mesh.until(() => b.status(childOf(id)) === 'failed', 'the coordinator to give up');
+    expect(a.record(childOf(id))).toMatchObject({ status: 'announced', coordinator: a.nodeId });
+    await a.workflowEnded(id);
+    expect(a.record(childOf(id))).toMatchObject({ status: 'failed', error: { code: 'no_provider' } });
   });
 
   it('goes on after its coordinator was away', async () => {
     const { mesh, a, b, c, childOf } = await trio();
-    const next = [step('work.wait', { payloadTemplate: { ms: 20_000 } })];
-    const { id } = await a.submit(a.capsule({ payload: { text: 'x' }, next }));
+    const next = step('work.wait', { payloadTemplate: { ms: 20_000 } });
+    const { id } = await a.submit(a.capsule(chain(next)));
     await mesh.settle();
     b.crash();
     await mesh.advance(5_000);
@@ -268,6 +287,25 @@ describe('a step that another node coordinates', () => {
     expect(c.runsOf(childOf(id))).toBe(1);
     await mesh.advance(5_000);
     expect(b.status(childOf(id))).toBe('completed');
+    expect(await mesh.problems()).toEqual([]);
+  });
+
+  it('is done by a chain whose submitter is away, and comes back to it', async () => {
+    const { mesh, a, b, c, childOf } = await trio();
+    const slow = step('work.wait', { payloadTemplate: { ms: 2_000 } });
+    const { id } = await a.submit(
+      a.capsule({ ...chain(slow), requestedCapability: 'work.wait', payload: { ms: 2_000 } }),
+    );
+    await mesh.settle();
+    expect(c.runsOf(id)).toBe(1);
+    await a.stop();
+    await mesh.advance(10_000);
+    expect(c.runs).toHaveLength(2);
+    await a.start();
+    await a.workflowEnded(id);
+    expect(a.tree(id)).toEqual(['completed', 'completed']);
+    expect(c.runsOf(childOf(id))).toBe(1);
+    expect(b.runs).toEqual([]);
     expect(await mesh.problems()).toEqual([]);
   });
 });
@@ -292,19 +330,19 @@ describe('a result that nobody waits for', () => {
     expect(b.status(id)).toBe('completed');
   });
 
-  it('is given up after a week, with what it would have brought', async () => {
-    const { mesh, a, b, childOf } = await trio();
+  it('is given up in the end, and the debt stays, disputed', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.echo': 0 }, exchange: { deliverMs: 600_000 } });
     mesh.drop('capsule_settlement');
-    const { id } = await a.submit(
-      a.capsule({ paymentRule, payload: { text: 'x' }, next: [step('work.wait')] }),
-    );
+    const { id } = await a.submit(a.capsule({ paymentRule, payload: { text: 'x' } }));
     await mesh.settle();
-    const child = childOf(id);
     a.crash();
-    mesh.clock.jump(7 * 86_400_000);
-    await mesh.advance(120_000);
-    expect(b.record(child)).toMatchObject({ status: 'failed', error: { code: 'unreachable' } });
-    expect(b.life.db.get(keyspace('outbox'), id)).toBeUndefined();
-    expect(b.life.timers).toBeLessThan(5);
+    await mesh.advance(599_000);
+    expect(b.record(id)).toMatchObject({ open: true, life: { work: { kind: 'delivering' } } });
+    await mesh.advance(2_000);
+    expect(b.record(id)).toMatchObject({ open: false, life: { work: { kind: 'delivered' } } });
+    expect(b.balance(bob)).toBe(1_000_000);
+    expect(b.life.timers).toBeLessThan(6);
   });
 });

@@ -315,7 +315,12 @@ describe('two results of one capsule', () => {
     await mesh.advance(1_500);
     expect(await a.view(id)).toMatchObject({ status: 'completed', executor: b.nodeId });
     await mesh.advance(5_000);
-    expect(await a.view(id)).toMatchObject({ status: 'completed', executor: b.nodeId });
+    expect(await a.view(id)).toMatchObject({
+      status: 'completed',
+      executor: b.nodeId,
+      result: { by: bob.identity },
+      receipt: { identity: bob.identity },
+    });
     expect(a.eventsOf(id).filter(({ type }) => type === 'done')).toHaveLength(1);
     const { items } = await a.life.engine.receipts.list({});
     const own = items.find(({ receipt }) => receipt.capsuleId === id)?.receipt;

@@ -130,6 +130,22 @@ describe('events', () => {
     expect(statusesOf(a, capsule.id)).toEqual(['pending', 'executing', 'done']);
   });
 
+  it('tell nobody of a receipt that is not on the disk, not even the node of the next step', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    const release = a.stallDisk();
+    const capsule = a.capsule({ next: [{ requestedCapability: 'work.wait', payloadTemplate: {} }] });
+    const submitted = a.submit(capsule);
+    await mesh.advance(1_000);
+    expect(a.runsOf(capsule.id)).toBe(1);
+    expect(b.runs).toEqual([]);
+    release();
+    await submitted;
+    await a.workflowEnded(capsule.id);
+    expect(b.runs).toHaveLength(1);
+  });
+
   it('can be followed from an earlier one on, for one capsule or all', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });

@@ -116,7 +116,7 @@ describe('expiresAt', () => {
 
   it('is how long a provider is sought: longer than without, or shorter', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice);
+    const a = await mesh.add(alice, { exchange: { searchMs: 10_000 } });
     const expiring = (ms: number) =>
       a.submit(a.capsule({ executionPolicy: { expiresAt: mesh.clock.now() + ms } }));
     const [soon, late] = [await expiring(3_000), await expiring(60_000)];
@@ -176,13 +176,13 @@ describe('expiresAt', () => {
     const a = await mesh.add(alice);
     await mesh.add(bob, { offers: { 'work.wait': 0 }, engine: { maxTimeoutMs: 2 ** 40 } });
     const day = 86_400_000;
-    const view = await a.submit(a.capsule(wait(1_000, { expiresAt: mesh.clock.now() + 400 * day })));
+    const view = await a.submit(a.capsule(wait(1_000, { expiresAt: mesh.clock.now() + 29 * day })));
     expect((await a.ended(view.id)).status).toBe('completed');
   });
 });
 
 describe('continueAt', () => {
-  const chain = (continueAt: 'executor' | 'origin') => ({
+  const chain = (continueAt: 'executor' | 'submitter') => ({
     payload: { text: 'x', secret: 'parent only' },
     executionPolicy: { continueAt },
     next: [
@@ -204,21 +204,45 @@ describe('continueAt', () => {
     const [child] = (await a.view(id)).children;
     const view = await a.view(child ?? '');
     expect(view).toMatchObject({ status: 'completed', executor: c.nodeId, result: { from: 'x' } });
-    expect(view.record).toMatchObject({ coordinator: b.nodeId, replyTo: a.nodeId, root: id, chainDepth: 1 });
-    expect(view.capsule.delegation).toMatchObject({ spawner: bob.identity, step: 0, parent: { id } });
-    expect(view.capsule.originIdentity).toBe(alice.identity);
+    const role = { submitter: a.nodeId, coordinator: b.nodeId, root: id, chainDepth: 1 };
+    expect(view.record).toMatchObject(role);
+    expect(c.life.capsules.get(view.id)).toMatchObject({
+      signer: bob.identity,
+      originIdentity: alice.identity,
+      lineage: { step: 0 },
+    });
   });
 
-  it('origin: its node signs and coordinates, and shows nothing of the parent', async () => {
+  it('submitter: its node signs and coordinates, and shows nothing of the parent', async () => {
     const { a, b, c } = await nodes();
-    const { id } = await a.submit(a.capsule(chain('origin')));
+    const { id } = await a.submit(a.capsule(chain('submitter')));
     await a.workflowEnded(id);
     const [child] = (await a.view(id)).children;
     const view = await a.view(child ?? '');
     expect(view).toMatchObject({ status: 'completed', executor: c.nodeId, result: { from: 'x' } });
-    expect(view.record).toMatchObject({ coordinator: a.nodeId, replyTo: a.nodeId, root: id, chainDepth: 1 });
-    expect(view.capsule.delegation).toBeUndefined();
+    const role = { submitter: a.nodeId, coordinator: a.nodeId, root: id, chainDepth: 1 };
+    expect(view.record).toMatchObject(role);
+    expect(view.capsule.signer).toBeUndefined();
     expect(JSON.stringify(c.life.capsules.get(view.id))).not.toContain('parent only');
     expect(b.status(view.id)).toBe('unknown');
+  });
+
+  it('executor: does not hold where anything is paid, or restricted', async () => {
+    const { mesh, a, b } = await nodes();
+    const paid = { paymentRule: { type: 'credit', amount: 1 } } as const;
+    const asked = chain('executor');
+    const [step] = asked.next;
+    for (const capsule of [
+      { ...asked, ...paid },
+      { ...asked, next: [{ ...step, ...paid }] },
+    ]) {
+      const { id } = await a.submit(a.capsule(capsule as Parameters<typeof a.capsule>[0]));
+      await a.workflowEnded(id);
+      const [child] = (await a.view(id)).children;
+      expect(a.record(child ?? '')).toMatchObject({ status: 'completed', coordinator: a.nodeId });
+      expect(b.status(child ?? '')).toBe('unknown');
+    }
+    await mesh.advance(5_000);
+    expect(await mesh.problems()).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { Mesh } from '../../support/mesh.ts';
 describe('privacy', () => {
   it('restricted: runs on the node of its origin and is shown to no other', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice, { offers: { 'work.echo': 1 } });
+    const a = await mesh.add(alice, { offers: { 'work.echo': 1 }, exchange: { searchMs: 5_000 } });
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
     const shown: string[] = [];
     mesh.filter((message) => {
@@ -26,7 +26,8 @@ describe('privacy', () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
-    const { id } = await b.submit(a.capsule({ privacyRule: 'restricted' }));
+    const executionPolicy = { submitter: b.identity };
+    const { id } = await b.submit(a.capsule({ privacyRule: 'restricted', executionPolicy }));
     expect(await b.ended(id)).toMatchObject({ status: 'completed', executor: a.nodeId });
   });
 
@@ -37,10 +38,10 @@ describe('privacy', () => {
     const next = [{ requestedCapability: 'work.echo', payloadTemplate: { text: '$result.text' } }];
     const { id } = await a.submit(a.capsule({ privacyRule: 'restricted', payload: { text: 'x' }, next }));
     await a.workflowEnded(id);
-    const child = await a.view(a.result(id)?.steps[0]?.child ?? '');
+    const child = await a.view(a.record(id)?.steps[0]?.child ?? '');
     expect(child).toMatchObject({ status: 'completed', executor: a.nodeId, result: { text: 'x' } });
     expect(child.capsule).toMatchObject({ privacyRule: 'restricted' });
-    expect(child.capsule.delegation).toBeUndefined();
+    expect(child.capsule.signer).toBeUndefined();
   });
 
   it('encrypted: is refused with a code of its own until it is built', async () => {

@@ -1,52 +1,68 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { verifyReceipt } from '../../../src/capsule/receipt.ts';
-import { COORDINATOR_FAULT_POINTS, EXECUTOR_FAULT_POINTS } from '../../../src/exchange/fault-points.ts';
+import {
+  COORDINATOR_FAULT_POINTS,
+  EXECUTOR_FAULT_POINTS,
+  type FaultPoint,
+} from '../../../src/exchange/fault-points.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
-import { keyspace } from '../../../src/store/keyspaces.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type TestNode } from '../../support/mesh.ts';
 
-/** Alice asks and pays, Bob executes the first step and coordinates the second, Carol executes that. */
+const STEP = 'work.wait';
+
+/** Alice asks and pays, Bob executes the first step and Carol the second. Alice coordinates both. */
 async function trio(payload: JsonObject = { text: 'x' }) {
-  const mesh = new Mesh();
-  const a = await mesh.add(alice);
-  const b = await mesh.add(bob, { offers: { 'work.echo': 1 } });
-  const c = await mesh.add(carol, { offers: { 'work.wait': 2 } });
-  const capsule = a.capsule({
-    payload,
-    paymentRule: { type: 'credit', amount: 3 },
-    next: [{ requestedCapability: 'work.wait', payloadTemplate: { text: '$result.text', ms: 1 } }],
-  });
-  return { mesh, a, b, c, capsule };
+  const capsuleOf = (a: TestNode) =>
+    a.capsule({ payload, paymentRule: { type: 'credit', amount: 3 }, next: [secondStep(payload)] });
+  return { ...(await three()), capsuleOf, paid: 3 };
 }
 
+/** The same for nothing, and Bob coordinates the second step. */
+async function handedOn(payload: JsonObject = { text: 'x' }) {
+  const capsuleOf = (a: TestNode) =>
+    a.capsule({ payload, executionPolicy: { continueAt: 'executor' }, next: [secondStep(payload)] });
+  return { ...(await three(0)), capsuleOf, paid: 0 };
+}
+
+const secondStep = ({ ms = null }: JsonObject) => ({
+  requestedCapability: STEP,
+  payloadTemplate: { text: '$result.text', ...(ms !== null && { ms }) },
+});
+
+async function three(price = 1) {
+  const mesh = new Mesh();
+  const a = await mesh.add(alice);
+  const b = await mesh.add(bob, { offers: { 'work.echo': price } });
+  const c = await mesh.add(carol, { offers: { [STEP]: price } });
+  return { mesh, a, b, c };
+}
+
+type Chain = Awaited<ReturnType<typeof trio>>;
+
 /** What must hold whatever died: all done, paid once, continued once, proven, and agreed upon. */
-async function expectAllWell({ mesh, a, b, c }: Awaited<ReturnType<typeof trio>>, id: string): Promise<void> {
+async function expectAllWell({ mesh, a, b, c, paid }: Chain, id: string): Promise<void> {
   await a.workflowEnded(id);
   await mesh.advance(70_000);
   expect(a.tree(id)).toEqual(['completed', 'completed']);
-  const child = a.result(id)?.steps[0]?.child ?? '';
+  const child = a.record(id)?.steps[0]?.child ?? '';
   for (const [capsuleId, executor] of [
     [id, b],
     [child, c],
   ] as const) {
     const accepted = a.result(capsuleId)?.receipt;
     expect(verifyReceipt(nodeCrypto, accepted).ok).toBe(true);
+    expect(executor.status(capsuleId)).toBe('completed');
     expect(executor.result(capsuleId)?.receipt).toEqual(accepted);
-    expect(executor.result(capsuleId)?.settlement).toMatchObject({
-      receiptHash: accepted?.receiptHash,
-      amount: 3,
-    });
+    const settlement = { receiptHash: accepted?.receiptHash, amount: paid };
+    if (paid > 0) expect(executor.result(capsuleId)?.settlement).toMatchObject(settlement);
   }
-  expect(b.status(child)).toBe('completed');
-  expect([a.balance(alice), a.balance(bob), a.balance(carol)]).toEqual([-6_000_000, 3_000_000, 3_000_000]);
-  // What only a capsule in progress needs is gone with its end.
+  const micro = paid * 1_000_000;
+  expect([a.balance(alice), a.balance(bob), a.balance(carol)]).toEqual([0 - 2 * micro, micro, micro]);
+  // Nothing is left to do.
   for (const node of [a, b, c]) {
-    for (const capsuleId of [id, child]) {
-      expect(node.life.db.get(keyspace('leases'), capsuleId)).toBeUndefined();
-      expect(node.life.db.get(keyspace('outbox'), capsuleId)).toBeUndefined();
-    }
+    for (const capsuleId of [id, child]) expect(node.record(capsuleId)?.open ?? false).toBe(false);
   }
   const open = await Promise.all([a, b, c].map((node) => node.life.capsules.counts()));
   for (const { pending, announced, executing } of open)
@@ -60,43 +76,52 @@ async function submitUnlessItDies(node: TestNode, capsule: unknown): Promise<voi
   });
 }
 
-describe('a node that dies between two steps', () => {
-  const cases: [
-    point: (typeof COORDINATOR_FAULT_POINTS | typeof EXECUTOR_FAULT_POINTS)[number],
-    who: 'a' | 'b' | 'c',
-  ][] = [
-    ...COORDINATOR_FAULT_POINTS.map((point) => [point, 'a'] as const),
-    ...EXECUTOR_FAULT_POINTS.map((point) => [point, 'b'] as const),
-    // As the coordinator of the second step.
-    ...COORDINATOR_FAULT_POINTS.filter((point) => !/submit|settlement/.test(point)).map(
-      (point) => [point, 'b'] as const,
-    ),
-    ...EXECUTOR_FAULT_POINTS.map((point) => [point, 'c'] as const),
-  ].map(([point, who]) => [point, who]);
+/** A death, and the n-th passing of the point at which it comes. */
+type Death = [point: FaultPoint, who: 'a' | 'b' | 'c', occurrence: number];
 
-  for (const [point, who] of cases) {
+const AS_COORDINATOR = COORDINATOR_FAULT_POINTS.filter((point) => !point.startsWith('submit'));
+
+async function survives(
+  make: (payload?: JsonObject) => Promise<Chain>,
+  [point, who, occurrence]: Death,
+  downMs: number,
+): Promise<void> {
+  // What is done at once is never said to be accepted: its result says so.
+  const nodes = await make(/accept|order.stored/.test(point) ? { text: 'x', ms: 1 } : undefined);
+  const { mesh, a, capsuleOf } = nodes;
+  const capsule = capsuleOf(a);
+  const victim = nodes[who];
+  victim.crashAt(point, occurrence);
+  await submitUnlessItDies(a, capsule);
+  await mesh.until(() => !victim.isAlive, 'the death');
+  await mesh.advance(downMs);
+  await victim.start();
+  // Only what was refused, or never said to be accepted, is handed in again; for the rest that changes nothing.
+  await a.submit(capsule);
+  await expectAllWell(nodes, capsule.id);
+}
+
+describe('a node that dies between two steps', () => {
+  const deaths: Death[] = [
+    ...COORDINATOR_FAULT_POINTS.map((point): Death => [point, 'a', 1]),
+    ...EXECUTOR_FAULT_POINTS.map((point): Death => [point, 'b', 1]),
+    // As the coordinator of the second step.
+    ...AS_COORDINATOR.map((point): Death => [point, 'a', 2]),
+    ...EXECUTOR_FAULT_POINTS.map((point): Death => [point, 'c', 1]),
+  ];
+  for (const death of deaths) {
+    const [point, who, occurrence] = death;
     for (const downMs of [100, 6_000]) {
-      it(`${who} at ${point}, for ${downMs} ms`, async () => {
-        // What is done at once is never said to be accepted: its result says so.
-        const nodes = await trio(point.startsWith('accept') ? { text: 'x', ms: 1 } : undefined);
-        const { mesh, a, capsule } = nodes;
-        const victim = nodes[who];
-        victim.crashAt(point);
-        await submitUnlessItDies(a, capsule);
-        await mesh.until(() => !victim.isAlive, 'the death');
-        await mesh.advance(downMs);
-        await victim.start();
-        // Only what was refused, or never said to be accepted, is handed in again; for the rest that changes nothing.
-        await a.submit(capsule);
-        await expectAllWell(nodes, capsule.id);
-      });
+      it(`${who} at ${point}, the ${occurrence}. time, for ${downMs} ms`, () =>
+        survives(trio, death, downMs));
     }
   }
 
   it('and all others at the same time', async () => {
     for (const point of ['order.sent', 'result.committed', 'settlement.sent'] as const) {
       const nodes = await trio();
-      const { mesh, a, b, c, capsule } = nodes;
+      const { mesh, a, b, c, capsuleOf } = nodes;
+      const capsule = capsuleOf(a);
       a.crashAt(point);
       await submitUnlessItDies(a, capsule);
       await mesh.settle();
@@ -110,7 +135,8 @@ describe('a node that dies between two steps', () => {
 
   it('again and again, at each of its points one after the other', async () => {
     const nodes = await trio();
-    const { mesh, a, b, capsule } = nodes;
+    const { mesh, a, b, capsuleOf } = nodes;
+    const capsule = capsuleOf(a);
     // Interruptions count as attempts that failed, unless nothing had begun.
     for (const point of [
       'order.received',
@@ -127,17 +153,55 @@ describe('a node that dies between two steps', () => {
   });
 });
 
+describe('a node that dies in a chain which its executor continues', () => {
+  const deaths: Death[] = [
+    ...COORDINATOR_FAULT_POINTS.map((point): Death => [point, 'a', 1]),
+    ...EXECUTOR_FAULT_POINTS.map((point): Death => [point, 'b', 1]),
+    // Bob as the coordinator of the second step.
+    ...AS_COORDINATOR.map((point): Death => [point, 'b', 1]),
+    ...EXECUTOR_FAULT_POINTS.map((point): Death => [point, 'c', 1]),
+  ];
+  for (const death of deaths) {
+    const [point, who] = death;
+    for (const downMs of [100, 6_000]) {
+      it(`${who} at ${point}, for ${downMs} ms`, () => survives(handedOn, death, downMs));
+    }
+  }
+});
+
 describe('an execution that was interrupted', () => {
   const once = { requestedCapability: 'work.once', payload: { ms: 5_000 } };
 
-  it('is run again where that does no harm', async () => {
+  it('is run again under the same lease where that does no harm, though it asked for no retries', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.wait': 0 } });
-    const { id } = await a.submit(a.capsule({ ...once, requestedCapability: 'work.wait' }));
+    const policy = { executionPolicy: { maxRetries: 0 } };
+    const { id } = await a.submit(a.capsule({ ...once, requestedCapability: 'work.wait', ...policy }));
     await mesh.settle();
     await a.restart();
-    expect(await a.ended(id)).toMatchObject({ status: 'completed', record: { attempts: 2, epoch: 1 } });
+    expect(await a.ended(id)).toMatchObject({ status: 'completed', record: { attempts: 1, epoch: 1 } });
     expect(a.runsOf(id)).toBe(2);
+  });
+
+  it('a second time is not run again there, since the work itself may be what ends the node', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    const { id } = await a.submit(a.capsule({ ...once, requestedCapability: 'work.wait' }));
+    await mesh.settle();
+    await b.restart();
+    await mesh.settle();
+    expect(b.status(id)).toBe('executing');
+    const c = await mesh.add(carol, { offers: { 'work.wait': 0 } });
+    await b.restart();
+    await mesh.settle();
+    expect(b.record(id)).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
+    expect(await a.ended(id)).toMatchObject({
+      status: 'completed',
+      executor: c.nodeId,
+      record: { attempts: 2 },
+    });
+    expect(b.runsOf(id)).toBe(2);
   });
 
   it('is not run again where it may do harm, and ends as interrupted', async () => {
@@ -153,23 +217,7 @@ describe('an execution that was interrupted', () => {
     expect(await mesh.problems()).toEqual([]);
   });
 
-  it('is not run again where no retries are left', async () => {
-    for (const [maxRetries, runs, status] of [
-      [0, 1, 'failed'],
-      [1, 2, 'completed'],
-    ] as const) {
-      const mesh = new Mesh();
-      const a = await mesh.add(alice, { offers: { 'work.wait': 0 } });
-      const policy = { executionPolicy: { maxRetries } };
-      const { id } = await a.submit(a.capsule({ ...once, requestedCapability: 'work.wait', ...policy }));
-      await mesh.settle();
-      await a.restart();
-      expect((await a.ended(id)).status).toBe(status);
-      expect(a.runsOf(id)).toBe(runs);
-    }
-  });
-
-  it('elsewhere is told to its coordinator, who asks the next', async () => {
+  it('elsewhere is told to its coordinator, and not given to another where it may do harm', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
     const b = await mesh.add(bob, { offers: { 'work.once': 0 } });
@@ -179,7 +227,8 @@ describe('an execution that was interrupted', () => {
     await b.restart();
     await mesh.settle();
     expect(b.record(id)).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
-    expect(await a.ended(id)).toMatchObject({ status: 'completed', executor: c.nodeId });
+    expect(await a.ended(id)).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
+    expect(c.runs).toEqual([]);
   });
 
   it('by an orderly stop goes on at the next start', async () => {
@@ -213,6 +262,22 @@ describe('a coordinator that was restarted', () => {
       executor: b.nodeId,
       record: { epoch: 1 },
     });
+    expect(b.runsOf(id)).toBe(1);
+  });
+
+  it('and orders again of the same executor goes on with the run that is under way', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    const long = { requestedCapability: 'work.wait', payload: { ms: 80_000 } };
+    const { id } = await a.submit(a.capsule(long));
+    await mesh.settle();
+    const undo = mesh.drop('capsule_accept');
+    await a.restart();
+    await mesh.advance(9_000);
+    undo();
+    expect(a.record(id)).toMatchObject({ epoch: 2 });
+    expect(await a.ended(id)).toMatchObject({ status: 'completed', record: { epoch: 2, attempts: 2 } });
     expect(b.runsOf(id)).toBe(1);
   });
 
@@ -252,9 +317,11 @@ describe('a coordinator that was restarted', () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
     const { id } = await a.submit(a.capsule());
-    await mesh.advance(5_000);
+    await mesh.advance(60_000);
     await a.restart();
-    await mesh.advance(11_000);
+    await mesh.advance(59_000);
+    expect(a.status(id)).toBe('announced');
+    await mesh.advance(1_000);
     expect(await a.view(id)).toMatchObject({ status: 'failed', error: { code: 'no_provider' } });
   });
 
@@ -291,7 +358,7 @@ describe('a result', () => {
 
   it('is delivered by an executor that died with it', async () => {
     const mesh = new Mesh();
-    const a = await mesh.add(alice, { exchange: { graceMs: 60_000 } });
+    const a = await mesh.add(alice);
     const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
     b.crashAt('outcome.committed');
     const { id } = await a.submit(a.capsule());
@@ -299,8 +366,31 @@ describe('a result', () => {
     expect(a.status(id)).toBe('executing');
     await mesh.advance(20_000);
     await b.start();
+    await mesh.advance(1);
     expect(a.status(id)).toBe('completed');
     expect(b.runsOf(id)).toBe(1);
+  });
+
+  it('is told to nobody before it is on the disk, not even where its order is stored meanwhile', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
+    const told: string[] = [];
+    mesh.filter(({ type }, { from }) => {
+      if (from === b.nodeId) told.push(type);
+      return undefined;
+    });
+    const goOn = b.stallDisk();
+    const { id } = await a.submit(a.capsule());
+    await mesh.settle();
+    expect(b.runsOf(id)).toBe(1);
+    await a.life.network.send(b.nodeId, { type: 'capsule_result_request', capsuleId: id, epoch: 1 });
+    await mesh.settle();
+    expect(told).toEqual([]);
+    goOn();
+    await mesh.settle();
+    expect(told).toContain('capsule_result');
+    expect(a.status(id)).toBe('completed');
   });
 
   it('is offered in growing pauses, and at once when its receiver is back', async () => {

@@ -155,7 +155,7 @@ describe('staying connected', () => {
     const [gone, back] = [nextEvent(a, 'peer:disconnect'), nextEvent(b, 'peer:connect')];
     await b.dial(addressOf(a));
     await back;
-    await vi.waitFor(() => expect(b.peer(a.nodeId)?.roundTripMs).not.toBeNull());
+    await vi.waitFor(() => expect(b.peer(a.nodeId)?.roundTripMs).not.toBeNull(), 10_000);
     const address = addressOf(b);
     await b.stop();
     await gone;

@@ -8,6 +8,8 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 function setup(answers: (number | 'fails' | 'hangs')[]) {
   const clock = new VirtualClock();
   const events = new NetworkEmitter(silentLog);
+  /** Milliseconds that the loop is busy during each ping. */
+  const state = { busy: 0, busyMs: 0 };
   const [measured, happened, pings, dropped]: [PeerInfo[], string[], number[], string[]] = [[], [], [], []];
   events.on('peer:measured', (peer) => measured.push(peer));
   events.on('peer:connect', (id) => happened.push(`connect ${id}`));
@@ -18,7 +20,9 @@ function setup(answers: (number | 'fails' | 'hangs')[]) {
       clock,
       events,
       connections: () => [],
+      busyMs: () => state.busyMs,
       ping: (_id, signal) => {
+        state.busyMs += state.busy;
         pings.push(clock.monotonic());
         const answer = answers.shift() ?? 'fails';
         if (answer === 'hangs') {
@@ -32,18 +36,30 @@ function setup(answers: (number | 'fails' | 'hangs')[]) {
     },
     { pingIntervalMs: 30_000, pingTimeoutMs: 10_000 },
   );
-  return { clock, table, measured, happened, pings, dropped };
+  return { clock, table, state, measured, happened, pings, dropped };
 }
 
 describe('the peer table', () => {
-  it('pings at once and at the interval, and averages', async () => {
-    const { clock, table, measured, pings } = setup([100, 200, 5]);
+  it('pings closely at first and then at the interval, and takes the least', async () => {
+    const { clock, table, measured, pings } = setup([100, 20, 30, 5]);
     table.connected('bob');
-    await clock.advance(60_000);
-    expect(pings).toEqual([0, 30_000, 60_000]);
-    expect(measured.map(({ roundTripMs }) => roundTripMs)).toEqual([100, 130, 92.5]);
-    expect(measured.map(({ ring }) => ring)).toEqual(['global', 'global', 'global']);
-    expect(table.peer('bob')?.roundTripMs).toBe(92.5);
+    await clock.advance(30_500);
+    expect(pings).toEqual([0, 250, 500, 30_500]);
+    expect(measured.map(({ roundTripMs }) => roundTripMs)).toEqual([100, 20, 20, 5]);
+    expect(measured.map(({ ring }) => ring)).toEqual(['global', 'global', 'ring2', 'ring1']);
+    expect(table.peer('bob')?.roundTripMs).toBe(5);
+  });
+
+  it('does not count a busy event loop as distance', async () => {
+    const { clock, table, state, measured, pings } = setup([94, 60, 1, 1, 1]);
+    state.busy = 50;
+    table.connected('bob');
+    await clock.advance(250);
+    state.busy = 0;
+    await clock.advance(750);
+    expect(pings).toEqual([0, 250, 500, 750, 1_000]);
+    expect(measured.map(({ roundTripMs }) => roundTripMs)).toEqual([null, null, 1, 1, 1]);
+    expect(table.peer('bob')?.ring).toBe('ring1');
   });
 
   it('knows a peer before it is measured', () => {
@@ -64,12 +80,12 @@ describe('the peer table', () => {
   });
 
   it('forgives one failed ping and drops after two', async () => {
-    const { clock, table, dropped, pings } = setup([1, 'fails', 1, 'hangs', 'fails']);
+    const { clock, table, dropped, pings } = setup([1, 1, 1, 'fails', 1, 'hangs', 'fails']);
     table.connected('bob');
-    await clock.advance(90_000);
+    await clock.advance(90_500);
     expect(dropped).toEqual([]);
     await clock.advance(40_000);
-    expect(pings).toEqual([0, 30_000, 60_000, 90_000, 130_000]);
+    expect(pings).toEqual([0, 250, 500, 30_500, 60_500, 90_500, 130_500]);
     expect(dropped).toEqual(['bob']);
   });
 

@@ -68,7 +68,7 @@ describe('the send queue', () => {
     queue.drain(4, () => {
       throw new Error('closed');
     });
-    await expect(lost).rejects.toMatchObject({ code: 'unreachable' });
+    await expect(lost).rejects.toMatchObject({ code: 'interrupted' });
     expect(drainAll(queue, 100)).toEqual([[2, 2, 2, 2]]);
     await kept;
   });

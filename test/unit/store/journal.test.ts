@@ -9,7 +9,7 @@ import { Journal } from '../../../src/store/journal/journal.ts';
 import { decodeRows, encodeRecord, readRecords } from '../../../src/store/journal/record.ts';
 
 const SALT = 0x1234abcd;
-const RECORD_HEADER = 14;
+const RECORD_HEADER = 18;
 
 const put = (key: string, value: string): Write => ({ type: 'put', key, value });
 const groups: Write[][] = [
@@ -31,16 +31,26 @@ const rows = fc.array(
 
 describe('a record of the journal', () => {
   it('gives back the rows of every group, in order', () => {
-    const property = fc.property(fc.array(rows), fc.nat({ max: 0xffff_ffff }), (all, salt) => {
+    const property = fc.property(fc.array(rows), fc.integer({ min: 1, max: 0xffff_ffff }), (all, salt) => {
       const file = Buffer.concat([
         ...all.map((writes, at) => encodeRecord(writes, salt, 7 + at)),
         Buffer.alloc(64),
       ]);
       const { found, read } = readAll(file, salt, 7);
       expect(found).toEqual(all);
-      expect(read).toEqual({ end: file.length - 64, next: 7 + all.length, tail: 'clean' });
+      expect(read).toEqual({ end: file.length - 64, next: 7 + all.length, damaged: false });
     });
     fc.assert(property);
+  });
+
+  it('is put together in the space that is there, or in more', () => {
+    const space = Buffer.alloc(400);
+    for (const length of [10, 100, 200, 1_000]) {
+      const writes = [put('key', 'é'.repeat(length))];
+      const record = encodeRecord(writes, SALT, 1, space);
+      expect(record).toEqual(encodeRecord(writes, SALT, 1));
+      expect(record.buffer === space.buffer).toBe(length <= 100);
+    }
   });
 
   it.each(['nothing', 'zeros', 'an older content'])(
@@ -55,7 +65,7 @@ describe('a record of the journal', () => {
         const { found, read } = readAll(Buffer.concat([before, last.subarray(0, cut), fill]), SALT, 1);
         expect(found).toEqual(groups.slice(0, -1));
         expect(read).toMatchObject({ end: before.length, next: groups.length });
-        expect(read.tail).not.toBe('damaged');
+        expect(read.damaged).toBe(false);
       }
     },
   );
@@ -68,7 +78,7 @@ describe('a record of the journal', () => {
       torn.fill(0, sector * 512, Math.min(large.length, (sector + 1) * 512));
       const { found, read } = readAll(Buffer.concat([first, torn, Buffer.alloc(512)]), SALT, 1);
       expect(found).toEqual([[put('a', '1')]]);
-      expect(read.tail).toBe('torn');
+      expect(read.damaged).toBe(false);
     }
   });
 
@@ -79,7 +89,7 @@ describe('a record of the journal', () => {
     for (let at = second; at < second + (records[1]?.length ?? 0); at++) {
       const changed = Buffer.from(file);
       changed.writeUInt8(changed.readUInt8(at) ^ 0x40, at);
-      expect(readAll(changed, SALT, 1).read.tail).toBe('damaged');
+      expect(readAll(changed, SALT, 1).read.damaged).toBe(true);
     }
   });
 
@@ -87,7 +97,7 @@ describe('a record of the journal', () => {
     const forged = encodeRecord([put('forged', '1')], SALT + 1, 2);
     const first = encodeRecord([put('a', '1')], SALT, 1);
     const file = Buffer.concat([first, Buffer.from('cut'), forged, Buffer.alloc(64)]);
-    expect(readAll(file, SALT, 1)).toMatchObject({ found: [[put('a', '1')]], read: { tail: 'torn' } });
+    expect(readAll(file, SALT, 1)).toMatchObject({ found: [[put('a', '1')]], read: { damaged: false } });
   });
 });
 
@@ -158,14 +168,42 @@ describe('Journal', () => {
     expect(replayed).toEqual(lastOf([groups[1] ?? []]));
     expect(await readdir(directory)).toEqual([journalName(2), journalName(3)]);
     await journal.removeBefore(3);
-    expect(await readdir(directory)).toEqual([journalName(3)]);
+    expect((await readdir(directory)).sort()).toEqual([journalName(3), 'spare']);
     expect(journal.isEmpty).toBe(true);
+    await journal.shrink();
+    expect(await readdir(directory)).toEqual([journalName(3)]);
     await journal.close();
+  });
+
+  it('uses a file again, and takes nothing of what it held before for a record', async () => {
+    let salt = 1;
+    const begin = async (from: number | null) => {
+      const replayed: Record<string, Write> = {};
+      const replay = async (writes: Write[]) => void Object.assign(replayed, lastOf([writes]));
+      return { journal: await Journal.open({ directory, from, replay, salt: () => salt++ }), replayed };
+    };
+    const { journal } = await begin(null);
+    for (let turn = 0; turn < 3; turn++) {
+      for (const writes of groups) await journal.append(writes);
+      const next = await journal.rotate();
+      await journal.removeBefore(next);
+    }
+    await journal.append([put('new', '1')]);
+    await journal.close();
+    // Both of its files came to life again, with their space and longer contents.
+    expect((await stat(file(4))).size).toBe((await stat(join(directory, 'spare'))).size);
+    const again = await begin(4);
+    expect(again.replayed).toEqual(lastOf([[put('new', '1')]]));
+    await again.journal.append([put('newer', '1')]);
+    await again.journal.close();
+    const last = await begin(4);
+    expect(last.replayed).toEqual(lastOf([[put('new', '1'), put('newer', '1')]]));
+    await last.journal.close();
   });
 
   it('ignores a file that was being begun, and a first one that its store does not know of', async () => {
     await life(null, []);
-    await writeFile(`${file(2)}.new`, 'half a header');
+    await writeFile(join(directory, 'spare'), 'half a header');
     await life(null, [null, groups[0] ?? []]);
     const { journal, replayed } = await open(1);
     expect(replayed).toEqual(lastOf([groups[0] ?? []]));

@@ -45,7 +45,7 @@ async function chain(a: TestNode, payload = { text: 'what was asked' }) {
   const next = [step('work.wait', { payloadTemplate: { text: '$result.text', ms: 1_000 } })];
   const { id } = await a.submit(a.capsule({ payload, paymentRule, next }));
   await a.workflowEnded(id);
-  const child = a.result(id)?.steps[0]?.child ?? '';
+  const child = a.record(id)?.steps[0]?.child ?? '';
   return { id, child };
 }
 
@@ -57,7 +57,7 @@ describe('the archive of a finished workflow', () => {
     expect(events.map(({ actor, kind, action, target }) => [actor, kind, action, target])).toEqual([
       [`human:${a.nodeId}`, 'decision', 'capsule_submitted', `capsule:${id}`],
       [`system:${b.nodeId}`, 'observation', 'capsule_executed', `capsule:${id}`],
-      [`system:${b.nodeId}`, 'decision', 'step_delegated', `capsule:${child}`],
+      [`system:${a.nodeId}`, 'decision', 'step_delegated', `capsule:${child}`],
       [`system:${c.nodeId}`, 'observation', 'capsule_executed', `capsule:${child}`],
     ]);
     for (const { timestamp } of events) expect(timestamp).toMatch(/^2023-11-14T22:\d\d:\d\dZ$/);
@@ -89,7 +89,8 @@ describe('the archive of a finished workflow', () => {
       [`system:${b.nodeId}`, 'executor'],
       [`system:${c.nodeId}`, 'executor'],
     ]);
-    expect(agents).toContain(`\`system:${b.nodeId}\`: a node; it executed steps, coordinated steps`);
+    expect(agents).toContain(`\`system:${a.nodeId}\`: a node; it sealed this archive, coordinated steps`);
+    expect(agents).toContain(`\`system:${b.nodeId}\`: a node; it executed steps`);
   });
 
   it('holds what was signed as it was signed, and what the receipts hash', async () => {
@@ -99,7 +100,7 @@ describe('the archive of a finished workflow', () => {
     for (const each of [id, child]) {
       const capsule: unknown = JSON.parse(textAt(draft, `capsules/${each}.json`));
       expect(
-        checkCapsule(nodeCrypto, capsule, { now: a.life.capsules.record(each)?.receivedAt ?? 0 }),
+        checkCapsule(nodeCrypto, capsule, { now: a.life.capsules.row(each)?.receivedAt ?? 0 }),
       ).toMatchObject({
         ok: true,
       });
@@ -109,9 +110,9 @@ describe('the archive of a finished workflow', () => {
       expect(nodeCrypto.sha256Hex(file(draft, `results/${each}.json`))).toBe(receipt?.resultHash);
     }
     expect(textAt(draft, `results/${id}.txt`)).toBe('what was asked');
-    expect(JSON.parse(textAt(draft, `history/${id}.json`))).toEqual(a.life.capsules.record(id)?.history);
-    expect(JSON.parse(textAt(draft, `decisions/${id}.json`))).toEqual(a.exchange.explain(id));
-    expect(draft.payload?.some(({ path }) => path.includes(`decisions/${child}`))).toBe(false);
+    expect(JSON.parse(textAt(draft, `history/${id}.json`))).toEqual(a.life.capsules.row(id)?.history);
+    for (const each of [id, child])
+      expect(JSON.parse(textAt(draft, `decisions/${each}.json`))).toEqual(a.exchange.explain(each));
   });
 
   it('tells a person what was asked, by whom, what each node did, and the outcome', async () => {
@@ -295,11 +296,11 @@ describe('the archive of a finished workflow', () => {
     const { mesh, a } = await trio();
     const { id } = await chain(a);
     const { capsules } = a.life;
-    const original = capsules.get(id);
-    if (original === undefined) throw new Error('There is no capsule');
+    const [original, row] = [capsules.get(id), capsules.row(id)];
+    if (original === undefined || row === undefined) throw new Error('There is no capsule');
     const capsule = { ...original, payload: { text: 'x'.repeat(1_000_000) } };
     const archives = new WorkflowArchives({
-      capsules: { get: () => capsule, record: (each) => capsules.record(each), result: () => undefined },
+      capsules: { get: () => capsule, row: () => ({ ...row, steps: [] }), result: () => undefined },
       explain: () => [],
       signer: a.key.signer,
       clock: mesh.clock,
@@ -329,13 +330,13 @@ describe('the archive of a finished workflow', () => {
     await expect(workflowDraft({ ...facts, steps }, options)).rejects.toThrow(
       expect.objectContaining({ code: 'too_large' }),
     );
-    const stored = capsules.result(id);
-    if (stored === undefined) throw new Error('There is no result');
+    const row = capsules.row(id);
+    if (row === undefined) throw new Error('There is no capsule');
     // Every capsule has sixteen next steps, without end.
     const endless = {
       get: () => capsules.get(id),
-      record: () => capsules.record(id),
-      result: () => ({ ...stored, steps: Array.from({ length: 16 }, () => ({ child: id, error: null })) }),
+      row: () => ({ ...row, steps: Array.from({ length: 16 }, () => ({ child: id, error: null })) }),
+      result: () => capsules.result(id),
     };
     expect(() => gatherWorkflow({ capsules: endless, explain: () => [] }, id)).toThrow(
       expect.objectContaining({ code: 'too_large' }),

@@ -2,11 +2,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { DatabaseCapsuleStore } from '../../../src/store/capsule-store.ts';
-import type { CapsuleRecord, CapsuleStatus, Database, StepOutcome } from '../../../src/store/types.ts';
+import type { CapsuleRow, CapsuleStatus, Database, StepOutcome } from '../../../src/store/types.ts';
 import { Workflows } from '../../../src/workflow/tree.ts';
 import type { WorkflowNode } from '../../../src/workflow/types.ts';
 import { memoryTestDatabase } from '../../support/database.ts';
-import { capsuleId, pendingRecord, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const error: ErrorBody = { code: 'template_path_missing', message: 'There is no $result.text.' };
@@ -17,29 +17,24 @@ const LAST = capsuleId(4);
 const children = (...ids: string[]): StepOutcome[] => ids.map((child) => ({ child, error: null }));
 
 let db: Database;
-let capsules: DatabaseCapsuleStore;
+let capsules: DatabaseCapsuleStore<null>;
 let workflows: Workflows;
-beforeEach(() => {
+beforeEach(async () => {
   db = memoryTestDatabase();
-  capsules = new DatabaseCapsuleStore({ db, clock: new VirtualClock() });
+  capsules = await DatabaseCapsuleStore.open<null>({ db, clock: new VirtualClock() });
   workflows = new Workflows({ capsules });
 });
 
-interface Stored extends Partial<CapsuleRecord> {
+interface Stored extends Partial<CapsuleRow<null>> {
   status: CapsuleStatus;
-  steps?: StepOutcome[];
   next?: Capsule['next'];
 }
 
 /** A capsule as the exchange leaves it; a child belongs to the workflow of `ROOT` unless told. */
-async function store(id: string, { steps, next = null, ...fields }: Stored): Promise<void> {
+async function store(id: string, { next = null, ...fields }: Stored): Promise<void> {
   const tx = db.transaction();
   const below = id === ROOT ? {} : { parentCapsule: ROOT, chainDepth: 1, root: ROOT };
-  capsules.add(tx, unsignedCapsule(id, { next }), pendingRecord(id, { ...below, ...fields }));
-  if (steps !== undefined) {
-    const unsigned = { receipt: null, assignment: null, settlement: null };
-    capsules.putResult(tx, id, { result: {}, ...unsigned, steps });
-  }
+  capsules.add(tx, unsignedCapsule(id, { next }), pendingRow(id, { ...below, ...fields }));
   await tx.commit();
 }
 
