@@ -25,7 +25,8 @@ export class Batch {
     let chars = 0;
     for (const write of writes) chars += this.#write(tx, state.id, write);
     const stored = chars === 0 ? state : { ...state, bytes: state.bytes + chars };
-    if (before !== undefined ? stored !== before : stored !== state) capsules.put(tx, stored, before ?? state);
+    if (before !== undefined ? stored !== before : stored !== state)
+      capsules.put(tx, stored, before ?? state);
     return stored;
   }
 

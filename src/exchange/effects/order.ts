@@ -30,20 +30,25 @@ export function orderPerformer(
       ...(proofs.length > 0 && { proofs }),
     } as const;
     health.attempted(to, capsule.requestedCapability);
-    network.send(to, order).then(
-      () => {
-        faults.hit('order.sent');
-        // Counted from here on: dialling has a limit of its own.
-        if (!over) cancelTimer = clock.after(acceptTimeoutMs, () => raise({ type: 'silent', epoch }));
-      },
-      (error: unknown) => {
-        if (over) return;
-        const code = error instanceof MeshError ? error.code : 'unreachable';
-        if (code !== 'too_large') return raise({ type: 'unreachable', epoch });
-        const message = 'The capsule with its proofs is larger than a message may be.';
-        raise({ type: 'declined', from: to, epoch, error: { code, message }, retryAfterMs: 0 });
-      },
-    ).catch((error: unknown) => log.error({ capsuleId: capsule.id, err: error }, 'An order is not followed'));
+    network
+      .send(to, order)
+      .then(
+        () => {
+          faults.hit('order.sent');
+          // Counted from here on: dialling has a limit of its own.
+          if (!over) cancelTimer = clock.after(acceptTimeoutMs, () => raise({ type: 'silent', epoch }));
+        },
+        (error: unknown) => {
+          if (over) return;
+          const code = error instanceof MeshError ? error.code : 'unreachable';
+          if (code !== 'too_large') return raise({ type: 'unreachable', epoch });
+          const message = 'The capsule with its proofs is larger than a message may be.';
+          raise({ type: 'declined', from: to, epoch, error: { code, message }, retryAfterMs: 0 });
+        },
+      )
+      .catch((error: unknown) =>
+        log.error({ capsuleId: capsule.id, err: error }, 'An order is not followed'),
+      );
     return () => {
       over = true;
       cancelTimer();

@@ -223,7 +223,8 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
 /** Its executor has no memory of it: it never came, or it is gone. */
 export function onUnknown(draft: Draft, { from, epoch }: Of<'unknown'>): void {
   const { care } = draft;
-  if (care?.phase.kind === 'elsewhere') return onHandedBack(draft, { type: 'handed_back', from, begun: true });
+  if (care?.phase.kind === 'elsewhere')
+    return onHandedBack(draft, { type: 'handed_back', from, begun: true });
   const grant = current(draft, from, epoch);
   if (care === null || grant === undefined) return;
   const { phase } = care;
