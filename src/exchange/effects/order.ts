@@ -41,6 +41,8 @@ export function orderPerformer(
         (error: unknown) => {
           if (over) return;
           const code = error instanceof MeshError ? error.code : 'unreachable';
+          // Handed over and then broken: it may have come.
+          if (code === 'interrupted') return raise({ type: 'silent', epoch });
           if (code !== 'too_large') return raise({ type: 'unreachable', epoch });
           const message = 'The capsule with its proofs is larger than a message may be.';
           raise({ type: 'declined', from: to, epoch, error: { code, message }, retryAfterMs: 0 });
