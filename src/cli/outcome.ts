@@ -43,13 +43,11 @@ export interface Submission {
 export async function submitCapsule(
   client: ApiClient,
   { body, executor, path = '/api/capsules' }: Submission,
-  signal?: AbortSignal,
 ): Promise<string> {
   const { id } = await client.request<{ id: string }>(path, {
     method: 'POST',
     body,
     query: { executor },
-    ...(signal && { signal }),
   });
   return id;
 }
@@ -94,7 +92,9 @@ export async function submitAndWait(
   let id: string | undefined;
   const view = await cli.interruptible(
     async (signal) => {
-      id = await submitCapsule(client, submission, signal);
+      // The node answers at once, and without the answer nobody knows what to follow: Ctrl-C does not cut it off.
+      id = await submitCapsule(client, submission);
+      signal.throwIfAborted();
       return waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear());
     },
     () =>

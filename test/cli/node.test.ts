@@ -111,11 +111,11 @@ describe('two nodes', () => {
   };
 
   beforeAll(async () => {
-    worker = await cluster.start({ capabilities: ['text', ECHO] });
-    asker = await cluster.start({
-      bootstrap: [worker],
-      config: { exchange: { announceIntervalMs: 100, searchMs: 200 } },
+    worker = await cluster.start({
+      capabilities: ['text', ECHO],
+      config: { capabilities: { prices: { 'text.summarize': 2 } } },
     });
+    asker = await cluster.start({ bootstrap: [worker] });
     await asker.until<{ items: { ring: string }[] }>(
       '/api/market?capability=text.summarize',
       ({ items }) => items.length > 0,
@@ -136,7 +136,7 @@ describe('two nodes', () => {
     expect((await ask('show', view.id)).stdout).toContain(worker.nodeId);
     expect((await ask('explain', view.id)).stdout).toContain(worker.nodeId);
     expect((await ask('workflow', 'show', view.id)).stdout).toContain('text.summarize  completed');
-    expect((await ask('credits')).stdout).toMatch(new RegExp(`${worker.identity} {2}3\\.000000`));
+    expect((await ask('credits')).stdout).toMatch(new RegExp(`${worker.identity} {2}2\\.000000`));
     expect(await ask('credits', 'reconcile', worker.nodeId)).toMatchObject({ code: 0 });
     expect(await ask('credits', 'verify')).toMatchObject({ code: 0 });
     expect((await ask('receipts', 'show', view.id)).stdout).toContain(worker.identity);

@@ -54,9 +54,13 @@ function continueAlone(documents: Documents, receiptHash: string, expiresAt: num
     const own = leaseTo(LIAR, 1);
     const { receipt } = documents.conclude(LIAR, own, 'completed', null);
     tell(S, { kind: 'result', receiptHash: receipt.receiptHash, lease: own });
-    for (const begun of [true, false]) tell(S, { kind: 'hand_back', begun });
-    const others = documents.conclude(OTHER, leaseTo(OTHER, 1), 'completed', null).receipt.receiptHash;
-    tell(OTHER, { kind: 'acknowledge', receiptHash: others, settled: false });
-    tell(OTHER, { kind: 'refuse', receiptHash: others, code: 'conflict' });
+    for (const begun of [true, false]) tell(S, { kind: 'hand_back', begun, epoch: 0 });
+    tell(OTHER, { kind: 'acknowledge', epoch: receipt.epoch ?? 0, receiptHash: null });
+    tell(OTHER, {
+      kind: 'refuse',
+      epoch: receipt.epoch ?? 0,
+      code: 'conflict',
+      winner: receipt.receiptHash,
+    });
   }
 }

@@ -141,10 +141,6 @@ function withAnswers(decision: Decision, care: Care | null, local: ErrorBody | n
   const { ranking, excluded, excludedBy } = decision;
   const annotated = {
     ...decision,
-    ranking: ranking.map((each) => {
-      const answer = answers.get(each.nodeId);
-      return answer === undefined ? each : { ...each, reason: `${each.reason} Its answer: ${answer}` };
-    }),
     excluded: excluded.map((each) => {
       const note = answers.get(each.nodeId);
       return note === undefined ? each : { ...each, note };
@@ -153,7 +149,7 @@ function withAnswers(decision: Decision, care: Care | null, local: ErrorBody | n
   if (local === null) return annotated;
   return {
     ...annotated,
-    ranking: annotated.ranking.filter(({ nodeId }) => nodeId !== LOCAL),
+    ranking: ranking.filter(({ nodeId }) => nodeId !== LOCAL),
     excluded: [{ nodeId: LOCAL, reason: 'busy', note: answerOf(local) }, ...annotated.excluded],
     excludedBy: { ...excludedBy, busy: (excludedBy.busy ?? 0) + 1 },
   };

@@ -361,6 +361,18 @@ describe('commands that call a node', () => {
     expect((await node.components.capsules.view(id))?.status).toBe('pending');
   });
 
+  it('names the capsule also when Ctrl-C comes before the node has answered', async () => {
+    const io = memoryIo({ env });
+    const { submit } = node.components.capsules;
+    node.components.capsules.submit = async (...args) => {
+      io.interrupt();
+      return submit(...args);
+    };
+    expect(await runCli(['run', 'text.stats', 'hello'], io)).toBe(130);
+    const [id] = [...node.views.keys()];
+    expect(io.printed.stderr).toContain(`capsule watch ${String(id)}`);
+  });
+
   it('prints the id and does not wait with --detach', async () => {
     const ran = await run('run', 'text.stats', 'hello', '--detach');
     expect(ran).toMatchObject({ code: 0, stderr: '' });
