@@ -19,6 +19,8 @@ export default defineConfig({
       quick('unit'),
       quick('property'),
       quick('conformance'),
+      quick('simulate'),
+      quick('model'),
       nodes('mesh'),
       nodes('cli'),
       nodes('browser'),

@@ -12,7 +12,10 @@ const TASKS = {
   demo: ['scripts/demo.ts'],
   test: ['scripts/test.ts'],
   bench: ['test/bench/main.ts'],
+  model: ['test/model/main.ts'],
   conformance: ['scripts/conformance.ts'],
+  simulate: ['test/simulate/main.ts'],
+  'simulate-market': ['--expose-gc', 'test/simulate/market/main.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
   build: undefined,
 };

@@ -205,6 +205,7 @@ export class Exchange implements CapsuleService, Startable {
       case 'capsule_progress_request':
         return this.#reports.repeat(from, message);
       case 'capsule_result':
+        this.#progress.onEnd(from, message);
         return this.#results.onResult(from, message);
       case 'capsule_settlement':
         return this.#results.onSettlement(from, message);

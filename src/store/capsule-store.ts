@@ -198,5 +198,5 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
 
 /** A node that only executes shows how its own run ended; under another lease it may run what it failed at. */
 function runsAgain(before: CapsuleRow, row: CapsuleRow): boolean {
-  return before.status === 'failed' && row.status === 'executing' && row.epoch > before.epoch;
+  return before.status === 'failed' && row.status === 'executing';
 }

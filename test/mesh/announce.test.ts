@@ -51,7 +51,7 @@ describe('a capsule that nobody is known for', () => {
     const order = await ordered;
     expect(order).toMatchObject({
       capsule: { id, payload: CAPSULE.payload },
-      assignment: { capsuleId: id, epoch: 1, replyTo: submitter.nodeId, coordinator: submitter.identity },
+      assignment: { capsuleId: id, epoch: 1, price: 5, coordinator: submitter.identity },
     });
     expect(await submitter.view(id)).toMatchObject({ status: 'executing', executor: cheap.nodeId });
     // Whoever bid and then says nothing is passed over.
@@ -115,7 +115,6 @@ describe('a capsule that nobody is known for', () => {
       bid: (id: string, price: number): Promise<void> =>
         network.send(of.nodeId, {
           type: 'capsule_request',
-          exchangeId: id.slice(0, 16),
           capsuleIds: [id],
           bid: { price, estimatedLatency: 0.1, idempotent: true },
         }),

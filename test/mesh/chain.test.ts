@@ -76,7 +76,7 @@ describe('a chain over three nodes', () => {
     expect(report?.capsule).toMatchObject({
       originIdentity: submitter.identity,
       chainDepth: 1,
-      delegation: { spawner: analyst.identity },
+      lineage: { step: 0, parent: analysis?.id, receipt: analysis?.receipt?.receiptHash },
     });
   });
 

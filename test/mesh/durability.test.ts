@@ -61,7 +61,7 @@ describe('a node that dies between two steps', () => {
     expect(child.result).toEqual({ count: 1 });
   });
 
-  it.each(['result.received', 'result.committed', 'settlement.sent'])(
+  it.each(['order.sent', 'result.received', 'result.committed', 'settlement.sent'])(
     'the coordinator at %s of the next step',
     async (point) => {
       const { capsule, before } = await paidChain({ name: point, next: 'test.echo' });
@@ -85,18 +85,6 @@ describe('a node that dies between two steps', () => {
     executor = await cluster.restart(executor, { bootstrap: [coordinator] });
     await completedOnce(capsule, before);
   });
-
-  it.each(['result.committed', 'settlement.sent'])(
-    'the coordinator at %s, where it continues the chain itself',
-    async (point) => {
-      const { capsule, before } = await paidChain({ name: `origin ${point}`, continueAt: 'origin' });
-      await coordinator.dieAt(point);
-      await Promise.all([coordinator.submit(capsule), coordinator.diedAt(point)]);
-      coordinator = await cluster.restart(coordinator);
-      const child = await completedOnce(capsule, before);
-      expect(child).toMatchObject({ result: { count: 1 }, record: { coordinator: coordinator.nodeId } });
-    },
-  );
 
   it('ends what must not be run again as interrupted, unpaid and without a trace', async () => {
     const before = await balances();
@@ -147,7 +135,6 @@ describe('a node that dies between two steps', () => {
     name: string;
     slow?: boolean;
     next?: string;
-    continueAt?: 'origin';
   }): Promise<{ capsule: Capsule; before: number[] }> {
     const step: NextStep = {
       requestedCapability: options.next ?? 'test.count',
@@ -157,7 +144,6 @@ describe('a node that dies between two steps', () => {
     const capsule = await coordinator.sign({
       ...(options.slow ? SLOW : { requestedCapability: 'test.echo', payload: { name: options.name } }),
       paymentRule: { type: 'credit', amount: PAID },
-      ...(options.continueAt && { executionPolicy: { continueAt: options.continueAt } }),
       next: [step],
     });
     return { capsule, before: await balances() };

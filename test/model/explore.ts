@@ -12,15 +12,15 @@ export interface Explored {
   /** Distinct worlds found. */
   states: number;
   moves: number;
-  /** Every world was looked at; false where the scenario's bound came first. */
+  /** Every world was looked at; false where the bound came first. */
   whole: boolean;
   depth: number;
   /** The shortest list of events that leads to something that must never be. */
   found: { what: string; events: string[] } | null;
 }
 
-/** Breadth first over distinct worlds, so that what is found first is shortest. */
-export function explore(scenario: Scenario, take: Step = step): Explored {
+/** Breadth first over distinct worlds, about `most` of them, so that what is found first is shortest. */
+export function explore(scenario: Scenario, most: number, take: Step = step): Explored {
   const universe = new Universe(scenario, take);
   const worlds = new WorldSet(WORDS);
   const parents: number[] = [-1];
@@ -47,7 +47,7 @@ export function explore(scenario: Scenario, take: Step = step): Explored {
     found,
   });
   const trace = (number: number): string[] => pathTo(universe, worlds, parents, number);
-  for (; at < worlds.size && worlds.size < scenario.most; at++) {
+  for (; at < worlds.size && worlds.size < most; at++) {
     const depth = (depths[at] ?? 0) + 1;
     let last: (() => string) | undefined;
     try {

@@ -6,6 +6,7 @@ import { type Documents, errorOf, keyOf, nodeOf, S, type Who } from './documents
 import type { Message, Said } from './message.ts';
 import { type Local, type Memory, outcomeOf } from './node.ts';
 import type { Scenario } from './scenarios.ts';
+import { Violation } from './violation.ts';
 
 /** What a validator makes of a message: an event, an answer without one, or a cancel to be remembered. */
 export type Read = { event: Event } | { answer: Said } | { fence: number; answer: Said };
@@ -111,7 +112,14 @@ function readResult(
     granter !== undefined &&
     continuesAtExecutor(documents, id) &&
     lease.coordinator === keyOf(granter);
-  if (care !== null && !granted && !delegated) return refuse('lease_invalid');
+  if (care !== null && !granted && !delegated) {
+    // Nobody is ordered paid work before its lease is durable.
+    if (capsule.paymentRule !== null)
+      throw new Violation(
+        `${id}: ${receiptHash} is refused, although it was done under a lease that was granted.`,
+      );
+    return refuse('lease_invalid');
+  }
   const { receipt, error, lease: assignment, end } = documents.outcome(receiptHash);
   const steps = end === 'unfit' || end === 'completed' ? stepsOf(self, receiptHash, documents) : [];
   return {

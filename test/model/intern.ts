@@ -63,7 +63,12 @@ export class IdSets {
   }
 }
 
-export function remembered<K, V>(memory: Map<K, V>, key: K, make: () => V): V {
+/** Of a `Map` or a `WeakMap`: what it has under `key`, made where it has nothing. */
+export function remembered<K, V>(
+  memory: { get(key: K): V | undefined; set(key: K, value: V): unknown },
+  key: K,
+  make: () => V,
+): V {
   const known = memory.get(key);
   if (known !== undefined) return known;
   const made = make();

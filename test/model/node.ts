@@ -3,7 +3,7 @@ import type { Choosable, Event } from '../../src/exchange/machine/event.ts';
 import type { step } from '../../src/exchange/machine/machine.ts';
 import type { State } from '../../src/exchange/machine/state.ts';
 import { type Documents, errorOf, keyOf, nodeOf, S, type Who, whoIs } from './documents.ts';
-import type { Interner } from './intern.ts';
+import { type Interner, remembered } from './intern.ts';
 import type { Message, Said } from './message.ts';
 import { LIMITS_OF_MODEL, type Scenario } from './scenarios.ts';
 import { Violation } from './violation.ts';
@@ -43,13 +43,31 @@ export interface Task {
 }
 
 /** Fields that no decision depends on; states that differ in them alone are one. */
-const IDLE = new Set(['history', 'updatedAt', 'receivedAt', 'message', 'detail', 'grantedAt', 'attempts']);
+const IDLE = new Set([
+  ...['history', 'updatedAt', 'receivedAt', 'message', 'detail', 'grantedAt', 'attempts'],
+  // The same in every state of one capsule.
+  ...['id', 'capsuleId', 'originIdentity', 'requestedCapability', 'parentCapsule', 'chainDepth', 'root'],
+  ...['timestamp', 'submitter', 'bytes', 'share'],
+]);
 
-export function keyOfMemory({ locals, fences, clock }: Memory): string {
-  const sorted = [...locals].sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([sorted, [...fences].sort(), clock], (key, value) =>
-    IDLE.has(key) ? undefined : value,
+const keys = new WeakMap<Local, string>();
+
+/** The same for memories that no decision tells apart. */
+export function keyOfMemory({ locals, fences, clock }: Memory, paid: boolean): string {
+  const parts = [...locals].map(
+    ([id, local]) => `${id}=${remembered(keys, local, () => keyOfValue(local, paid))}`,
   );
+  return `${parts.sort().join(';')} ${[...fences].sort().join(';')} ${clock}`;
+}
+
+function keyOfValue(value: unknown, paid: boolean): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return `[${value.map((each) => keyOfValue(each, paid)).join()}]`;
+  let key = '{';
+  for (const [name, each] of Object.entries(value)) {
+    if (!IDLE.has(name) && (paid || name !== 'lapsed')) key += `${name}:${keyOfValue(each, paid)},`;
+  }
+  return `${key}}`;
 }
 
 export const EMPTY: Memory = { locals: new Map(), fences: new Map(), clock: 0 };
@@ -82,7 +100,7 @@ export class Node {
   }
 
   remember(memory: Memory): number {
-    return this.#memories.id(keyOfMemory(memory), () => memory);
+    return this.#memories.id(keyOfMemory(memory, this.#scenario.capsule.paymentRule !== null), () => memory);
   }
 
   #advance(memory: Memory, tasks: readonly Task[], told: Message[], about: Message | undefined): Reaction[] {
@@ -98,8 +116,11 @@ export class Node {
       limits: LIMITS_OF_MODEL,
     });
     checkArrow(before?.state, change.state, event);
-    const after = change.writes.reduce(write, { ...(before ?? UNKNOWN), state: change.state });
-    const next = { ...memory, locals: new Map(memory.locals).set(id, after) };
+    const same = before !== undefined && before.state === change.state && change.writes.length === 0;
+    const after = same
+      ? before
+      : change.writes.reduce(write, { ...(before ?? UNKNOWN), state: change.state });
+    const next = same ? memory : { ...memory, locals: new Map(memory.locals).set(id, after) };
     const now = [...told, ...change.replies.map((reply) => this.#say(id, after, reply, about))];
     const spawned = change.writes.flatMap((each) =>
       each.kind === 'spawn' ? [this.#spawn(each, change.state)] : [],
@@ -119,7 +140,7 @@ export class Node {
     };
   }
 
-  /** Everything that a scheduler could say: nobody, anybody, anybody before another. */
+  /** Everything that a scheduler could say: nobody, anybody. */
   #choices(mirrored: boolean): Event[] {
     const { offers, hostile, capsule } = this.#scenario;
     const mirror = mirrored && !hostile ? offers.find(({ who }) => who === 2) : undefined;
@@ -133,11 +154,8 @@ export class Node {
           proven: true,
         }),
       );
-    const rankings = [
-      [],
-      ...all.map((one) => [one]),
-      ...all.flatMap((one) => all.filter((other) => other !== one).map((other) => [one, other])),
-    ];
+    // Who comes after another is offered alone as well.
+    const rankings = [[], ...all.map((one) => [one])];
     return rankings.map((ranking) => ({
       type: 'chosen',
       ranking,

@@ -28,8 +28,6 @@ export interface Scenario {
   budgets: Budgets;
   /** Whose processes may end. */
   crashing: readonly Who[];
-  /** Distinct states after which the exploration stops. */
-  most: number;
 }
 
 /** Small whole numbers, so that moments coincide and few states differ by their times alone. */
@@ -49,8 +47,6 @@ export const LIMITS_OF_MODEL: Limits = {
 const EXPIRES_AT = 8;
 const AMOUNT = 2;
 const PRICE = 1;
-
-const CALM: Budgets = { crashes: 0, losses: 0, doubles: 0, cuts: 0, timers: 1, cancels: 0 };
 
 function capsule(options: { paid?: 'amount' | 'price'; chain?: 'submitter' | 'executor' }): Capsule {
   const step: NextStep = { requestedCapability: 'b', payloadTemplate: {} };
@@ -73,57 +69,46 @@ function capsule(options: { paid?: 'amount' | 'price'; chain?: 'submitter' | 'ex
 
 const offers = (repeats: boolean, ...who: Who[]) => who.map((each) => ({ who: each, price: PRICE, repeats }));
 
-const plain = { crashing: [0, 1, 2] as const, busy: false, hostile: false, most: 200_000 };
+type Base = Omit<Scenario, 'budgets' | 'crashing'>;
 
-export const SCENARIOS: readonly Scenario[] = [
+const plain = { busy: false, hostile: false };
+
+const BASES: readonly Base[] = [
   {
     ...plain,
-    name: 'free work that may repeat, two executors',
+    name: 'free work that may repeat',
     capsule: capsule({}),
     offers: offers(true, 1, 2),
     ends: ['completed', 'passing', 'final'],
-    budgets: { ...CALM, crashes: 1, doubles: 1, cuts: 2, timers: 2 },
   },
   {
     ...plain,
-    name: 'free work that may not repeat, two executors',
+    name: 'free work that may not repeat',
     capsule: capsule({}),
     offers: offers(false, 1, 2),
     ends: ['completed', 'passing', 'before'],
     busy: true,
-    budgets: { ...CALM, crashes: 2, doubles: 1, cuts: 2, timers: 2 },
   },
   {
     ...plain,
-    name: 'paid work that may repeat, two executors',
+    name: 'paid work that may repeat',
     capsule: capsule({ paid: 'price' }),
     offers: offers(true, 1, 2),
     ends: ['completed', 'passing'],
-    budgets: { ...CALM, crashes: 1, doubles: 1, cuts: 3, timers: 2 },
   },
   {
     ...plain,
-    name: 'paid work that may not repeat, two executors',
+    name: 'paid work that may not repeat',
     capsule: capsule({ paid: 'amount' }),
     offers: offers(false, 1, 2),
     ends: ['completed', 'passing'],
-    budgets: { ...CALM, crashes: 1, doubles: 1, cuts: 2, timers: 2, cancels: 1 },
   },
   {
     ...plain,
-    name: 'cancelled by its submitter',
-    capsule: capsule({}),
-    offers: offers(true, 1, 2),
-    ends: ['completed', 'passing'],
-    budgets: { ...CALM, crashes: 1, doubles: 1, cuts: 1, timers: 2, cancels: 1 },
-  },
-  {
-    ...plain,
-    name: 'own capability beside another executor',
+    name: 'chain, the submitter executes too',
     capsule: capsule({ chain: 'submitter' }),
     offers: offers(true, 0, 1),
     ends: ['completed', 'passing'],
-    budgets: { ...CALM, crashes: 2, cuts: 1, timers: 2, cancels: 1 },
   },
   {
     ...plain,
@@ -131,7 +116,6 @@ export const SCENARIOS: readonly Scenario[] = [
     capsule: capsule({ chain: 'submitter' }),
     offers: offers(true, 1, 2),
     ends: ['completed', 'unfit', 'passing'],
-    budgets: { ...CALM, crashes: 1, cuts: 1, timers: 1 },
   },
   {
     ...plain,
@@ -139,7 +123,6 @@ export const SCENARIOS: readonly Scenario[] = [
     capsule: capsule({ chain: 'submitter', paid: 'price' }),
     offers: offers(false, 1, 2),
     ends: ['completed'],
-    budgets: { ...CALM, crashes: 1, doubles: 1, cuts: 1, timers: 1 },
   },
   {
     ...plain,
@@ -147,41 +130,67 @@ export const SCENARIOS: readonly Scenario[] = [
     capsule: capsule({ chain: 'executor' }),
     offers: offers(true, 1, 2),
     ends: ['completed', 'passing'],
-    budgets: { ...CALM, crashes: 1, cuts: 1, timers: 2 },
   },
   {
     ...plain,
-    name: 'chain continued by its executor, all nodes execute, nothing may repeat, cancelled',
+    name: 'chain continued by its executor, all execute, nothing may repeat',
     capsule: capsule({ chain: 'executor' }),
     offers: offers(false, 0, 1, 2),
     ends: ['completed'],
-    budgets: { ...CALM, crashes: 1, cuts: 1, timers: 2, cancels: 1 },
   },
   {
     ...plain,
-    name: 'one executor lies, work that may repeat',
+    name: 'B lies, chain',
     capsule: capsule({ chain: 'submitter' }),
     offers: offers(true, 1, 2),
     ends: ['completed', 'passing'],
     hostile: true,
-    budgets: { ...CALM, crashes: 1, cuts: 1, timers: 1 },
   },
   {
     ...plain,
-    name: 'one executor lies, paid work that may not repeat',
+    name: 'B lies, paid work that may not repeat',
     capsule: capsule({ paid: 'price' }),
     offers: offers(false, 1, 2),
     ends: ['completed'],
     hostile: true,
-    budgets: { ...CALM, crashes: 1, doubles: 1, cuts: 2, timers: 2, cancels: 1 },
   },
   {
     ...plain,
-    name: 'one executor lies, chain continued by its executor',
+    name: 'B lies, chain continued by its executor',
     capsule: capsule({ chain: 'executor' }),
     offers: offers(true, 1, 2),
     ends: ['completed'],
     hostile: true,
-    budgets: { ...CALM, crashes: 1, cuts: 1, timers: 1 },
   },
 ];
+
+interface Disturbance {
+  name: string;
+  budgets: Budgets;
+  crashing: readonly Who[];
+}
+
+const CALM: Budgets = { crashes: 0, losses: 0, doubles: 0, cuts: 0, timers: 0, cancels: 0 };
+
+/** What goes wrong; each kind alone goes deeper than all at once. */
+const DISTURBANCES: readonly Disturbance[] = [
+  { name: 'cuts and late timers', budgets: { ...CALM, cuts: 2, timers: 1 }, crashing: [] },
+  { name: 'doubles and losses', budgets: { ...CALM, cuts: 1, doubles: 1, losses: 1 }, crashing: [] },
+  { name: 'the submitter crashes', budgets: { ...CALM, crashes: 2, cuts: 1 }, crashing: [0] },
+  { name: 'executors crash', budgets: { ...CALM, crashes: 1, cuts: 1, timers: 1 }, crashing: [1, 2] },
+  { name: 'cancelled', budgets: { ...CALM, cuts: 1, timers: 1, cancels: 1 }, crashing: [] },
+  {
+    name: 'everything',
+    budgets: { crashes: 1, losses: 1, doubles: 1, cuts: 2, timers: 2, cancels: 1 },
+    crashing: [0, 1, 2],
+  },
+];
+
+export const SCENARIOS: readonly Scenario[] = BASES.flatMap((base) =>
+  DISTURBANCES.map(({ name, budgets, crashing }) => ({
+    ...base,
+    name: `${base.name}: ${name}`,
+    budgets,
+    crashing,
+  })),
+);

@@ -67,6 +67,7 @@ export class Universe {
   readonly #asked = new Map<number, readonly Asked[]>();
   readonly #sent = new Map<number, number>();
   readonly #orders = new Map<number, readonly { key: number; message: number }[]>();
+  readonly #spent = new Map<number, boolean>();
   readonly #lies = new Map<number, readonly number[]>();
   readonly #readings = new Map<number, readonly Read[]>();
   readonly #reactions = new Map<string, readonly Reacted[]>();
@@ -80,7 +81,10 @@ export class Universe {
 
   first(): World {
     const world = new Int32Array(WORDS);
-    const empty = this.memories.id(keyOfMemory(EMPTY), () => EMPTY);
+    const empty = this.memories.id(
+      keyOfMemory(EMPTY, this.scenario.capsule.paymentRule !== null),
+      () => EMPTY,
+    );
     for (const who of WHO) {
       world[who * NODE_WORDS + MEMORY] = empty;
       world[who * NODE_WORDS + DISK] = empty;
@@ -127,6 +131,27 @@ export class Universe {
       const durable = new Set(this.asked(disk).map(({ key }) => key));
       const standing = this.asked(memory).filter(({ key }) => durable.has(key));
       return this.sets.of(standing.flatMap((asked) => this.#message(who, memory, asked)));
+    });
+  }
+
+  /** Whether a message that changes nothing now never will: its epoch or its capsule is over. */
+  isSpent(who: Who, memory: number, id: number): boolean {
+    return remembered(this.#spent, keyOf3(who, memory, id), () => {
+      const message = this.messages.get(id);
+      const { care, work } = this.memories.get(memory).locals.get(message.capsule)?.state.life ?? {};
+      switch (message.kind) {
+        case 'accept':
+        case 'decline':
+        case 'unknown':
+        case 'cancelled':
+          return care?.phase.kind === 'ended' || message.epoch < (care?.grants.at(-1)?.lease.epoch ?? 0);
+        case 'hand_back':
+          return care?.phase.kind === 'ended';
+        case 'acknowledge':
+          return work?.kind === 'delivered';
+        default:
+          return false;
+      }
     });
   }
 

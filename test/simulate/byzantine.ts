@@ -42,7 +42,7 @@ type Deed = (typeof DEEDS)[number];
 const ZEROS = '0'.repeat(64);
 /** ms between two signs of life of a run that never ends, and how many it gives. */
 const BEAT_MS = 5_000;
-const BEATS = 400;
+const BEATS = 40;
 /** Orders of others that it keeps, to send them again. */
 const KEPT_ORDERS = 64;
 
@@ -119,7 +119,12 @@ export class Byzantine {
       case 'capsule_cancel':
         // Withheld, mostly.
         return this.#chance(0.3)
-          ? this.#say(from, { type: 'capsule_accept', capsuleId: message.capsuleId, of: 'cancel', epoch: message.epoch })
+          ? this.#say(from, {
+              type: 'capsule_accept',
+              capsuleId: message.capsuleId,
+              of: 'cancel',
+              epoch: message.epoch,
+            })
           : undefined;
       case 'capsule_result_request':
         return this.#chance(0.3)
@@ -150,7 +155,8 @@ export class Byzantine {
         assignment: lease,
       });
     };
-    const later = (does: () => void): void => void this.#parts.clock.after(5_000 * this.#parts.random(), does);
+    const later = (does: () => void): void =>
+      void this.#parts.clock.after(5_000 * this.#parts.random(), does);
     this.#does(deed, { from, capsuleId, epoch, accept, deliver, later });
   }
 
@@ -217,7 +223,8 @@ export class Byzantine {
     const lot = this.#parts.random();
     if (lot < 0.3) return;
     if (lot < 0.5) return this.#decline(from, capsuleId, 'capsule_result', receipt.epoch ?? 1, 'conflict');
-    if (lot < 0.7) return this.#decline(from, capsuleId, 'capsule_result', receipt.epoch ?? 1, 'invalid_receipt');
+    if (lot < 0.7)
+      return this.#decline(from, capsuleId, 'capsule_result', receipt.epoch ?? 1, 'invalid_receipt');
     this.#say(from, { type: 'capsule_accept', capsuleId, of: 'result', epoch: receipt.epoch ?? 1 });
   }
 

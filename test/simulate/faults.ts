@@ -5,7 +5,7 @@ import type { Trace } from './trace.ts';
 import { CLEAR, type Weather, Wire } from './wire.ts';
 
 /** Mean ms between two faults of a kind; of crashes for each node. */
-const CRASH_EVERY_MS = 240_000;
+const CRASH_EVERY_MS = 60_000;
 const PARTITION_EVERY_MS = 60_000;
 const MUTE_EVERY_MS = 30_000;
 const CUT_EVERY_MS = 5_000;
@@ -73,7 +73,7 @@ export class Faults {
     const { clock, random, trace } = this.#parts;
     if (!node.isAlive || node.isWaking) return;
     this.crashes++;
-    trace.say(clock.monotonic(), `${node.name} CRASHES`);
+    trace.say(clock.monotonic(), `${node.name} CRASHES`, node.name);
     trace.note(clock.monotonic(), 'crash', node.nodeId);
     node.crash();
     clock.after(100 + DOWN_MS * random() ** 3, () => {
@@ -83,7 +83,7 @@ export class Faults {
 
   #wake(node: SimNode): void {
     const { clock, trace, nodeIds } = this.#parts;
-    trace.say(clock.monotonic(), `${node.name} starts again`);
+    trace.say(clock.monotonic(), `${node.name} starts again`, node.name);
     const waking = node.start(nodeIds).finally(() => this.#waking.delete(waking));
     this.#waking.add(waking);
   }
@@ -92,10 +92,10 @@ export class Faults {
     const { clock, hub, random, nodeIds, trace } = this.#parts;
     const one = nodeIds.filter(() => random() < 0.5);
     const other = nodeIds.filter((nodeId) => !one.includes(nodeId));
-    trace.say(clock.monotonic(), 'PARTITION');
+    trace.say(clock.monotonic(), 'PARTITION', 'node');
     hub.partition(one, other);
     clock.after(PARTED_MS * random(), () => {
-      trace.say(clock.monotonic(), 'the partition ends');
+      trace.say(clock.monotonic(), 'the partition ends', 'node');
       hub.heal();
       void this.reconnect();
     });

@@ -50,33 +50,51 @@ export async function violationsOf(nodes: readonly SimNode[], record: Record): P
 
 type Say = (capsuleId: string | null, sentence: string) => void;
 
-/** Capsules that were accepted, and their steps, that have not ended where they were submitted. */
-export function unfinished({ accepted }: Record): { node: SimNode; id: string; state: State | undefined }[] {
-  const left: { node: SimNode; id: string; state: State | undefined }[] = [];
-  for (const [root, node] of accepted) {
-    const ids = [root];
-    for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+/** Accepted capsules and their steps that have not ended where they were submitted. */
+export class Unfinished {
+  /** Ids with the node that accepted their root. */
+  readonly #open = new Map<string, SimNode>();
+
+  add(id: string, node: SimNode): void {
+    this.#open.set(id, node);
+  }
+
+  /** What has ended is not looked at again. */
+  *look(): Generator<{ node: SimNode; id: string; state: State | undefined }> {
+    for (const [id, node] of this.#open) {
       const state = node.state(id);
-      if (state === undefined || !hasEnded(state)) left.push({ node, id, state });
-      for (const { child } of state?.steps ?? []) if (child !== null) ids.push(child);
+      if (state === undefined || !hasEnded(state)) {
+        yield { node, id, state };
+        continue;
+      }
+      this.#open.delete(id);
+      for (const { child } of state.steps) if (child !== null) this.#open.set(child, node);
     }
   }
-  return left;
 }
 
 function forgotten(record: Record, say: Say): void {
-  for (const { node, id, state } of unfinished(record)) {
+  const unfinished = new Unfinished();
+  for (const [id, node] of record.accepted) unfinished.add(id, node);
+  for (const { node, id, state } of unfinished.look()) {
     const kind = state?.life.care?.phase.kind;
-    say(id, `${node.name} forgot a capsule that it had accepted: ${state?.status ?? 'unknown'}, ${kind ?? 'no care'}`);
+    say(
+      id,
+      `${node.name} forgot a capsule that it had accepted: ${state?.status ?? 'unknown'}, ${kind ?? 'no care'}`,
+    );
   }
 }
 
 /** Something that has not ended must have something that moves it. */
 export function idle(node: SimNode, state: State, say: Say): void {
   const capsule = node.capsule(state.id);
-  if (capsule === undefined) return say(state.id, `${node.name} has the state of a capsule, and not the capsule`);
+  if (capsule === undefined)
+    return say(state.id, `${node.name} has the state of a capsule, and not the capsule`);
   if (effectsOf(state, capsule, EXCHANGE).length === 0)
-    say(state.id, `${node.name} waits for nothing: ${state.status}, ${JSON.stringify(state.life).slice(0, 200)}`);
+    say(
+      state.id,
+      `${node.name} waits for nothing: ${state.status}, ${JSON.stringify(state.life).slice(0, 200)}`,
+    );
 }
 
 /** What may not run twice did. */

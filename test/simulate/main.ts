@@ -26,7 +26,11 @@ const count = (text: string): number => {
   return number;
 };
 
-const size = { nodes: count(values.nodes), capsules: count(values.capsules), realCrypto: values['real-crypto'] };
+const size = {
+  nodes: count(values.nodes),
+  capsules: count(values.capsules),
+  realCrypto: values['real-crypto'],
+};
 const first = count(values.seed);
 for (let seed = first; seed < first + count(values.seeds); seed++) {
   const begun = performance.now();
@@ -39,7 +43,17 @@ for (let seed = first; seed < first + count(values.seeds); seed++) {
   if (!values['keep-going']) break;
 }
 
-function line({ seed, hash, accepted, completed, failed, runs, packets, crashes, ...rest }: SimulationReport): string {
+function line({
+  seed,
+  hash,
+  accepted,
+  completed,
+  failed,
+  runs,
+  packets,
+  crashes,
+  ...rest
+}: SimulationReport): string {
   const { seconds, violations } = rest;
   const ended = `${accepted} accepted, ${completed} completed, ${failed} failed`;
   return (

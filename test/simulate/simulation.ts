@@ -1,16 +1,16 @@
 import { nodeIdOf } from '../../src/capsule/identity.ts';
 import { effectsOf } from '../../src/exchange/machine/effects-of.ts';
-import { createSigner, type Crypto } from '../../src/lib/crypto.ts';
-import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import type { Clock } from '../../src/lib/clock.ts';
-import { MemoryHub } from '../../src/network/memory-hub.ts';
+import { type Crypto, createSigner } from '../../src/lib/crypto.ts';
+import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import type { TestKey } from '../support/keys.ts';
 import { seededRandom } from '../support/random.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { Byzantine } from './byzantine.ts';
 import { Faults } from './faults.ts';
-import { type Run, unfinished, type Violation, violationsOf } from './invariants.ts';
+import { type Run, Unfinished, type Violation, violationsOf } from './invariants.ts';
 import { EXCHANGE, SimNode } from './sim-node.ts';
+import { SparseHub } from './sparse-hub.ts';
 import { standInCrypto, standInSigner } from './stand-in-crypto.ts';
 import { Trace } from './trace.ts';
 import { Wire } from './wire.ts';
@@ -43,8 +43,9 @@ export interface SimulationReport {
   trace: readonly string[];
 }
 
-/** Virtual ms in which all capsules are submitted: so many in a second. */
+/** Capsules submitted in a virtual second: few, or so many that all are submitted in the longest time. */
 const SUBMITTED_PER_SECOND = 60;
+const LONGEST_SUBMISSION_S = 120;
 /** One node in so many is byzantine. */
 const BYZANTINE_EVERY = 8;
 /** From the last capsule to the end of all faults, and longest from there until all is quiet; virtual ms. */
@@ -69,8 +70,9 @@ export async function simulate(init: SimulationInit): Promise<SimulationReport> 
 
 class Simulation {
   readonly #init: SimulationInit;
+  readonly #perSecond: number;
   readonly #clock = new VirtualClock();
-  readonly #hub = new MemoryHub({ clock: this.#clock });
+  readonly #hub = new SparseHub({ clock: this.#clock });
   readonly #random: () => number;
   readonly #crypto: Crypto;
   readonly #trace: Trace;
@@ -79,6 +81,7 @@ class Simulation {
   readonly #byzantine: Byzantine[] = [];
   readonly #users: TestKey[];
   readonly #workload: Workload;
+  readonly #unfinished = new Unfinished();
   readonly #accepted = new Map<string, SimNode>();
   readonly #signed = new Set<string>();
   readonly #runs = new Map<string, Run[]>();
@@ -87,6 +90,7 @@ class Simulation {
 
   constructor(init: SimulationInit) {
     this.#init = init;
+    this.#perSecond = Math.max(SUBMITTED_PER_SECOND, init.capsules / LONGEST_SUBMISSION_S);
     this.#random = seededRandom(init.seed);
     this.#crypto = init.realCrypto === true ? nodeCrypto : standInCrypto;
     this.#trace = new Trace(init.watch);
@@ -104,6 +108,7 @@ class Simulation {
 
   async run(): Promise<SimulationReport> {
     const nodeIds = [...this.#nodes, ...this.#byzantine].map(({ nodeId }) => nodeId);
+    this.#hub.place(nodeIds);
     for (const node of this.#nodes) await this.#during(node.start(nodeIds));
     for (const byzantine of this.#byzantine) await this.#during(byzantine.start());
     const parts = { clock: this.#clock, hub: this.#hub, wire: this.#wire, trace: this.#trace };
@@ -112,7 +117,7 @@ class Simulation {
     await this.#pass(5_000);
     faults.start();
     this.#submitAll();
-    await this.#pass((1_000 * this.#init.capsules) / SUBMITTED_PER_SECOND + AFTERMATH_MS);
+    await this.#pass((1_000 * this.#init.capsules) / this.#perSecond + AFTERMATH_MS);
     faults.stop();
     await this.#during(faults.reconnect());
     await this.#untilQuiet();
@@ -146,7 +151,7 @@ class Simulation {
   #submitAll(): void {
     const { capsules } = this.#init;
     for (let number = 0; number < capsules; number++) {
-      this.#clock.after((1_000 * number) / SUBMITTED_PER_SECOND, () => this.#submitOne());
+      this.#clock.after((1_000 * number) / this.#perSecond, () => this.#submitOne());
     }
   }
 
@@ -162,7 +167,11 @@ class Simulation {
     const user = lot < 0.1 ? this.#users[Math.floor(this.#random() * USERS)] : undefined;
     if (node === undefined) return;
     const capsule = this.#workload.capsule(node.key, node.clock, user);
-    const [again, cancelled, cancelAfterMs] = [this.#random() < 0.03, this.#random() < 0.06, this.#random() ** 2 * 5_000];
+    const [again, cancelled, cancelAfterMs] = [
+      this.#random() < 0.03,
+      this.#random() < 0.06,
+      this.#random() ** 2 * 5_000,
+    ];
     this.#signed.add(capsule.id);
     if (!node.isAlive || node.isWaking) return;
     const submit = (): void => void this.#submit(node, capsule);
@@ -171,7 +180,10 @@ class Simulation {
     if (cancelled) this.#clock.after(cancelAfterMs, () => this.#cancel(node, capsule.id));
   }
 
-  async #submit(node: SimNode, capsule: Parameters<SimNode['life']['exchange']['submit']>[0] & { id: string }) {
+  async #submit(
+    node: SimNode,
+    capsule: Parameters<SimNode['life']['exchange']['submit']>[0] & { id: string },
+  ) {
     const { life } = node;
     if (!life.alive) return;
     try {
@@ -179,6 +191,7 @@ class Simulation {
       if (!life.alive) return;
       this.#say(capsule.id, `${node.name} accepts the submission: ${JSON.stringify(capsule).slice(0, 600)}`);
       this.#accepted.set(capsule.id, node);
+      this.#unfinished.add(capsule.id, node);
     } catch {
       this.#refused++;
     }
@@ -208,20 +221,26 @@ class Simulation {
     for (const { id, node, state } of this.#stuck()) {
       const { status, life } = state ?? {};
       const how = `${status ?? 'unknown'}, ${JSON.stringify(life?.care?.phase ?? life?.work ?? null).slice(0, 200)}`;
-      this.#found.push({ capsuleId: id, sentence: `${node.name} has not ended it ${QUIET_MS / 1000} s after the last fault: ${how}` });
+      this.#found.push({
+        capsuleId: id,
+        sentence: `${node.name} has not ended it ${QUIET_MS / 1000} s after the last fault: ${how}`,
+      });
     }
-    for (const { id, node } of unfinished(this.#record())) this.#cancel(node, id);
+    for (const { id, node } of this.#unfinished.look()) this.#cancel(node, id);
     for (const node of this.#nodes) await this.#during(node.life.advertiser.stop());
     for (const byzantine of this.#byzantine) byzantine.stop();
     await this.#pass(CANCELLED_MS);
-    for (const { id, node } of unfinished(this.#record()))
-      this.#found.push({ capsuleId: id, sentence: `${node.name} has not ended it ${CANCELLED_MS / 1000} s after it was cancelled` });
+    for (const { id, node } of this.#unfinished.look())
+      this.#found.push({
+        capsuleId: id,
+        sentence: `${node.name} has not ended it ${CANCELLED_MS / 1000} s after it was cancelled`,
+      });
     await this.#pass(FOR_EVER_MS);
   }
 
   /** What has not ended although nothing goes wrong any more, and does not wait for somebody who may come. */
   #stuck() {
-    return unfinished(this.#record()).filter(({ state }) => {
+    return [...this.#unfinished.look()].filter(({ state }) => {
       const phase = state?.life.care?.phase;
       if (state === undefined || phase === undefined) return true;
       if (phase.kind === 'waiting') return phase.until <= this.#clock.now();

@@ -7,7 +7,7 @@ const KEPT_LINES = 400;
 export class Trace {
   readonly #hash = createHash('sha256');
   readonly #watched: ReadonlySet<string>;
-  readonly #lines: string[] = [];
+  readonly #lines: { text: string; node: string | null }[] = [];
 
   constructor(watched: readonly string[] = []) {
     this.#watched = new Set(watched);
@@ -26,13 +26,21 @@ export class Trace {
     for (const part of parts) this.#hash.update(typeof part === 'number' ? `${part},` : part);
   }
 
-  say(at: number, line: string): void {
-    this.#lines.push(`${(at / 1000).toFixed(3).padStart(10)} s  ${line}`);
+  /** Of a capsule that is watched, or of the node that is named. */
+  say(at: number, line: string, node: string | null = null): void {
+    this.#lines.push({ text: `${(at / 1000).toFixed(3).padStart(10)} s  ${line}`, node });
     if (this.#lines.length > KEPT_LINES) this.#lines.shift();
   }
 
-  lines(): readonly string[] {
-    return this.#lines;
+  /** Up to the last of a watched capsule; of the nodes, only those that had to do with one. */
+  lines(): string[] {
+    const last = this.#lines.findLastIndex(({ node }) => node === null);
+    const told = this.#lines.filter(({ node }) => node === null).map(({ text }) => `${text} `);
+    const concerns = (node: string): boolean => told.some((text) => new RegExp(`${node}\\b`).test(text));
+    return this.#lines
+      .slice(0, last + 1)
+      .filter(({ node }) => node === null || concerns(node))
+      .map(({ text }) => text);
   }
 
   digest(): string {

@@ -1,5 +1,4 @@
-import type { ExecutionPolicy, NextStep, PaymentRule } from '../../protocols/capsule/v1/schema.ts';
-import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
+import type { Capsule, ExecutionPolicy, NextStep, PaymentRule } from '../../protocols/capsule/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -7,7 +6,12 @@ import type { Crypto } from '../../src/lib/crypto.ts';
 import type { TestKey } from '../support/keys.ts';
 
 /** May run twice, may not, always fails, and is offered by nobody. */
-const CAPABILITIES = { again: 'work.echo', once: 'work.once', fails: 'work.fail', unknown: 'work.unknown' } as const;
+const CAPABILITIES = {
+  again: 'work.echo',
+  once: 'work.once',
+  fails: 'work.fail',
+  unknown: 'work.unknown',
+} as const;
 
 /** What nodes offer, by their number: some everything, some a part, some nothing. Prices differ. */
 export function offersOf(number: number): Record<string, number> {

@@ -40,7 +40,7 @@ export interface Body {
   readonly engine: Partial<EngineInit>;
   readonly creditLimit: number;
   /** Identities of strangers. */
-  readonly strangers: ReadonlySet<string>;
+  readonly strangers?: ReadonlySet<string>;
   /** From 1. */
   readonly number: number;
   /** Called at every fault point; throws where the node dies there. */
@@ -104,7 +104,7 @@ export async function beginLife(body: Body): Promise<Life> {
   );
   const standing = (identity: string) => {
     if (identity === signer.identity) return 'own';
-    return body.strangers.has(identity) ? 'stranger' : 'known';
+    return body.strangers?.has(identity) ? 'stranger' : 'known';
   };
   const faults = { hit: (point: string) => body.pass(life, point) };
   const engine = new MeshEngine(

@@ -56,12 +56,13 @@ export class Chooser {
 
   /** How nodes behaved, before the next choice. */
   learn(capabilityId: string, notes: readonly Note[]): void {
-    const { health } = this.#components;
+    const { health, network } = this.#components;
     for (const note of notes) {
       if (note.node === this.#self) continue;
       switch (note.kind) {
         case 'succeeded':
           health.succeeded(note.node, capabilityId);
+          network.favour(note.node);
           break;
         case 'failed':
           health.failed(note.node, capabilityId, note.code);

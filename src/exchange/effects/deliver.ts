@@ -46,27 +46,36 @@ export class Deliveries {
   }
 
   readonly deliver: Performer<'deliver'> = ({ to }, { capsule, state, raise, recovered }) => {
-    const { peers, clock, outcomes, faults } = this.#components;
+    const { peers, clock, outcomes, faults, log } = this.#components;
     const { id } = capsule;
     const debtor = this.#debtors.get(to) ?? this.#addDebtor(to);
+    let sent = false;
+    let cancelNote = (): void => {};
     const offer = async (): Promise<boolean> => {
       const message = outcomes.messageFor(to, state());
-      const sent = message === undefined || (await trySend(this.#components, to, message));
-      if (sent && owes(to, state())) raise({ type: 'offered' });
-      return sent;
+      if (message === undefined) return true;
+      if (!(await trySend(this.#components, to, message))) return false;
+      // It has it, as far as can be known here; for good when neither of the two has died in the meantime.
+      if (!sent && isOwed(to, state()))
+        cancelNote = clock.after(this.#graceMs, () => raise({ type: 'offered' }));
+      sent = true;
+      return true;
     };
     debtor.owed.set(id, offer);
     // Many found at a start are offered in rounds.
     if (recovered) this.#roundIn(0, debtor);
     else {
-      void offer().then(() => faults.hit('result.sent'));
+      offer()
+        .then(() => faults.hit('result.sent'))
+        .catch((error: unknown) => log.error({ capsuleId: id, err: error }, 'An outcome was not offered'));
       if (debtor.owed.size === 1) this.#roundLater(debtor);
     }
-    const stopParting = parting({ peers, clock }, [to], this.#graceMs, (from) =>
-      raise({ type: 'parted', from }),
-    );
+    const stopParting = parting({ peers, clock }, [to], this.#graceMs, (from) => {
+      if (!sent) raise({ type: 'parted', from });
+    });
     return () => {
       stopParting();
+      cancelNote();
       debtor.owed.delete(id);
       if (debtor.owed.size > 0) return;
       debtor.cancelTimer();
@@ -115,7 +124,7 @@ export class Deliveries {
   }
 }
 
-/** Whether this node has still to pay for what it is sent for the first time. */
-function owes(to: string, { submitter, life: { work } }: State): boolean {
+/** Whether this node is to pay for it, and the state does not say yet that it was sent. */
+function isOwed(to: string, { submitter, life: { work } }: State): boolean {
   return to === submitter && work?.kind === 'delivering' && work.outcome.charge !== null && !work.offered;
 }

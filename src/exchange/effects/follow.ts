@@ -78,7 +78,7 @@ export function askPerformer({ clock, peers, ...parts }: Components): Performer<
       void trySend(parts, node, question(capsule.id, epoch)).then((sent) => {
         if (over) return;
         unsent = sent ? 0 : unsent + 1;
-        if (unsent === UNASKABLE && !lost) raise({ type: 'handed_back', from: node, begun: true });
+        if (unsent === UNASKABLE && !lost) raise({ type: 'handed_back', from: node, begun: true, epoch: 0 });
       });
     };
     const stopListening = peers.listen(node, { connected: ask });

@@ -47,10 +47,14 @@ export class Replies {
       case 'decline_order':
         return this.decline(to, { capsuleId, of: 'capsule_data', epoch: reply.epoch }, reply.error);
       case 'acknowledge':
-        this.#say(to, this.#acknowledgement(capsuleId, reply.settled));
+        this.#say(to, this.#acknowledgement(capsuleId, reply));
         return faults.hit('settlement.sent');
       case 'decline_result':
-        return this.decline(to, { capsuleId, of: 'capsule_result', ...this.#winner(state) }, reply.error);
+        return this.decline(
+          to,
+          { capsuleId, of: 'capsule_result', epoch: reply.epoch, ...this.#winner(state) },
+          reply.error,
+        );
       case 'confirm_cancel':
         return this.#say(to, { type: 'capsule_accept', capsuleId, of: 'cancel', epoch: reply.epoch });
       case 'tell': {
@@ -64,7 +68,7 @@ export class Replies {
         const { code, message } = error;
         return this.decline(
           to,
-          { capsuleId, of: HAND_BACK },
+          { capsuleId, of: HAND_BACK, epoch: reply.epoch },
           { code, message, detail: { begun: reply.begun } },
         );
       }
@@ -79,11 +83,13 @@ export class Replies {
   }
 
   /** Paid work is settled; of all else this word is enough. */
-  #acknowledgement(capsuleId: string, settled: boolean): ExchangeMessage {
-    const stored = this.#components.capsules.result(capsuleId);
-    if (settled && stored?.settlement)
-      return { type: 'capsule_settlement', capsuleId, settlement: stored.settlement };
-    return { type: 'capsule_accept', capsuleId, of: 'result', epoch: stored?.receipt?.epoch ?? 0 };
+  #acknowledgement(
+    capsuleId: string,
+    { epoch, settled }: Extract<Reply, { kind: 'acknowledge' }>,
+  ): ExchangeMessage {
+    const stored = settled ? this.#components.capsules.result(capsuleId) : undefined;
+    if (stored?.settlement) return { type: 'capsule_settlement', capsuleId, settlement: stored.settlement };
+    return { type: 'capsule_accept', capsuleId, of: 'result', epoch };
   }
 
   #winner({ id, status }: State): Pick<Decline, 'winner'> {

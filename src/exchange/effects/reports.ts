@@ -73,6 +73,8 @@ export class Reports {
     if (report.submitter !== null || report.coordinator !== null) beat();
     return () => {
       cancelBeat();
+      // How much was said, so that a receiver knows whether it lacks the end.
+      if (report.from + report.deltas.length > 0) this.#send(id, report, {});
       if (this.#reports.get(id) === report) this.#reports.delete(id);
     };
   }

@@ -3,7 +3,7 @@ import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts
 import type { ExchangeComponents } from '../components.ts';
 import type { Peers } from '../effects/peers.ts';
 import { HAND_BACK, type Replies } from '../effects/replies.ts';
-import { mayHaveBegun } from '../machine/coordinator.ts';
+import { handBack } from '../machine/coordinator.ts';
 import { hasEnded, type State } from '../machine/state.ts';
 import { cancelled } from '../machine/verdicts.ts';
 import type { Runtime } from '../runtime.ts';
@@ -28,7 +28,7 @@ export class Answers {
 
   async onAccept(from: string, { capsuleId, of, epoch }: ExchangeMessageOf<'capsule_accept'>): Promise<void> {
     const { runtime, results, peers, faults } = this.#components;
-    if (of === 'result') return results.onAcknowledged(from, capsuleId);
+    if (of === 'result') return results.onAcknowledged(from, capsuleId, epoch);
     if (runtime.state(capsuleId) === undefined) return;
     if (of === 'cancel') return runtime.take(capsuleId, { type: 'cancel_confirmed', from, epoch });
     faults.hit('accept.received');
@@ -63,7 +63,7 @@ export class Answers {
       case HAND_BACK: {
         const { detail } = message;
         const begun = !(isRecord(detail) && detail.begun === false);
-        return runtime.take(capsuleId, { type: 'handed_back', from, begun });
+        return runtime.take(capsuleId, { type: 'handed_back', from, begun, epoch });
       }
     }
   }
@@ -88,8 +88,7 @@ export class Answers {
     if (work?.kind === 'running')
       return replies.send(capsule, state, { kind: 'accept_order', to: from, epoch: work.lease.epoch });
     if (work !== null) return replies.send(capsule, state, { kind: 'tell', to: from });
-    if (care !== null && hasEnded(state))
-      replies.send(capsule, state, { kind: 'hand_back', to: from, begun: mayHaveBegun(care) });
+    if (care !== null && hasEnded(state)) replies.send(capsule, state, handBack(state, care));
   }
 
   /** From the coordinator it stops a run here; from the submitter it ends what this node coordinates. */

@@ -14,6 +14,7 @@ import type { Replies } from '../effects/replies.ts';
 import type { Tickets } from '../effects/tickets.ts';
 import { begins } from '../machine/executor.ts';
 import type { State } from '../machine/state.ts';
+import { continueAtSubmitter } from '../machine/verdicts.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Admission } from './admission.ts';
 import type { Cancels } from './cancels.ts';
@@ -48,8 +49,7 @@ export class Orders {
     const stranger = known !== undefined && from !== known.coordinator && from !== known.submitter;
     if (stranger) return decline({ code: 'conflict', message: 'Another node coordinates this capsule.' });
     // The same order again is a question, and costs no second look at signatures.
-    if (known !== undefined && !this.#wouldRun(known, assignment.epoch))
-      return this.#take(from, message, known);
+    if (known !== undefined && !this.#wouldRun(known, assignment)) return this.#take(from, message, known);
     const checked = this.#check(from, message, assignment);
     if (!('capsule' in checked)) return decline(checked);
     const { capsule } = checked;
@@ -72,10 +72,9 @@ export class Orders {
     { capsule, assignment, proofs = [] }: ExchangeMessageOf<'capsule_data'>,
     known: State | undefined,
   ): Promise<void> {
-    const { runtime, standing, admission } = this.#components;
+    const { runtime, standing } = this.#components;
     if (assignment === undefined) return Promise.resolve();
     const first = proofs[0]?.parent ?? capsule;
-    const idempotent = admission.offer(capsule)?.capability.idempotent === true;
     return runtime.take(capsule.id, {
       type: 'ordered',
       from,
@@ -85,12 +84,17 @@ export class Orders {
       root: known?.root ?? first.parentCapsule ?? first.id,
       submitter: nodeIdOf(submitterOf(capsule)),
       share: standing(capsule.originIdentity),
-      mayRepeat: idempotent && capsule.executionPolicy?.atMostOnce !== true,
+      mayRepeat: this.#mayRepeat(capsule),
     });
   }
 
-  #wouldRun({ life: { care, work } }: State, epoch: number): boolean {
-    return (care === null || care.phase.kind === 'elsewhere') && begins(work, epoch);
+  #wouldRun({ life: { care, work } }: State, lease: Assignment): boolean {
+    return (care === null || care.phase.kind === 'elsewhere') && begins(work, lease);
+  }
+
+  #mayRepeat(capsule: Capsule): boolean {
+    const offer = this.#components.admission.offer(capsule);
+    return offer?.idempotent === true && capsule.executionPolicy?.atMostOnce !== true;
   }
 
   #check(
@@ -117,6 +121,8 @@ export class Orders {
       const message = "What is stored in the origin's name is reached from its submitter only.";
       return { code: 'continue_at_submitter', message };
     }
+    // Of two executions of the parent each has a child of its own.
+    if (coordinator !== submitter && !this.#mayRepeat(capsule)) return continueAtSubmitter();
     const root = proofs?.[0]?.parent.id ?? capsule.id;
     const taken = takenChild(db, root, capsule);
     return taken === undefined || taken === capsule.id

@@ -70,31 +70,30 @@ export class Results {
     const receipt = capsules.result(capsuleId)?.receipt;
     if (receipt == null || !this.#fits(settlement, from, receipt))
       return log.warn({ from, capsuleId }, 'Refused a settlement that does not fit');
-    const { receiptHash } = receipt;
-    await runtime.take(capsuleId, { type: 'acknowledged', from, receiptHash, settlement });
+    await runtime.take(capsuleId, { type: 'acknowledged', from, epoch: receipt.epoch ?? 0, settlement });
     faults.hit('settlement.committed');
   }
 
   /** What needs no settlement from this receiver. */
-  async onAcknowledged(from: string, capsuleId: string): Promise<void> {
+  async onAcknowledged(from: string, capsuleId: string, epoch: number): Promise<void> {
     const { runtime, faults } = this.#components;
     if (!this.#owes(from, capsuleId)) return;
     faults.hit('settlement.received');
-    await runtime.take(capsuleId, { type: 'acknowledged', from, receiptHash: null, settlement: null });
+    await runtime.take(capsuleId, { type: 'acknowledged', from, epoch, settlement: null });
     faults.hit('settlement.committed');
   }
 
   /** The receiver has another result, or finds this one wrong. Of all else it is offered again. */
   async onRefused(from: string, message: ExchangeMessageOf<'capsule_decline'>): Promise<void> {
     const { runtime, log } = this.#components;
-    const { capsuleId, code, message: text, winner } = message;
+    const { capsuleId, epoch = 0, code, message: text, winner } = message;
     if (capsuleId === null || (code !== 'conflict' && code !== 'invalid_receipt')) return;
     const capsule = runtime.capsule(capsuleId);
     if (capsule === undefined || !this.#owes(from, capsuleId)) return;
     const proven = winner !== undefined && this.#isWinner(capsule, winner);
     log.info({ capsuleId, from, code, proven }, 'A result was not accepted');
     const error: ErrorBody = { code, message: text };
-    await runtime.take(capsuleId, { type: 'refused', from, error, proven });
+    await runtime.take(capsuleId, { type: 'refused', from, epoch, error, proven });
   }
 
   #problem(

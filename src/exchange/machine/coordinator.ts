@@ -2,6 +2,7 @@ import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { identityOf } from '../../capsule/identity.ts';
 import { chargesByPrice } from '../../capsule/roles.ts';
 import { type Draft, LONGEST_RETRY_PAUSE_MS } from './draft.ts';
+import type { Reply } from './effect.ts';
 import type { Choosable, Event } from './event.ts';
 import {
   ASKED_PER_ROUND,
@@ -11,9 +12,10 @@ import {
   KEPT_REFUSED,
   KEPT_TRIES,
   newestGrant,
+  type State,
   UNPROVEN_TRIES,
 } from './state.ts';
-import { cancelled, canPass, expired, neverBegan } from './verdicts.ts';
+import { cancelled, canPass, continueAtSubmitter, expired, neverBegan } from './verdicts.ts';
 
 /*
  * The coordinator: finds somebody, grants leases one after the other, learns from how each ends, and gives up (node
@@ -35,7 +37,9 @@ export function onChosen(draft: Draft, event: Of<'chosen'>): void {
   for (const candidate of event.ranking) {
     const { nodeId } = candidate;
     if (care.refused.includes(nodeId) || refusals.some(({ executor }) => executor === nodeId)) continue;
-    if (care.unknownRun && !mayRepeat(draft, candidate)) {
+    // Two executions of a parent have different children: only the submitter knows which of them counts.
+    const once = care.unknownRun || draft.state.submitter !== self;
+    if (once && !mayRepeat(draft, candidate)) {
       barred = true;
       continue;
     }
@@ -58,7 +62,7 @@ export function onChosen(draft: Draft, event: Of<'chosen'>): void {
   }
   draft.tend({ asked: refusals });
   if (repeated !== undefined) return again(draft, repeated.candidate, repeated.at);
-  if (barred) return giveUp(draft, interrupted());
+  if (barred) return giveUp(draft, draft.state.submitter === self ? interrupted() : continueAtSubmitter());
   nobodyLeft(draft, event);
 }
 
@@ -83,8 +87,8 @@ function nobodyLeft(draft: Draft, { nobody, hopeless }: Of<'chosen'>): void {
   const { limits } = draft.setting;
   const failure = care.tries.at(-1)?.error;
   // Every node that is known has said that no retry of its own helps.
-  if (failure !== undefined && care.tries.every(({ error }) => !canPass(error)))
-    return giveUp(draft, failure);
+  const final = [...care.tries, ...care.asked].every((each) => !canPass(each.error));
+  if (failure !== undefined && final) return giveUp(draft, failure);
   const error = failure ?? care.asked.at(-1)?.error ?? nobody;
   wait(draft, { again: null, error, searchMs: hopeless ? limits.hopelessMs : limits.searchMs });
 }
@@ -143,7 +147,8 @@ function grant(draft: Draft, { nodeId, price, idempotent, proven }: Choosable): 
   draft.become('executing', `assigned to ${nodeId === self ? 'this node' : nodeId}`);
   if (nodeId !== self) return;
   const { mayRepeat: repeatable } = granted;
-  draft.do({ kind: 'running', lease, mayRepeat: repeatable, crashes: 0, stop: null, lapsed: false });
+  const endBy = lease.expiresAt;
+  draft.do({ kind: 'running', lease, mayRepeat: repeatable, endBy, crashes: 0, stop: null, lapsed: false });
 }
 
 /** What the lease of another node names: its offer where the rule charges by price, else the amount. */
@@ -224,7 +229,7 @@ export function onLost(draft: Draft, { epoch }: Of<'lost'>): void {
 export function onUnknown(draft: Draft, { from, epoch }: Of<'unknown'>): void {
   const { care } = draft;
   if (care?.phase.kind === 'elsewhere')
-    return onHandedBack(draft, { type: 'handed_back', from, begun: true });
+    return onHandedBack(draft, { type: 'handed_back', from, begun: true, epoch: draft.state.epoch });
   const grant = current(draft, from, epoch);
   if (care === null || grant === undefined) return;
   const { phase } = care;
@@ -283,9 +288,9 @@ export function onDue(draft: Draft): void {
       return;
     case 'running': {
       const grant = newestGrant(care);
-      if (over) return giveUp(draft, expired(lastError(care)));
-      if (grant === undefined || phase.endBy > now) return;
+      if (grant === undefined || (!over && phase.endBy > now)) return;
       draft.reply({ kind: 'cancel', to: grant.executor, epoch: grant.lease.epoch });
+      if (over) return giveUp(draft, expired(lastError(care)));
       draft.note({ kind: 'failed', node: grant.executor, code: 'timeout' });
       if (!grant.mayRepeat) return learn(draft, grant, true);
       return fail(draft, grant, { code: 'timeout', message: 'The node did not end the work in time.' });
@@ -359,12 +364,12 @@ export function onCancelConfirmed(draft: Draft, { from }: Of<'cancel_confirmed'>
 }
 
 /** The one who coordinated this step does not any more: the submitter does it itself. */
-export function onHandedBack(draft: Draft, { from, begun }: Of<'handed_back'>): void {
+export function onHandedBack(draft: Draft, { from, begun, epoch }: Of<'handed_back'>): void {
   const { care, state } = draft;
   if (care === null || state.coordinator !== from) return;
   if (care.phase.kind === 'cancelling') return giveUp(draft, cancelled());
   if (care.phase.kind !== 'elsewhere') return;
-  draft.set({ coordinator: draft.setting.self });
+  draft.set({ coordinator: draft.setting.self, epoch: Math.max(state.epoch, epoch) });
   draft.tend({ unknownRun: begun });
   choose(draft);
 }
@@ -373,12 +378,16 @@ export function onHandedBack(draft: Draft, { from, begun }: Of<'handed_back'>): 
 export function giveUp(draft: Draft, error: ErrorBody): void {
   const { care, state, setting } = draft;
   draft.end('failed', { error });
-  if (state.submitter !== setting.self && care !== null)
-    draft.reply({ kind: 'hand_back', to: state.submitter, begun: mayHaveBegun(care) });
+  if (state.submitter !== setting.self && care !== null) draft.reply(handBack(state, care));
+}
+
+/** The submitter goes on from the newest epoch: whoever had a lease of this node's takes its next one as a newer. */
+export function handBack({ submitter: to, epoch }: State, care: Care): Reply {
+  return { kind: 'hand_back', to, begun: mayHaveBegun(care), epoch };
 }
 
 /** Whether anybody may have begun it, so that work which may not run twice ends here. */
-export function mayHaveBegun({ grants, tries, unknownRun }: Care): boolean {
+function mayHaveBegun({ grants, tries, unknownRun }: Care): boolean {
   return unknownRun || grants.some((grant) => !grant.void) || tries.some(({ error }) => !neverBegan(error));
 }
 

@@ -56,15 +56,15 @@ export type Reply =
   | { kind: 'accept_order'; to: string; epoch: number }
   | { kind: 'decline_order'; to: string; epoch: number; error: ErrorBody }
   /** `settled`: it is the result that was paid, where anything is. */
-  | { kind: 'acknowledge'; to: string; settled: boolean }
-  | { kind: 'decline_result'; to: string; error: ErrorBody; retryAfterMs?: number }
+  | { kind: 'acknowledge'; to: string; epoch: number; settled: boolean }
+  | { kind: 'decline_result'; to: string; epoch: number; error: ErrorBody }
   | { kind: 'confirm_cancel'; to: string; epoch: number }
   /** The outcome again, to somebody who asked or ordered again. */
   | { kind: 'tell'; to: string }
   /** To whoever may still be at it although another result was accepted, or nobody waits any more. */
   | { kind: 'cancel'; to: string; epoch: number }
   /** This node coordinates it no more; its submitter may. It asks again if it does not hear this. */
-  | { kind: 'hand_back'; to: string; begun: boolean };
+  | { kind: 'hand_back'; to: string; begun: boolean; epoch: number };
 
 /** What one event does to a capsule. `state` is the very same object where nothing changed. */
 export interface Change {

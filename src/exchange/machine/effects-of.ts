@@ -19,7 +19,7 @@ export function effectsOf(state: State, capsule: Capsule, { graceMs }: { graceMs
   }
   if (work !== null) {
     effects.push(...effectsOfWork(work));
-    due = Math.min(due, workDue(work, state.expiresAt));
+    due = Math.min(due, workDue(work));
   }
   if (Number.isFinite(due)) effects.push({ kind: 'timer', key: `timer:${due}`, at: due });
   return effects;

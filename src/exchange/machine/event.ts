@@ -77,7 +77,7 @@ export type Event =
   /** A result that is not in order, under a lease that this node granted. */
   | { type: 'invalid'; from: string; epoch: number; error: ErrorBody }
   /** The node that coordinates a step for this submitter gives it back; `begun`: somebody may have run it. */
-  | { type: 'handed_back'; from: string; begun: boolean }
+  | { type: 'handed_back'; from: string; begun: boolean; epoch: number }
   | { type: 'cancel' }
   /** Whoever has it confirms that it stopped. */
   | { type: 'cancel_confirmed'; from: string; epoch: number }
@@ -109,14 +109,14 @@ export type Event =
   | { type: 'stopped'; from: string; epoch: number; error: ErrorBody }
   /** The connection to whoever waits for the result was lost for longer than the grace. */
   | { type: 'parted'; from: string }
-  /** The connection to its payer took the result of paid work. */
+  /** The result of paid work was sent to its payer some time ago. */
   | { type: 'offered' }
   /** Nobody has waited for this stranger's free run for long. */
   | { type: 'abandoned' }
-  | { type: 'acknowledged'; from: string; receiptHash: string | null; settlement: Settlement | null }
+  | { type: 'acknowledged'; from: string; epoch: number; settlement: Settlement | null }
   /** The receiver does not take the result. */
   /** `proven`: it showed the receipt and the lease of another result that it accepted. */
-  | { type: 'refused'; from: string; error: ErrorBody; proven: boolean }
+  | { type: 'refused'; from: string; epoch: number; error: ErrorBody; proven: boolean }
   /** The time that the state itself asked for has come. */
   | { type: 'due' }
   /** A start after a stop or a crash. */

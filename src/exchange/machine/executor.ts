@@ -1,9 +1,10 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
 import { fail, giveUp } from './coordinator.ts';
 import type { Draft } from './draft.ts';
 import type { Event } from './event.ts';
-import { hasEnded, newestGrant, type Outcome, type Running, type Work } from './state.ts';
+import { hasEnded, type Lease, newestGrant, type Outcome, type Running, type Work } from './state.ts';
 import { conclude, continueChain, isSubmitter } from './submitter.ts';
 import { cancelled, expired } from './verdicts.ts';
 
@@ -18,12 +19,14 @@ type Of<T extends Event['type']> = Extract<Event, { type: T }>;
 const MAX_CRASHES = 1;
 
 /** Whether an order for a capsule that is known here begins a new run; the admission is asked only then. */
-export function begins(work: Work | null, epoch: number): boolean {
+export function begins(work: Work | null, lease: Pick<Lease, 'epoch' | 'coordinator'>): boolean {
   if (work === null) return true;
-  return work.kind !== 'running' && work.outcome.status === 'failed' && epoch > work.lease.epoch;
+  if (work.kind === 'running' || work.outcome.status !== 'failed') return false;
+  // Each coordinator counts for itself.
+  return lease.coordinator !== work.lease.coordinator || lease.epoch > work.lease.epoch;
 }
 
-/** Once per lease; again only under a higher epoch after its own failed receipt. Else an order is a question. */
+/** Once per lease; again only under a newer one after its own failed receipt. Else an order is a question. */
 export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'ordered'>): void {
   const { work, care } = draft;
   const { epoch } = lease;
@@ -32,8 +35,9 @@ export function onOrdered(draft: Draft, { from, lease, mayRepeat, proofs }: Of<'
     const error: ErrorBody = { code: 'conflict', message: 'This node coordinates the capsule itself.' };
     return draft.reply({ kind: 'decline_order', to: from, epoch, error });
   }
-  if (!begins(work, epoch)) return draft.reply({ kind: 'tell', to: from });
-  draft.do({ kind: 'running', lease, mayRepeat, crashes: 0, stop: null, lapsed: false });
+  if (!begins(work, lease)) return draft.reply({ kind: 'tell', to: from });
+  const endBy = endOf(lease, draft.now);
+  draft.do({ kind: 'running', lease, mayRepeat, endBy, crashes: 0, stop: null, lapsed: false });
   const executor = draft.setting.self;
   draft.set({ executor, epoch, attempts: draft.state.attempts + 1, error: null, receiptHash: null });
   draft.become('executing', `ordered by ${from}`);
@@ -53,9 +57,6 @@ export function onRan(draft: Draft, event: Of<'ran'>): void {
   // Another result was accepted here while it ran: this receipt stands by itself, and is owed to nobody.
   if (care !== null && hasEnded(draft.state)) return draft.do({ kind: 'delivered', lease, outcome });
   const completed = receipt.status === 'completed';
-  // Another result was accepted here in the meantime, and is what is kept.
-  if (care !== null && (draft.state.status === 'completed' || care.late !== null))
-    return draft.do({ kind: 'delivered', lease, outcome });
   draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: false });
   earn(draft, event);
   const coordinator = nodeIdOf(lease.coordinator);
@@ -100,7 +101,7 @@ function deliver(
   if (others.length === 0) return draft.do({ kind: 'delivered', lease, outcome });
   const free = outcome.charge === null && draft.state.share === 'stranger';
   const until = draft.now + (free ? limits.deliverStrangerMs : limits.deliverMs);
-  const lapsed = work.lapsed || draft.now > work.lease.expiresAt;
+  const lapsed = work.lapsed || draft.now > work.endBy;
   draft.do({ kind: 'delivering', lease, outcome, to: others, until, lapsed, offered: false });
 }
 
@@ -146,7 +147,8 @@ export function onAcknowledged(draft: Draft, event: Of<'acknowledged'>): void {
   const { from, settlement } = event;
   const { work, state } = draft;
   if (work?.kind !== 'delivering' || !work.to.includes(from)) return;
-  if (event.receiptHash !== null && event.receiptHash !== work.outcome.receiptHash) return;
+  // Of an earlier outcome, which is not owed any more.
+  if (event.epoch !== work.lease.epoch) return;
   const owed = work.outcome.charge !== null && from === state.submitter;
   if (owed && settlement === null) return;
   if (settlement !== null) draft.write({ kind: 'settlement', settlement });
@@ -157,9 +159,9 @@ export function onAcknowledged(draft: Draft, event: Of<'acknowledged'>): void {
  * The receiver has another result, or finds this one wrong. The payment is taken back where it showed the other one
  * and this node's own lease had lapsed before it delivered; else the debt stays, disputed.
  */
-export function onRefused(draft: Draft, { from, proven }: Of<'refused'>): void {
+export function onRefused(draft: Draft, { from, epoch, proven }: Of<'refused'>): void {
   const { work, state } = draft;
-  if (work?.kind !== 'delivering' || !work.to.includes(from)) return;
+  if (work?.kind !== 'delivering' || !work.to.includes(from) || epoch !== work.lease.epoch) return;
   if (work.outcome.charge !== null && from === state.submitter)
     draft.write({ kind: proven && work.lapsed ? 'reverse' : 'dispute' });
   delivered(draft, from);
@@ -175,7 +177,7 @@ function delivered(draft: Draft, to: string): void {
 
 export function onWorkDue(draft: Draft): void {
   const { work, now } = draft;
-  if (work?.kind === 'running' && work.stop === null && endOf(work, draft.state.expiresAt) <= now)
+  if (work?.kind === 'running' && work.stop === null && work.endBy <= now)
     draft.do({ ...work, stop: expired(null) });
   if (work?.kind !== 'delivering' || work.until > now) return;
   const { lease, outcome } = work;
@@ -183,14 +185,17 @@ export function onWorkDue(draft: Draft): void {
   draft.do({ kind: 'delivered', lease, outcome });
 }
 
-export function workDue(work: Work, expiresAt: number): number {
+export function workDue(work: Work): number {
   if (work.kind === 'delivering') return work.until;
-  return work.kind === 'running' && work.stop === null ? endOf(work, expiresAt) : Number.POSITIVE_INFINITY;
+  return work.kind === 'running' && work.stop === null ? work.endBy : Number.POSITIVE_INFINITY;
 }
 
-/** A run beyond its lease could not be paid. */
-function endOf({ lease }: Running, expiresAt: number): number {
-  return Math.min(lease.expiresAt, expiresAt);
+/**
+ * When a run that begins now has to end: a run beyond its lease could not be paid. What counts is how long the lease
+ * holds, since the clocks of the two nodes may differ; but whoever checks the receipt forgives no more than the skew.
+ */
+export function endOf({ grantedAt, expiresAt }: Lease, now: number): number {
+  return Math.min(now + (expiresAt - grantedAt), expiresAt + LIMITS.clockSkewMs);
 }
 
 /** Again where the work may run twice and did not end this node before; else it ends as `interrupted`. */

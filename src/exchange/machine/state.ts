@@ -103,6 +103,8 @@ export interface Running {
   kind: 'running';
   lease: Lease;
   mayRepeat: boolean;
+  /** Ended then, by this node's clock. */
+  endBy: number;
   /** Times that this node ended while it ran. */
   crashes: number;
   /** Why it is to be aborted. */
@@ -120,7 +122,7 @@ export interface Delivery {
   until: number;
   /** The lease ended before the result was delivered: it expired, or its connection was lost beyond the grace. */
   lapsed: boolean;
-  /** Paid work that its payer was sent: the lease lapses no more. */
+  /** Its payer has been sent the result of paid work: the lease lapses no more, whoever hangs up or restarts. */
   offered: boolean;
 }
 

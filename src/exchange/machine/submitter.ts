@@ -17,7 +17,7 @@ import { cancelled, canPass } from './verdicts.ts';
 export function onResult(draft: Draft, event: CheckedResult): void {
   if (draft.care === null) {
     const error: ErrorBody = { code: 'not_found', message: 'This node does not wait for that capsule.' };
-    return draft.reply({ kind: 'decline_result', to: event.from, error });
+    return draft.reply({ kind: 'decline_result', to: event.from, epoch: event.lease.epoch, error });
   }
   if (event.receipt.status === 'failed') return onFailure(draft, event);
   if (hasEnded(draft.state)) return answerAgain(draft, event);
@@ -28,7 +28,7 @@ export function onResult(draft: Draft, event: CheckedResult): void {
 }
 
 function accept(draft: Draft, { from, receipt, lease, result, steps }: CheckedResult): void {
-  draft.reply({ kind: 'acknowledge', to: from, settled: true });
+  draft.reply({ kind: 'acknowledge', to: from, epoch: lease.epoch, settled: true });
   conclude(draft, { executor: from, receipt, lease, result, steps });
 }
 
@@ -99,23 +99,23 @@ function answerAgain(draft: Draft, { from, receipt, lease, result }: CheckedResu
   const { care, state } = draft;
   const { receiptHash } = receipt;
   if (state.receiptHash === receiptHash || care?.late === receiptHash)
-    return draft.reply({ kind: 'acknowledge', to: from, settled: true });
+    return draft.reply({ kind: 'acknowledge', to: from, epoch: lease.epoch, settled: true });
   if (state.status === 'completed' || (care?.late ?? null) !== null) {
     const error: ErrorBody = { code: 'conflict', message: 'Another result was accepted before.' };
-    return draft.reply({ kind: 'decline_result', to: from, error });
+    return draft.reply({ kind: 'decline_result', to: from, epoch: lease.epoch, error });
   }
   draft.tend({ late: receiptHash });
   if (isSubmitter(draft)) {
     draft.write({ kind: 'result', result: result ?? null, receipt, lease, settled: true });
     pay(draft, receipt);
   }
-  draft.reply({ kind: 'acknowledge', to: from, settled: true });
+  draft.reply({ kind: 'acknowledge', to: from, epoch: lease.epoch, settled: true });
 }
 
 /** One failed attempt, whatever its code says of other nodes. */
 function onFailure(draft: Draft, event: CheckedResult): void {
   const { from, receipt, error } = event;
-  draft.reply({ kind: 'acknowledge', to: from, settled: false });
+  draft.reply({ kind: 'acknowledge', to: from, epoch: event.lease.epoch, settled: false });
   const { care, state } = draft;
   if (care === null) return;
   // It was stopped, and this is the receipt of it.
@@ -136,7 +136,7 @@ function keepReceipt(draft: Draft, { receipt, lease }: CheckedResult): void {
 
 /** A result or report of this lease that is not in order. */
 export function onInvalid(draft: Draft, { from, epoch, error }: Extract<Event, { type: 'invalid' }>): void {
-  draft.reply({ kind: 'decline_result', to: from, error });
+  draft.reply({ kind: 'decline_result', to: from, epoch, error });
   const { care } = draft;
   if (care === null || hasEnded(draft.state)) return;
   const grant = findGrant(care, from, epoch);
@@ -179,9 +179,10 @@ function wasRefused({ care }: Draft, { from, receipt }: CheckedResult): boolean 
 }
 
 /** Said in a way that ends its delivery: the very same result would be refused again. */
-function refuseSteps(draft: Draft, { from, receipt }: CheckedResult, error: ErrorBody): void {
+function refuseSteps(draft: Draft, { from, receipt, lease }: CheckedResult, error: ErrorBody): void {
   const { message } = error;
-  draft.reply({ kind: 'decline_result', to: from, error: { code: 'invalid_receipt', message } });
+  const { epoch } = lease;
+  draft.reply({ kind: 'decline_result', to: from, epoch, error: { code: 'invalid_receipt', message } });
   const grant = findGrant(draft.care, from, receipt.epoch);
   if (grant?.void === true) return;
   draft.note({ kind: 'failed', node: from, code: error.code });

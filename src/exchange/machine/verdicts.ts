@@ -29,3 +29,9 @@ export function expired(last: ErrorBody | null): ErrorBody {
   const message = `The capsule expired before it was done; before that: ${last.message}`.slice(0, 512);
   return { code: 'expired', message, detail: { last: { code: last.code, message: last.message } } };
 }
+
+/** Of work that may not run twice, in a chain that executors continue. */
+export function continueAtSubmitter(): ErrorBody {
+  const message = 'A step that may not run twice is continued by the submitter of its chain only.';
+  return { code: 'continue_at_submitter', message };
+}

@@ -76,7 +76,10 @@ export class Overlay {
   }
 
   /** Received by a node of one published message on average, in messages and bytes, ids included. */
-  cost(samples: number, bytes: number): { messages: number; bytes: number; idBytes: number; reachedAllMs: number } {
+  cost(
+    samples: number,
+    bytes: number,
+  ): { messages: number; bytes: number; idBytes: number; reachedAllMs: number } {
     const nodes = this.neighbours.length;
     let copies = 0;
     let refusals = 0;

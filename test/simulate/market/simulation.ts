@@ -84,7 +84,13 @@ const NO_TABLE = {
  * (`Overlay`); so are providers, which serve one capsule at a time. Deterministic but for the decision's microseconds
  * and the table's bytes, which are measured.
  */
-export async function simulateMarket({ nodes, seed, shape, minutes, load }: MarketInit): Promise<MarketFigures> {
+export async function simulateMarket({
+  nodes,
+  seed,
+  shape,
+  minutes,
+  load,
+}: MarketInit): Promise<MarketFigures> {
   const clock = new VirtualClock();
   const random = seededRandom(seed);
   const db = openMemoryDatabase({ log: silentLog, clock });
@@ -96,6 +102,7 @@ export async function simulateMarket({ nodes, seed, shape, minutes, load }: Mark
   const tables = Array.from({ length: TABLES }, () => new ProviderTable({ clock }));
   const traffic: Traffic = { published: 0, publishedBytes: 0, direct: 0, directBytes: 0 };
   const heard: ModelNetwork['hear'][] = [];
+  const health = new PeerHealthTracker({ clock });
   const advertisers: Advertiser[] = [];
   names.forEach((name, node) => {
     const offers = providers.get(name);
@@ -104,10 +111,11 @@ export async function simulateMarket({ nodes, seed, shape, minutes, load }: Mark
     const network = new ModelNetwork(name, peers, { connectedAt: clock.now(), traffic, heard });
     const table = tables[node] ?? NO_TABLE;
     if (node < TABLES) heard.push(network.hear);
-    advertisers.push(new Advertiser({ network, offers, table, clock, random, log: silentLog }));
+    advertisers.push(new Advertiser({ network, offers, table, health, clock, random, log: silentLog }));
   });
   // Nodes come up over one interval, as they would have, so that not all speak at once.
-  for (const advertiser of advertisers) clock.after(random() * ADVERTISE_INTERVAL_MS, () => void advertiser.start());
+  for (const advertiser of advertisers)
+    clock.after(random() * ADVERTISE_INTERVAL_MS, () => void advertiser.start());
   await pass(clock, WARM_UP_MINUTES * MINUTE_MS);
   const joining = { ...traffic };
 
@@ -122,7 +130,8 @@ export async function simulateMarket({ nodes, seed, shape, minutes, load }: Mark
 
   const perNode = nodes * minutes;
   const published = (traffic.published - before.published) / perNode;
-  const advertisementBytes = (traffic.publishedBytes - before.publishedBytes) / (traffic.published - before.published);
+  const advertisementBytes =
+    (traffic.publishedBytes - before.publishedBytes) / (traffic.published - before.published);
   const cost = overlay.cost(FLOODS, advertisementBytes);
   const others = published * (nodes - 1);
   return {
@@ -250,7 +259,8 @@ class Demand {
     });
     const slowdowns = this.#slowdowns.sort((a, b) => a - b);
     const ranked = served.sort((a, b) => a - b);
-    const at = (values: readonly number[], part: number) => values[Math.floor(part * (values.length - 1))] ?? Number.NaN;
+    const at = (values: readonly number[], part: number) =>
+      values[Math.floor(part * (values.length - 1))] ?? Number.NaN;
     return {
       decisionUs: (1_000 * this.#decidingMs) / this.#decisions,
       capsules: this.#capsules,

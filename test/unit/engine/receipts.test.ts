@@ -14,6 +14,7 @@ import type { Database, Transaction } from '../../../src/store/types.ts';
 import { openTestDatabase, silentLog } from '../../support/database.ts';
 import { request, startedEngine, testEngine, testModule } from '../../support/engine.ts';
 import { bob, mallory } from '../../support/keys.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const entries = keyspace<ReceiptEntry>('receipts');
 const heads = keyspace<ChainHead>('state');
@@ -120,7 +121,10 @@ describe('the receipt chain', () => {
       written.push(...writes.map(({ key: row }) => row));
       return write(writes);
     };
-    const { engine } = await startedEngine({}, { db: new BufferedDatabase({ disk, log: silentLog }) });
+    const { engine } = await startedEngine(
+      {},
+      { db: new BufferedDatabase({ disk, log: silentLog, clock: new VirtualClock() }) },
+    );
     written.length = 0;
     await engine.handleIntent(request('test.echo'), { capsuleId: capsule(1) });
     expect(written).toEqual([`20${key(1)}`]);

@@ -138,6 +138,112 @@ describe('a paid capsule', () => {
   });
 });
 
+describe('a capsule that pays the price', () => {
+  const upTo = (amount: number): { paymentRule: PaymentRule } => ({
+    paymentRule: { type: 'credit', amount, charge: 'price' },
+  });
+
+  it('costs what was offered, and says so in lease, receipt, settlement and both books', async () => {
+    const { mesh, a, b } = await pair();
+    const view = await a.run(upTo(5));
+    await mesh.settle();
+    expect(view.receipt?.charge).toBe(2);
+    for (const node of [a, b]) {
+      expect(node.result(view.id)).toMatchObject({ assignment: { price: 2 }, settlement: { amount: 2 } });
+      expect(node.balance(bob)).toBe(2_000_000);
+    }
+    expect(await mesh.problems()).toEqual([]);
+  });
+
+  it('goes to whoever is best, not to whoever asks for all of it', async () => {
+    const { mesh, a, b } = await pair();
+    const c = await mesh.add(carol, { offers: { 'work.echo': 5 } });
+    expect(await a.run(upTo(5))).toMatchObject({ executor: b.nodeId, receipt: { charge: 2 } });
+    await b.stop();
+    expect(await a.run(upTo(5))).toMatchObject({ executor: c.nodeId, receipt: { charge: 5 } });
+  });
+
+  it('never costs more than it says, whatever the price has become since it was heard', async () => {
+    const { mesh, a, b } = await pair({ offers: { 'work.echo': 4 } });
+    await mesh.advance(NEWCOMER_GAP_MS);
+    const heard = { capabilityId: 'work.echo', price: 1, estimatedLatency: 0, idempotent: true };
+    a.life.table.noteOffer(b.nodeId, heard);
+    // A lease below the offer is declined.
+    expect(await a.run(upTo(3))).toMatchObject({ status: 'failed', error: { code: 'payment_required' } });
+    expect(b.runs).toEqual([]);
+    expect(a.balance(alice)).toBe(0);
+  });
+
+  it('and executes at its origin costs nothing', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 2 } });
+    expect(await a.run(upTo(5))).toMatchObject({ status: 'completed', receipt: { charge: null } });
+    expect(a.balance(alice)).toBe(0);
+  });
+
+  it('holds for each step of its chain', async () => {
+    const { mesh, a, b } = await pair();
+    const c = await mesh.add(carol, { offers: { 'work.dear': 3 } });
+    const step = (requestedCapability: string) => ({ requestedCapability, payloadTemplate: {} });
+    const next = [{ ...step('work.dear'), next: [step('work.echo')] }];
+    const { id } = await a.submit(a.capsule({ ...upTo(4), next }));
+    await a.workflowEnded(id);
+    await mesh.advance(5_000);
+    expect(a.tree(id)).toEqual(['completed', 'completed', 'completed']);
+    expect([a.balance(alice), b.balance(bob), c.balance(carol)]).toEqual([-7_000_000, 4_000_000, 3_000_000]);
+    expect(await mesh.problems()).toEqual([]);
+  });
+
+  it('ends its chain at a step that costs more, before that is paid', async () => {
+    const { mesh, a, b } = await pair();
+    const c = await mesh.add(carol, { offers: { 'work.dear': 6 } });
+    const next = [{ requestedCapability: 'work.dear', payloadTemplate: {} }];
+    const { id } = await a.submit(a.capsule({ ...upTo(4), next }));
+    await a.workflowEnded(id);
+    expect(a.tree(id)).toEqual(['completed', 'failed']);
+    expect(a.record(a.record(id)?.steps[0]?.child ?? '')?.error).toMatchObject({ code: 'no_provider' });
+    expect(a.balance(alice)).toBe(-2_000_000);
+    expect(b.balance(bob)).toBe(2_000_000);
+    expect(c.runs).toEqual([]);
+  });
+});
+
+describe('a debt', () => {
+  it('is settled by a settlement and by nothing less', async () => {
+    const { mesh, a, b } = await pair();
+    mesh.drop('capsule_settlement', { to: b });
+    const view = await a.run(pay(2));
+    const acceptance = { type: 'capsule_accept', capsuleId: view.id, of: 'result', epoch: 1 } as const;
+    await a.life.network.send(b.nodeId, acceptance);
+    await mesh.settle();
+    expect(b.record(view.id)).toMatchObject({ open: true, life: { work: { kind: 'delivering' } } });
+    mesh.dropNothing();
+    await mesh.advance(5_000);
+    expect(b.record(view.id)?.open).toBe(false);
+    expect(b.result(view.id)?.settlement).toMatchObject({ amount: 2 });
+  });
+
+  it('stays where its payer says that it has another result, and does not show it', async () => {
+    const { mesh, a, b } = await pair({ creditLimit: 3 });
+    mesh.drop('capsule_settlement', { to: b });
+    const { id } = await a.run(pay(2));
+    const refusal = {
+      of: 'capsule_result',
+      capsuleId: id,
+      code: 'conflict',
+      message: 'No.',
+      load: 0,
+    } as const;
+    await a.life.network.send(b.nodeId, { type: 'capsule_decline', ...refusal });
+    await mesh.settle();
+    expect(b.record(id)?.open).toBe(false);
+    expect(b.balance(bob)).toBe(2_000_000);
+    expect(b.ledger.booked(`reversal:${id}`)).toBe(false);
+    // It counts against the credit.
+    expect(await a.run(pay(2))).toMatchObject({ status: 'failed', error: { code: 'insufficient_credit' } });
+  });
+});
+
 describe('a paid chain', () => {
   it('pays each executor for its own step, from the origin, in every book', async () => {
     const mesh = new Mesh();

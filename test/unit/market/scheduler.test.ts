@@ -371,9 +371,9 @@ describe('the price of a candidate', () => {
 
   it('is the amount, whatever the provider asks, unless the rule charges by price', () => {
     expect(price({ paymentRule: { type: 'credit', amount: 5 } })).toBe(5);
-    const byPrice = Object.assign({ type: 'credit' as const, amount: 5 }, { charge: 'price' });
+    const byPrice = { type: 'credit', amount: 5, charge: 'price' } as const;
     expect(price({ paymentRule: byPrice })).toBe(2);
-    const byAmount = Object.assign({ type: 'credit' as const, amount: 5 }, { charge: 'amount' });
+    const byAmount = { type: 'credit', amount: 5, charge: 'amount' } as const;
     expect(price({ paymentRule: byAmount })).toBe(5);
   });
 
@@ -382,7 +382,7 @@ describe('the price of a candidate', () => {
     const originIdentity = identityNamed('self');
     const own = (fields: Partial<Capsule>) =>
       setup([], here).choose({ originIdentity, ...fields }).ranking[0];
-    const byPrice = Object.assign({ type: 'credit' as const, amount: 5 }, { charge: 'price' });
+    const byPrice = { type: 'credit', amount: 5, charge: 'price' } as const;
     expect(own({ paymentRule: byPrice })?.price).toBe(5);
     expect(own({ paymentRule: null })?.price).toBe(0);
   });

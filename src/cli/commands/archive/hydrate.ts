@@ -99,7 +99,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<CapsuleView> {
   const status = new StatusLine(cli.io.stderr);
-  const id = await submitCapsule(client, { body, executor }, signal);
+  const id = await submitCapsule(client, { body, executor });
   const onEvent = status.show.bind(status);
   const view = await waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear());
   if (view.status !== 'failed') return view;

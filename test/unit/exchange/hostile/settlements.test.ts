@@ -188,10 +188,17 @@ describe('a payer that has the result and says "conflict"', () => {
 
   it('and shows a winner keeps the debt where it had waited for a restart with the result in hand', async () => {
     const chain = await owed();
-    expect(chain.m.of('capsule_result')).toHaveLength(1);
+    await chain.mesh.advance(2_000);
+    expect(chain.m.of('capsule_result').length).toBeGreaterThan(0);
     await chain.b.restart();
     await chain.mesh.advance(1);
     expect(await refuse(chain, winnerOf(chain))).toEqual(DISPUTED);
+  });
+
+  it('and shows a winner owes nothing where the executor died just when it sent the result', async () => {
+    const chain = await owed();
+    await chain.b.restart();
+    expect(await refuse(chain, winnerOf(chain))).toEqual(REVERSED);
   });
 
   it('and shows a winner owes nothing where the lease had lapsed', async () => {
