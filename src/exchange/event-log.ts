@@ -4,6 +4,8 @@ import type { MeshEvent } from './types.ts';
 
 /** Events a follower may still catch up with; about a minute of a busy node. */
 const REMEMBERED_EVENTS = 4_096;
+/** Characters of streamed text among them. */
+const REMEMBERED_CHARS = 8 * 1_048_576;
 
 type EventBody<E = MeshEvent> = E extends MeshEvent ? Omit<E, 'sequence' | 'at'> : never;
 type Listener = (event: MeshEvent) => void;
@@ -16,6 +18,7 @@ export class EventLog {
   readonly #all = new Set<Listener>();
   readonly #byCapsule = new Map<string, Set<Listener>>();
   #sequence = 0;
+  #chars = 0;
 
   constructor({ clock, log }: { clock: Pick<Clock, 'now'>; log: Logger }) {
     this.#clock = clock;
@@ -25,8 +28,10 @@ export class EventLog {
   emit(body: EventBody): void {
     const event: MeshEvent = { sequence: ++this.#sequence, at: this.#clock.now(), ...body };
     this.#remembered.push(event);
+    this.#chars += charsOf(event);
     // Trimmed in halves, so that the cost of shifting is spread over many events.
-    if (this.#remembered.length > 2 * REMEMBERED_EVENTS) this.#remembered.splice(0, REMEMBERED_EVENTS);
+    if (this.#remembered.length > 2 * REMEMBERED_EVENTS) this.#forget(REMEMBERED_EVENTS);
+    else if (this.#chars > REMEMBERED_CHARS) this.#forget(Math.ceil(this.#remembered.length / 2));
     for (const listener of this.#all) this.#tell(listener, event);
     for (const listener of this.#byCapsule.get(event.capsuleId) ?? []) this.#tell(listener, event);
   }
@@ -52,6 +57,10 @@ export class EventLog {
     };
   }
 
+  #forget(count: number): void {
+    for (const event of this.#remembered.splice(0, count)) this.#chars -= charsOf(event);
+  }
+
   /** A follower that fails must not stop what it follows. */
   #tell(listener: Listener, event: MeshEvent): void {
     try {
@@ -60,4 +69,9 @@ export class EventLog {
       this.#log.error({ capsuleId: event.capsuleId, err: error }, 'A follower of events failed');
     }
   }
+}
+
+/** What an event can be large by. */
+function charsOf(event: MeshEvent): number {
+  return event.type === 'progress' ? (event.delta?.length ?? 0) : 0;
 }

@@ -89,6 +89,11 @@ export class Runtime {
     return this.#entries.get(id)?.state ?? this.#parts.capsules.row(id);
   }
 
+  /** Only of a capsule that asks for something: nothing is read for whoever speaks of others. */
+  stateInHand(id: string): State | undefined {
+    return this.#entries.get(id)?.state;
+  }
+
   capsule(id: string): Capsule | undefined {
     return this.#entries.get(id)?.capsule ?? this.#parts.capsules.get(id);
   }

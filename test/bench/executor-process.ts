@@ -1,6 +1,8 @@
 import { startBenchNode } from './node-process.ts';
+import { answerUsage } from './usage.ts';
 
-/** The executing node of the pipeline bench; its parent ends it by disconnecting. */
-const { node, stop } = await startBenchNode({ echo: true });
+/** A node that executes for a bench; its parent ends it by disconnecting. Arguments: addresses to connect to. */
+const { node, stop } = await startBenchNode({ echo: true, bootstrap: process.argv.slice(2) });
+answerUsage();
 process.send?.(node.info());
 process.once('disconnect', () => void stop());

@@ -1,55 +1,78 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
 import type { NodeInfo } from '../../src/daemon/node.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createSigner } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
-import type { RoundTrips } from './measure.ts';
-import { startBenchNode } from './node-process.ts';
+import type { RoundTrips, Usage } from './measure.ts';
+import { type BenchNode, startBenchNode } from './node-process.ts';
+import { BenchProcess, ownUsage } from './usage.ts';
+
+export interface Pipeline extends RoundTrips {
+  submitterUsage(): Usage;
+  executorUsage(): Promise<Usage>;
+}
 
 /**
  * Two complete nodes in two processes: a round trip signs a capsule and submits it to one node, has it executed by
  * the other with receipt and durable store, and ends when the accepted result is durable.
  */
-export async function startPipeline(payload: JsonObject): Promise<RoundTrips> {
-  const child = fork(new URL('./executor-process.ts', import.meta.url), {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const [executor] = (await once(child, 'message')) as [NodeInfo];
-  const { node, seed, stop } = await startBenchNode({ echo: false, bootstrap: executor.addresses });
+export async function startPipeline(payload: JsonObject): Promise<Pipeline> {
+  const url = new URL('./executor-process.ts', import.meta.url);
+  const executor = await BenchProcess.begin<NodeInfo>(url);
+  const submitter = await startBenchNode({ echo: false, bootstrap: executor.ready.addresses });
+  const { roundTrip, end } = submitting(submitter, payload);
+  return {
+    roundTrip,
+    usage: () => executor.usage(),
+    submitterUsage: ownUsage,
+    executorUsage: () => executor.otherUsage(),
+    async stop() {
+      end();
+      await executor.stop();
+      await submitter.stop();
+    },
+  };
+}
+
+/** One node that executes what it submits. */
+export async function startLocal(payload: JsonObject): Promise<RoundTrips> {
+  const bench = await startBenchNode({ echo: true });
+  const { roundTrip, end } = submitting(bench, payload);
+  return {
+    roundTrip,
+    usage: async () => ownUsage(),
+    async stop() {
+      end();
+      await bench.stop();
+    },
+  };
+}
+
+function submitting({ node, seed }: BenchNode, payload: JsonObject) {
   const signer = createSigner(nodeCrypto, seed);
   const waiting = new Map<string, (failure: Error | null) => void>();
-  const unfollow = node.exchange.follow((event) => {
+  const end = node.exchange.follow((event) => {
     if (event.type !== 'done') return;
     waiting.get(event.capsuleId)?.(event.error === null ? null : new Error(event.error.message));
     waiting.delete(event.capsuleId);
   });
   let count = 0;
-  return {
-    async roundTrip() {
-      const draft = createCapsule(
-        {
-          originIdentity: signer.identity,
-          requestedCapability: 'test.echo',
-          payload: { ...payload, count: count++ },
-        },
-        systemClock,
-      );
-      const capsule = signCapsule(signer, nodeCrypto, draft);
-      const ended = new Promise<void>((resolve, reject) => {
-        waiting.set(capsule.id, (failure) => (failure === null ? resolve() : reject(failure)));
-      });
-      await node.exchange.submit(capsule, { signedHere: true });
-      await ended;
-    },
-    async stop() {
-      unfollow();
-      const exited = once(child, 'exit');
-      child.disconnect();
-      await exited;
-      await stop();
-    },
+  const roundTrip = async (): Promise<void> => {
+    const draft = createCapsule(
+      {
+        originIdentity: signer.identity,
+        requestedCapability: 'test.echo',
+        payload: { ...payload, count: count++ },
+      },
+      systemClock,
+    );
+    const capsule = signCapsule(signer, nodeCrypto, draft);
+    const ended = new Promise<void>((resolve, reject) => {
+      waiting.set(capsule.id, (failure) => (failure === null ? resolve() : reject(failure)));
+    });
+    await node.exchange.submit(capsule, { signedHere: true });
+    await ended;
   };
+  return { roundTrip, end };
 }

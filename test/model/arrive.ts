@@ -57,11 +57,11 @@ export function reactionsTo(universe: Universe, who: Who, memory: number, id: nu
       const message = universe.messages.get(id);
       const { from, capsule } = message;
       const before = universe.memories.get(memory);
-      if ('event' in reading) return { before, tasks: [{ capsule, event: reading.event }], about: message };
+      if ('events' in reading) return { before, tasks: reading.events.map((event) => ({ capsule, event })) };
       const answers = [{ ...reading.answer, from: who, to: from, capsule }];
-      if (!('fence' in reading)) return { before, tasks: [], answers };
+      if (reading.fence === undefined) return { before, tasks: [], answers };
       const fence = `${from} ${capsule}`;
-      const epoch = Math.max(reading.fence, before.fences.get(fence) ?? 0);
+      const epoch = Math.max(reading.fence, before.fences.get(fence) ?? -1);
       const fences = new Map(before.fences).set(fence, epoch);
       return { before: { ...before, fences }, tasks: [], answers };
     }),

@@ -1,8 +1,10 @@
 import type { Assignment } from '../../protocols/assignment/v1/schema.ts';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody, ErrorCode } from '../../protocols/common/v1/errors.ts';
+import type { Proof } from '../../protocols/messages/v1/schema.ts';
 import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
 import { nodeIdOf } from '../../src/capsule/identity.ts';
+import { continuesAt } from '../../src/capsule/roles.ts';
 import type { Lease } from '../../src/exchange/machine/state.ts';
 
 /*
@@ -131,14 +133,17 @@ export class Documents {
         chainDepth: (parent.chainDepth ?? 0) + 1,
         parentCapsule: parent.id,
         lineage: { step: number, parent: parent.id, receipt: receiptHash, result: HASH, paths: [] },
+        ...(continuesAt(parent) === 'executor' && { signer: receipt.identity }),
       };
       this.#capsules.set(id, child);
       return child;
     });
   }
 
-  /** Who executed the parent; undefined for a root. */
-  parentExecutor({ lineage }: Capsule): Who | undefined {
-    return lineage === undefined ? undefined : whoIs(this.outcome(lineage.receipt).receipt.identity);
+  /** What shows that an executor's child may be; empty for all others. */
+  proofsOf({ lineage, signer }: Capsule): Proof[] {
+    if (lineage === undefined || signer === undefined) return [];
+    const { receipt, lease } = this.outcome(lineage.receipt);
+    return [{ parent: this.capsule(lineage.parent), receipt, lease, result: {} }];
   }
 }

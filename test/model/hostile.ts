@@ -55,8 +55,7 @@ function continueAlone(documents: Documents, receiptHash: string, expiresAt: num
     const { receipt } = documents.conclude(LIAR, own, 'completed', null);
     tell(S, { kind: 'result', receiptHash: receipt.receiptHash, lease: own });
     for (const begun of [true, false]) tell(S, { kind: 'hand_back', begun });
-    const others = documents.conclude(OTHER, leaseTo(OTHER, 1), 'completed', null).receipt.receiptHash;
-    tell(OTHER, { kind: 'acknowledge', receiptHash: others, settled: false });
-    tell(OTHER, { kind: 'refuse', receiptHash: others, code: 'conflict' });
+    tell(OTHER, { kind: 'acknowledge', receiptHash: null });
+    tell(OTHER, { kind: 'refuse', code: 'conflict', winner: receipt.receiptHash });
   }
 }

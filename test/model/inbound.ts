@@ -1,75 +1,111 @@
-import { continuesAt } from '../../src/capsule/roles.ts';
+import { continuesAt, needsSignedLease } from '../../src/capsule/roles.ts';
+import { mayHaveBegun } from '../../src/exchange/machine/coordinator.ts';
 import type { Event, Step } from '../../src/exchange/machine/event.ts';
 import { begins } from '../../src/exchange/machine/executor.ts';
-import { hasEnded } from '../../src/exchange/machine/state.ts';
+import { hasEnded, type State } from '../../src/exchange/machine/state.ts';
 import { type Documents, errorOf, keyOf, nodeOf, S, type Who } from './documents.ts';
 import type { Message, Said } from './message.ts';
 import { type Local, type Memory, outcomeOf } from './node.ts';
 import type { Scenario } from './scenarios.ts';
-import { Violation } from './violation.ts';
 
-/** What a validator makes of a message: an event, an answer without one, or a cancel to be remembered. */
-export type Read = { event: Event } | { answer: Said } | { fence: number; answer: Said };
+/** What a validator makes of a message: events, or an answer, and a lease that will be refused from now on. */
+export type Read = { events: Event[] } | { answer: Said; fence?: number };
+
+interface Known {
+  scenario: Scenario;
+  documents: Documents;
+}
+
+/** What is known where a message comes. */
+interface Here extends Known {
+  self: Who;
+  memory: Memory;
+  local: Local;
+}
 
 /**
  * Messages become events as `src/exchange/inbound` does it, without signatures. Several readings where the node may
  * answer one way or the other; none where nothing comes of it.
  */
-export function read(
-  self: Who,
-  memory: Memory,
-  message: Message,
-  { scenario, documents }: { scenario: Scenario; documents: Documents },
-): Read[] {
+export function read(self: Who, memory: Memory, message: Message, known: Known): Read[] {
   const { from: sender, capsule: id } = message;
-  const from = nodeOf(sender);
   const local = memory.locals.get(id);
+  if (message.kind === 'order') return readOrder(memory, message, known);
+  if (message.kind === 'ask') return [readQuestion(local, sender, message.epoch)].flat();
+  if (message.kind === 'cancel') return [readCancel(local, sender, message.epoch)];
+  if (local === undefined) return [];
+  const event = eventOf(message, { ...known, self, memory, local });
+  return event === undefined ? [] : [{ events: [event] }];
+}
+
+function eventOf(message: Message, here: Here): Event | undefined {
+  const { self, local, documents } = here;
+  const from = nodeOf(message.from);
   switch (message.kind) {
-    case 'order':
-      return readOrder(memory, message, { scenario, documents });
-    case 'accept':
-      return local === undefined ? [] : [{ event: { type: 'accepted', from, epoch: message.epoch } }];
+    case 'accept': {
+      const epoch = newestLease(local.state, from, message.epoch);
+      return epoch === undefined ? undefined : { type: 'accepted', from, epoch };
+    }
     case 'decline': {
       const { epoch, code } = message;
-      if (local === undefined) return [];
-      return [{ event: { type: 'declined', from, epoch, error: errorOf(code), retryAfterMs: 0 } }];
+      return { type: 'declined', from, epoch, error: errorOf(code), retryAfterMs: 0 };
     }
     case 'result':
-      return [readResult(self, local, message, documents)].flat();
+      return readResult(message, here);
     case 'acknowledge': {
-      if (local === undefined) return [];
-      const { receiptHash, settled } = message;
-      const settlement = settled
-        ? { receiptHash, amount: 0, payer: keyOf(sender), payee: keyOf(self), signature: '' }
-        : null;
-      return [{ event: { type: 'acknowledged', from, receiptHash, settlement } }];
+      const { receiptHash } = message;
+      if (!owes(local, from) || (receiptHash !== null && receiptHash !== local.result)) return undefined;
+      if (receiptHash === null) return { type: 'acknowledged', from, receiptHash, settlement: null };
+      const amount = documents.outcome(receiptHash).receipt.charge ?? 0;
+      const settlement = {
+        receiptHash,
+        amount,
+        payer: keyOf(message.from),
+        payee: keyOf(self),
+        signature: '',
+      };
+      return { type: 'acknowledged', from, receiptHash, settlement };
     }
     case 'refuse': {
-      if (local === undefined) return [];
-      const { code } = message;
-      return [{ event: { type: 'refused', from, error: errorOf(code), proven: code === 'conflict' } }];
+      const { code, winner } = message;
+      if ((code !== 'conflict' && code !== 'invalid_receipt') || !owes(local, from)) return undefined;
+      const proven = winner !== null && documents.outcome(winner).receipt.identity !== keyOf(self);
+      return { type: 'refused', from, error: errorOf(code), proven };
     }
-    case 'ask':
-      return readQuestion(self, local, sender, message.epoch);
     case 'unknown':
-      return local === undefined ? [] : [{ event: { type: 'unknown', from, epoch: message.epoch } }];
-    case 'cancel':
-      return [readCancel(local, sender, message.epoch)];
+      return { type: 'unknown', from, epoch: message.epoch };
     case 'cancelled':
-      return local === undefined ? [] : [{ event: { type: 'cancel_confirmed', from, epoch: message.epoch } }];
+      return { type: 'cancel_confirmed', from, epoch: message.epoch };
     case 'hand_back':
-      return local === undefined ? [] : [{ event: { type: 'handed_back', from, begun: message.begun } }];
+      return { type: 'handed_back', from, begun: message.begun };
+    default:
+      return undefined;
   }
+}
+
+function owes({ state }: Local, from: string): boolean {
+  const { work } = state.life;
+  return work?.kind === 'delivering' && work.to.includes(from);
+}
+
+/** The epoch of the newest lease where `from` holds it and speaks under any lease of this node. */
+function newestLease({ life }: State, from: string, epoch: number): number | undefined {
+  const grants = life.care?.grants ?? [];
+  const newest = grants.at(-1);
+  if (newest?.executor !== from) return undefined;
+  const granted = grants.some(({ executor, lease }) => executor === from && lease.epoch === epoch);
+  return granted ? newest.lease.epoch : undefined;
 }
 
 function readOrder(
   memory: Memory,
   { from, capsule: id, lease }: Extract<Message, { kind: 'order' }>,
-  { scenario, documents }: { scenario: Scenario; documents: Documents },
+  { scenario, documents }: Known,
 ): Read[] {
   const { epoch } = lease;
-  const decline = (code: 'cancelled' | 'busy'): Read => ({ answer: { kind: 'decline', epoch, code } });
-  if ((memory.fences.get(`${from} ${id}`) ?? 0) >= epoch) return [decline('cancelled')];
+  const decline = (code: 'cancelled' | 'busy' | 'conflict'): Read[] => [
+    { answer: { kind: 'decline', epoch, code } },
+  ];
   const capsule = documents.capsule(id);
   const offer = scenario.offers.find(({ who }) => keyOf(who) === lease.executor);
   const event: Event = {
@@ -77,54 +113,58 @@ function readOrder(
     from: nodeOf(from),
     capsule,
     lease,
+    proofs: from === S ? [] : documents.proofsOf(capsule),
     root: scenario.capsule.id,
     submitter: nodeOf(S),
     share: 'known',
     mayRepeat: offer?.repeats === true && capsule.executionPolicy?.atMostOnce !== true,
   };
-  const work = memory.locals.get(id)?.state.life.work ?? null;
-  return scenario.busy && begins(work, epoch) ? [{ event }, decline('busy')] : [{ event }];
+  const state = memory.locals.get(id)?.state;
+  if (state !== undefined && !mayAsk(from, state)) return decline('conflict');
+  const { care, work } = state?.life ?? { care: null, work: null };
+  const wouldRun = (care === null || care.phase.kind === 'elsewhere') && begins(work, epoch);
+  if (!wouldRun) return [{ events: [event] }];
+  if ((memory.fences.get(`${from} ${id}`) ?? -1) >= epoch) return decline('cancelled');
+  if (from !== S && hasSibling(memory, id, documents)) return decline('conflict');
+  return [{ events: [event] }, ...(scenario.busy ? decline('busy') : [])];
 }
 
-function readResult(
-  self: Who,
-  local: Local | undefined,
-  { from, capsule: id, receiptHash, lease }: Extract<Message, { kind: 'result' }>,
-  documents: Documents,
-): Read | [] {
-  const refuse = (code: 'not_found' | 'lease_invalid'): Read => ({
-    answer: { kind: 'refuse', receiptHash, code },
-  });
-  const capsule = documents.capsule(id);
-  // A step's result can come before its parent's: the sender goes on offering it.
-  if (local === undefined) return capsule.parentCapsule === null ? refuse('not_found') : [];
-  const { care } = local.state.life;
-  const granter = documents.parentExecutor(capsule);
-  const granted =
-    care?.grants.some(
-      (grant) =>
-        grant.executor === nodeOf(from) &&
-        grant.lease.epoch === lease.epoch &&
-        grant.lease.coordinator === lease.coordinator,
-    ) === true;
-  const delegated =
-    self === S &&
-    granter !== undefined &&
-    continuesAtExecutor(documents, id) &&
-    lease.coordinator === keyOf(granter);
-  if (care !== null && !granted && !delegated) {
-    // Nobody is ordered paid work before its lease is durable.
-    if (capsule.paymentRule !== null)
-      throw new Violation(
-        `${id}: ${receiptHash} is refused, although it was done under a lease that was granted.`,
-      );
-    return refuse('lease_invalid');
-  }
-  const { receipt, error, lease: assignment, end } = documents.outcome(receiptHash);
-  const steps = end === 'unfit' || end === 'completed' ? stepsOf(self, receiptHash, documents) : [];
-  return {
-    event: { type: 'result', from: nodeOf(from), receipt, lease: assignment, result: null, error, steps },
+/** Whether another executor's child of the same step was taken here. */
+function hasSibling({ locals }: Memory, id: string, documents: Documents): boolean {
+  const stepOf = (capsule: string) => {
+    const { lineage } = documents.capsule(capsule);
+    return `${lineage?.parent} ${lineage?.step}`;
   };
+  return [...locals].some(([other, { proven }]) => proven && other !== id && stepOf(other) === stepOf(id));
+}
+
+function readResult(message: Extract<Message, { kind: 'result' }>, here: Here): Event | undefined {
+  const { self, local, documents } = here;
+  const { receiptHash, lease } = message;
+  const from = nodeOf(message.from);
+  // The sender goes on offering it: a step's result can come before its parent's.
+  if (local.state.life.care === null) return undefined;
+  if (!isGranted(message, here))
+    return { type: 'invalid', from, epoch: lease.epoch, error: errorOf('invalid_receipt') };
+  const { receipt, error, lease: assignment } = documents.outcome(receiptHash);
+  const continues = receipt.status === 'completed' && self === S && !hasEnded(local.state);
+  const steps = continues ? stepsOf(self, receiptHash, documents) : [];
+  return { type: 'result', from, receipt, lease: assignment, result: null, error, steps };
+}
+
+function isGranted(
+  { from, lease }: Extract<Message, { kind: 'result' }>,
+  { self, memory, local, documents }: Here,
+): boolean {
+  const { id, life, parentCapsule } = local.state;
+  if (lease.coordinator === keyOf(self)) {
+    // Signed by this node: nobody else can have made it.
+    if (needsSignedLease(documents.capsule(id))) return true;
+    const grant = life.care?.grants.find((each) => each.lease.epoch === lease.epoch);
+    return grant?.executor === nodeOf(from);
+  }
+  const parent = parentCapsule === null ? null : (memory.locals.get(parentCapsule)?.result ?? null);
+  return parent !== null && documents.outcome(parent).receipt.identity === lease.coordinator;
 }
 
 /** The steps that this node sees to after this result, or whose coordinator it has to watch. */
@@ -144,25 +184,29 @@ export function continuesAtExecutor(documents: Documents, id: string): boolean {
   return parentCapsule !== null && continuesAt(documents.capsule(parentCapsule)) === 'executor';
 }
 
-function readQuestion(self: Who, local: Local | undefined, sender: Who, epoch: number | null): Read[] {
-  if (local === undefined)
-    return epoch === null ? [] : [{ fence: epoch, answer: { kind: 'unknown', epoch } }];
-  const { state } = local;
-  const { work, care } = state.life;
-  if (care !== null && state.status === 'failed' && self !== S && sender === S)
-    return [{ answer: { kind: 'hand_back', begun: care.grants.some((grant) => !grant.void) } }];
-  if (work !== null && work.kind !== 'running') return [{ answer: outcomeOf(local) }];
-  return [];
+function mayAsk(sender: Who, { coordinator, submitter }: State): boolean {
+  return nodeOf(sender) === coordinator || nodeOf(sender) === submitter;
+}
+
+function readQuestion(local: Local | undefined, sender: Who, epoch: number | null): Read | [] {
+  if (local === undefined || !mayAsk(sender, local.state)) {
+    const answer: Said = { kind: 'unknown', epoch: epoch ?? 0 };
+    return epoch === null ? { answer } : { answer, fence: epoch };
+  }
+  const { work, care } = local.state.life;
+  if (work?.kind === 'running') return { answer: { kind: 'accept', epoch: work.lease.epoch } };
+  if (work !== null) return { answer: outcomeOf(local) };
+  if (care === null || !hasEnded(local.state)) return [];
+  return { answer: { kind: 'hand_back', begun: mayHaveBegun(care) } };
 }
 
 function readCancel(local: Local | undefined, sender: Who, epoch: number): Read {
-  const { care, work } = local?.state.life ?? { care: null, work: null };
+  if (local === undefined || !mayAsk(sender, local.state))
+    return { answer: { kind: 'cancelled', epoch }, fence: epoch };
+  const { work, care } = local.state.life;
   const from = nodeOf(sender);
-  if (local !== undefined && care !== null && care.phase.kind !== 'elsewhere' && sender === S) {
-    if (!hasEnded(local.state)) return { event: { type: 'cancel' } };
-    if (local.state.status === 'failed' && work === null)
-      return { answer: { kind: 'hand_back', begun: care.grants.some((grant) => !grant.void) } };
-  }
-  if (work === null) return { fence: epoch, answer: { kind: 'cancelled', epoch } };
-  return { event: { type: 'stopped', from, epoch, error: errorOf('cancelled') } };
+  const events: Event[] = [];
+  if (work !== null) events.push({ type: 'stopped', from, epoch, error: errorOf('cancelled') });
+  if (care !== null && from === local.state.submitter) events.push({ type: 'cancel' });
+  return { events };
 }

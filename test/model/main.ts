@@ -3,7 +3,7 @@ import { explore } from './explore.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 /** Distinct states for each scenario, where `--most` says nothing else. */
-const MOST = 100_000;
+const MOST = 20_000;
 
 /** Explores every scenario, or those whose name contains one of the arguments. */
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { most: { type: 'string' } } });

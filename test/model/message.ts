@@ -8,8 +8,10 @@ export type Said =
   | { kind: 'accept'; epoch: number }
   | { kind: 'decline'; epoch: number; code: ErrorCode }
   | { kind: 'result'; receiptHash: string; lease: Lease }
-  | { kind: 'acknowledge'; receiptHash: string; settled: boolean }
-  | { kind: 'refuse'; receiptHash: string; code: ErrorCode }
+  /** `receiptHash`: what a settlement countersigns; null where nothing is owed. */
+  | { kind: 'acknowledge'; receiptHash: string | null }
+  /** `winner`: the receipt of the other result, where it is shown. */
+  | { kind: 'refuse'; code: ErrorCode; winner: string | null }
   | { kind: 'ask'; epoch: number | null }
   | { kind: 'unknown'; epoch: number }
   | { kind: 'cancel'; epoch: number }

@@ -97,7 +97,7 @@ function crash(from: From): void {
   const kept = memory === disk ? [disk] : [disk, memory];
   for (const life of kept) {
     const reactions = universe.react(who, life, `restarted ${clock}`, () => {
-      const before = { ...universe.memories.get(life), clock };
+      const before = { ...universe.memories.get(life), fences: new Map<string, number>(), clock };
       const tasks = [...before.locals]
         .filter(([, { state }]) => state.open)
         .map(([capsule]) => ({ capsule, event: { type: 'restarted', mayRepeat: true } satisfies Event }));
@@ -111,6 +111,10 @@ function crash(from: From): void {
       for (const key of universe.sets.get(wordOf(next, who, BEGUN)))
         next[PAST] = universe.sets.with(next[PAST] ?? 0, universe.fact(`earlier ${universe.facts.get(key)}`));
       setWord(next, who, BEGUN, 0);
+      // Its connections end with it: whatever was on its way to it does not come.
+      for (const id of universe.sets.get(next[ON_THE_WAY] ?? 0))
+        if (universe.messages.get(id).to === who)
+          next[ON_THE_WAY] = universe.sets.without(next[ON_THE_WAY] ?? 0, id);
       follow(universe, next, who, reaction);
       emit(next, () => `${nameOf(who)}: crashed${life === disk ? '' : ' after the sync'}, and started again`);
     }

@@ -2,7 +2,7 @@ import type { Change, Write } from '../../src/exchange/machine/effect.ts';
 import type { Choosable, Event } from '../../src/exchange/machine/event.ts';
 import type { step } from '../../src/exchange/machine/machine.ts';
 import type { State } from '../../src/exchange/machine/state.ts';
-import { type Documents, errorOf, keyOf, nodeOf, S, type Who, whoIs } from './documents.ts';
+import { type Documents, errorOf, keyOf, nodeOf, type Who, whoIs } from './documents.ts';
 import { type Interner, remembered } from './intern.ts';
 import type { Message, Said } from './message.ts';
 import { LIMITS_OF_MODEL, type Scenario } from './scenarios.ts';
@@ -17,6 +17,10 @@ export interface Local {
   booked: { receiptHash: string; amount: number; debit: string; credit: string } | null;
   mark: 'none' | 'reversed' | 'disputed';
   settled: string | null;
+  /** This node's countersignature is stored with the result. */
+  countersigned: boolean;
+  /** Taken as an executor's child: no other of its step is. */
+  proven: boolean;
 }
 
 /** What one node remembers: capsules by id. Times of two nodes have nothing to do with each other. */
@@ -44,7 +48,7 @@ export interface Task {
 
 /** Fields that no decision depends on; states that differ in them alone are one. */
 const IDLE = new Set([
-  ...['history', 'updatedAt', 'receivedAt', 'message', 'detail', 'grantedAt', 'attempts'],
+  ...['decisions', 'history', 'updatedAt', 'receivedAt', 'message', 'detail', 'grantedAt', 'attempts'],
   // The same in every state of one capsule.
   ...['id', 'capsuleId', 'originIdentity', 'requestedCapability', 'parentCapsule', 'chainDepth', 'root'],
   ...['timestamp', 'submitter', 'bytes', 'share'],
@@ -91,9 +95,9 @@ export class Node {
     this.#step = parts.step;
   }
 
-  take(memory: Memory, tasks: readonly Task[], about: Message | undefined): Reaction[] {
+  take(memory: Memory, tasks: readonly Task[]): Reaction[] {
     const found = new Map<string, Reaction>();
-    for (const reaction of this.#advance(memory, tasks, [], about)) {
+    for (const reaction of this.#advance(memory, tasks, [])) {
       found.set(`${reaction.memory} ${JSON.stringify(reaction.told)}`, reaction);
     }
     return [...found.values()];
@@ -103,7 +107,7 @@ export class Node {
     return this.#memories.id(keyOfMemory(memory, this.#scenario.capsule.paymentRule !== null), () => memory);
   }
 
-  #advance(memory: Memory, tasks: readonly Task[], told: Message[], about: Message | undefined): Reaction[] {
+  #advance(memory: Memory, tasks: readonly Task[], told: Message[]): Reaction[] {
     const [task, ...rest] = tasks;
     if (task === undefined) return [{ memory: this.remember(memory), told }];
     const { capsule: id, event } = task;
@@ -121,22 +125,22 @@ export class Node {
       ? before
       : change.writes.reduce(write, { ...(before ?? UNKNOWN), state: change.state });
     const next = same ? memory : { ...memory, locals: new Map(memory.locals).set(id, after) };
-    const now = [...told, ...change.replies.map((reply) => this.#say(id, after, reply, about))];
+    const now = [...told, ...change.replies.flatMap((reply) => this.#say(id, after, reply))];
     const spawned = change.writes.flatMap((each) =>
       each.kind === 'spawn' ? [this.#spawn(each, change.state)] : [],
     );
     if (change.state.life.care?.phase.kind !== 'choosing')
-      return this.#advance(next, [...spawned, ...rest], now, about);
+      return this.#advance(next, [...spawned, ...rest], now);
     return this.#choices(task.mirrored === true).flatMap((chosen) =>
-      this.#advance(next, [{ capsule: id, event: chosen }, ...spawned, ...rest], now, about),
+      this.#advance(next, [{ capsule: id, event: chosen }, ...spawned, ...rest], now),
     );
   }
 
-  #spawn({ capsule, coordinator }: Extract<Write, { kind: 'spawn' }>, parent: State): Task {
+  #spawn({ capsule, coordinator, patient }: Extract<Write, { kind: 'spawn' }>, parent: State): Task {
     const { root, submitter, share } = parent;
     return {
       capsule: capsule.id,
-      event: { type: 'spawned', capsule, root, coordinator, submitter, share },
+      event: { type: 'spawned', capsule, root, coordinator, submitter, share, patient },
     };
   }
 
@@ -165,35 +169,51 @@ export class Node {
     }));
   }
 
-  #say(capsule: string, local: Local, reply: Change['replies'][number], about: Message | undefined): Message {
-    const say = (said: Said): Message => ({ ...said, capsule, from: this.who, to: whoIs(reply.to) });
-    const receiptHash = about?.kind === 'result' ? about.receiptHash : '';
-    switch (reply.kind) {
-      case 'accept_order':
-        return say({ kind: 'accept', epoch: reply.epoch });
-      case 'decline_order':
-        return say({ kind: 'decline', epoch: reply.epoch, code: reply.error.code });
-      case 'acknowledge':
-        return say({
-          kind: 'acknowledge',
-          receiptHash,
-          settled: this.who === S && this.#documents.outcome(receiptHash).receipt.charge !== null,
-        });
-      case 'decline_result':
-        return say({ kind: 'refuse', receiptHash, code: reply.error.code });
-      case 'confirm_cancel':
-        return say({ kind: 'cancelled', epoch: reply.epoch });
-      case 'tell':
-        return say(outcomeOf(local));
-      case 'cancel':
-        return say({ kind: 'cancel', epoch: reply.epoch });
-      case 'hand_back':
-        return say({ kind: 'hand_back', begun: reply.begun });
-    }
+  #say(id: string, local: Local, reply: Change['replies'][number]): Message[] {
+    const said = sayOf(local, reply);
+    return said === undefined ? [] : [{ ...said, capsule: id, from: this.who, to: whoIs(reply.to) }];
   }
 }
 
-const UNKNOWN: Omit<Local, 'state'> = { result: null, booked: null, mark: 'none', settled: null };
+/** What a reply says on the wire; undefined where something else says it. */
+function sayOf(local: Local, reply: Change['replies'][number]): Said | undefined {
+  switch (reply.kind) {
+    case 'accept_order': {
+      const { epoch } = reply;
+      return local.state.life.work?.kind === 'running' ? { kind: 'accept', epoch } : undefined;
+    }
+    case 'decline_order':
+      return { kind: 'decline', epoch: reply.epoch, code: reply.error.code };
+    case 'acknowledge':
+      return {
+        kind: 'acknowledge',
+        receiptHash: reply.settled && local.countersigned ? local.result : null,
+      };
+    case 'decline_result':
+      return {
+        kind: 'refuse',
+        code: reply.error.code,
+        winner: local.state.status === 'completed' ? local.result : null,
+      };
+    case 'confirm_cancel':
+      return { kind: 'cancelled', epoch: reply.epoch };
+    case 'tell':
+      return outcomeOf(local);
+    case 'cancel':
+      return { kind: 'cancel', epoch: reply.epoch };
+    case 'hand_back':
+      return { kind: 'hand_back', begun: reply.begun };
+  }
+}
+
+const UNKNOWN: Omit<Local, 'state'> = {
+  result: null,
+  booked: null,
+  mark: 'none',
+  settled: null,
+  countersigned: false,
+  proven: false,
+};
 
 /** The outcome that this node has to offer. */
 export function outcomeOf({ state }: Local): Extract<Said, { kind: 'result' }> {
@@ -206,7 +226,11 @@ export function outcomeOf({ state }: Local): Extract<Said, { kind: 'result' }> {
 function write(local: Local, each: Write): Local {
   switch (each.kind) {
     case 'result':
-      return { ...local, result: each.receipt.receiptHash };
+      return {
+        ...local,
+        result: each.receipt.receiptHash,
+        countersigned: each.settled && each.receipt.charge !== null,
+      };
     case 'book': {
       const { receiptHash, amount, debit, credit } = each;
       if (local.booked !== null)
@@ -221,6 +245,8 @@ function write(local: Local, each: Write): Local {
     case 'dispute':
       if (local.booked === null) throw new Violation(`${local.state.id}: nothing is booked to ${each.kind}.`);
       return { ...local, mark: each.kind === 'reverse' ? 'reversed' : 'disputed' };
+    case 'proofs':
+      return { ...local, proven: true };
     case 'capsule':
     case 'spawn':
       return local;

@@ -44,9 +44,16 @@ export function perform(from: From, { capsule, effect, key }: Asked): void {
       return;
     case 'ask':
     case 'cancel':
-    case 'deliver':
     case 'stop':
       return;
+    case 'deliver': {
+      const state = universe.memories.get(wordOf(world, who, MEMORY)).locals.get(capsule)?.state;
+      const work = state?.life.work;
+      if (!durable || work?.kind !== 'delivering' || work.offered || work.outcome.charge === null) return;
+      if (effect.to === state?.submitter)
+        event('offered', { type: 'offered' }, 'the payer was sent the result of');
+      return;
+    }
     case 'wait':
       event('changed', { type: 'changed' }, 'something changed for');
       return;

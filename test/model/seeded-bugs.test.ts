@@ -34,15 +34,6 @@ const withLife = (taken: Taken, life: Partial<State['life']>): Taken => ({
 
 const BUGS: { name: string; scenario: string; found: RegExp; machine: Step }[] = [
   {
-    name: 'older leases are forgotten with every new one',
-    scenario: 'paid work that may repeat: cuts and late timers',
-    found: /is refused, although/,
-    machine: after((taken) => {
-      const { care } = taken.state.life;
-      return care === null ? taken : withLife(taken, { care: { ...care, grants: care.grants.slice(-1) } });
-    }),
-  },
-  {
     name: 'a second result is paid as well',
     scenario: 'paid work that may repeat: cuts and late timers',
     found: /booked .* after/,

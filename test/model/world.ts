@@ -199,10 +199,10 @@ export class Universe {
   /** What the node may make of these events, `name` telling them from all others. */
   react(who: Who, memory: number, name: string, happen: () => Happening): readonly Reacted[] {
     return remembered(this.#reactions, `${who} ${memory} ${name}`, () => {
-      const { before, tasks, about, answers } = happen();
+      const { before, tasks, answers } = happen();
       const node = this.#nodes[who];
       if (node === undefined) throw new RangeError('There is no such node.');
-      return node.take(before, tasks, about).map((reaction) => this.#reacted(reaction, answers));
+      return node.take(before, tasks).map((reaction) => this.#reacted(reaction, answers));
     });
   }
 
@@ -221,7 +221,6 @@ export class Universe {
 export interface Happening {
   before: Memory;
   tasks: readonly Task[];
-  about?: Message;
   answers?: readonly Message[];
 }
 

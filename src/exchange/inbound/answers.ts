@@ -87,7 +87,9 @@ export class Answers {
     const { care, work } = state.life;
     if (work?.kind === 'running')
       return replies.send(capsule, state, { kind: 'accept_order', to: from, epoch: work.lease.epoch });
-    if (work !== null) return replies.send(capsule, state, { kind: 'tell', to: from });
+    // A run of this node's own, early in what it then saw to elsewhere, is not what became of it.
+    if (work !== null && (care === null || work.outcome.receiptHash === state.receiptHash))
+      return replies.send(capsule, state, { kind: 'tell', to: from });
     if (care !== null && hasEnded(state)) replies.send(capsule, state, handBack(state, care));
   }
 
@@ -109,9 +111,9 @@ export class Answers {
   /** A sign of life of whoever this node gave the newest lease; true where its words are to be passed on. */
   onSignOfLife(from: string, capsuleId: string, epoch: number): boolean {
     const { runtime, peers } = this.#components;
-    const newest = this.#newestLease(from, capsuleId, epoch);
-    const kind = runtime.state(capsuleId)?.life.care?.phase.kind;
-    if (newest === undefined || kind === undefined) return false;
+    const kind = runtime.stateInHand(capsuleId)?.life.care?.phase.kind;
+    const newest = kind === undefined ? undefined : this.#newestLease(from, capsuleId, epoch);
+    if (newest === undefined) return false;
     if (kind === 'ordered' || kind === 'waiting' || kind === 'learning')
       runtime.raise(capsuleId, { type: 'accepted', from, epoch: newest });
     peers.heard(from, capsuleId, newest);

@@ -1,6 +1,6 @@
 import type { Assignment } from '../../../protocols/assignment/v1/schema.ts';
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
-import { type ErrorBody, isErrorCode } from '../../../protocols/common/v1/errors.ts';
+import { type ErrorBody, type ErrorCode, isErrorCode } from '../../../protocols/common/v1/errors.ts';
 import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts';
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import type { Settlement } from '../../../protocols/settlement/v1/schema.ts';
@@ -25,6 +25,9 @@ type Components = Pick<ExchangeComponents, 'signer' | 'crypto' | 'clock' | 'caps
 /** A child's result may come before its parent's: the sender is asked to come again. */
 const EARLY_RESULT_RETRY_MS = 1_000;
 
+/** Codes of answers after which the same result is not offered again. */
+const FINAL: ReadonlySet<ErrorCode> = new Set(['conflict', 'invalid_receipt', 'not_found']);
+
 /** Results, and what their receivers answer: who says what, of which capsule, under which lease. */
 export class Results {
   readonly #components: Components;
@@ -43,7 +46,8 @@ export class Results {
     const capsule = runtime.capsule(capsuleId);
     if (state?.life.care == null || capsule === undefined) {
       const error: ErrorBody = { code: 'not_found', message: 'This node is not waiting for that capsule.' };
-      return replies.decline(from, { capsuleId, of: 'capsule_result' }, error, EARLY_RESULT_RETRY_MS);
+      const about = { capsuleId, of: 'capsule_result', epoch: lease.epoch };
+      return replies.decline(from, about, error, EARLY_RESULT_RETRY_MS);
     }
     const problem = this.#problem(from, message, state, capsule);
     if (problem !== undefined) {
@@ -87,9 +91,11 @@ export class Results {
   async onRefused(from: string, message: ExchangeMessageOf<'capsule_decline'>): Promise<void> {
     const { runtime, log } = this.#components;
     const { capsuleId, epoch = 0, code, message: text, winner } = message;
-    if (capsuleId === null || (code !== 'conflict' && code !== 'invalid_receipt')) return;
+    if (capsuleId === null || !isErrorCode(code) || !FINAL.has(code)) return;
     const capsule = runtime.capsule(capsuleId);
     if (capsule === undefined || !this.#owes(from, capsuleId)) return;
+    // A step's result can come before its parent's, and what is paid is owed; a free root is given up.
+    if (code === 'not_found' && (capsule.parentCapsule !== null || this.#isPaid(capsuleId))) return;
     const proven = winner !== undefined && this.#isWinner(capsule, winner);
     log.info({ capsuleId, from, code, proven }, 'A result was not accepted');
     const error: ErrorBody = { code, message: text };
@@ -140,6 +146,10 @@ export class Results {
   #owes(from: string, capsuleId: string): boolean {
     const work = this.#components.runtime.state(capsuleId)?.life.work;
     return work?.kind === 'delivering' && work.to.includes(from);
+  }
+
+  #isPaid(capsuleId: string): boolean {
+    return this.#components.capsules.result(capsuleId)?.receipt?.charge != null;
   }
 
   #fits(settlement: Settlement, from: string, { receiptHash, charge }: Receipt): boolean {

@@ -194,6 +194,11 @@ export function onDeclined(draft: Draft, { from, epoch, error, retryAfterMs }: O
   if (kind === 'cancelling') return draft.end('failed', { error: cancelled() });
   if (kind !== 'ordered' && kind !== 'learning') return;
   if (error.code === 'busy') draft.note({ kind: 'busy', node: from, retryAfterMs });
+  // Only the submitter may go on, and whoever is asked next would say the same.
+  if (error.code === 'continue_at_submitter' && draft.state.submitter !== draft.setting.self) {
+    voidGrant(draft, grant);
+    return giveUp(draft, error);
+  }
   passOn(draft, grant, error);
 }
 
@@ -398,11 +403,14 @@ function learn(draft: Draft, { lease }: Grant, taken: boolean): void {
 
 /** This lease is void, and its node is not asked again in this round. */
 function passOn(draft: Draft, grant: Grant, error: ErrorBody): void {
-  const { care } = draft;
-  if (care === null) return;
-  draft.tend({ grants: care.grants.map((each) => (each === grant ? { ...each, void: true } : each)) });
+  voidGrant(draft, grant);
   refuse(draft, grant.executor, error);
   choose(draft);
+}
+
+function voidGrant(draft: Draft, grant: Grant): void {
+  const grants = draft.care?.grants ?? [];
+  draft.tend({ grants: grants.map((each) => (each === grant ? { ...each, void: true } : each)) });
 }
 
 function refuse(draft: Draft, executor: string, error: ErrorBody): void {

@@ -1,6 +1,6 @@
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
-import { appendHistory } from '../../store/history.ts';
+import { appendHistory } from '../../store/lifecycle.ts';
 import type { CapsuleStatus } from '../../store/types.ts';
 import type { Change, Note, Reply, Write } from './effect.ts';
 import type { Care, Phase, State, Work } from './state.ts';
@@ -76,7 +76,7 @@ export class Draft {
   /** Moves to another status that is not an end; `note` is one short sentence for a person. */
   become(status: Exclude<CapsuleStatus, 'completed' | 'failed'>, note?: string): void {
     if (this.state.status === status && note === undefined) return;
-    this.state = appendHistory({ ...this.state, status }, this.now, note);
+    this.#enter(status, { status }, note);
   }
 
   /** The one place where a capsule ends on a node. Its roles may still owe something: a delivery, an answer. */
@@ -85,8 +85,13 @@ export class Draft {
     how: { error: ErrorBody | null; executor?: string | null; receiptHash?: string | null; note?: string },
   ): void {
     const { error, executor = this.state.executor, receiptHash = this.state.receiptHash, note } = how;
-    this.state = appendHistory({ ...this.state, status, error, executor, receiptHash }, this.now, note);
+    this.#enter(status, { status, error, executor, receiptHash }, note);
     if (this.care !== null) this.to({ kind: 'ended' });
+  }
+
+  #enter(status: CapsuleStatus, fields: Partial<State>, note: string | undefined): void {
+    const entry = { at: this.now, status, ...(note !== undefined && { note }) };
+    this.state = { ...this.state, ...fields, history: appendHistory(this.state.history, entry) };
   }
 
   tend(care: Partial<Care>): void {

@@ -17,7 +17,7 @@ export type Effect =
   | { kind: 'watch'; key: string; node: string; epoch: number }
   /**
    * Ask now, on every new connection, and now and then, what became of it. Who does not know it, and is asked about an
-   * epoch, first remembers for good to decline that lease: its order may still be on the way.
+   * epoch, first remembers to decline that lease: its order may still be on the way.
    */
   | { kind: 'ask'; key: string; node: string; epoch: number | null }
   | { kind: 'run'; key: string; lease: Lease; early: boolean }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
+import { answerUsage } from '../usage.ts';
 import { check, createHost, Frames, Keys, PROTOTYPE_PROTOCOL, type Signed } from './wire.ts';
 
 /** The executing process: verify, store, sign, store, answer. Its parent sends the other public key and ends it. */
@@ -23,6 +24,7 @@ process.once('message', async (pem: unknown) => {
       frames.send(answer);
     };
   });
+  answerUsage();
   process.send?.({
     addresses: host.getMultiaddrs().map(String),
     publicKey: keys.publicKey.export({ format: 'pem', type: 'spki' }),

@@ -1,12 +1,11 @@
-import { fork } from 'node:child_process';
 import { createPublicKey } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { multiaddr } from '@multiformats/multiaddr';
 import { ClassicLevel } from 'classic-level';
 import type { RoundTrips } from '../measure.ts';
+import { BenchProcess } from '../usage.ts';
 import { check, createHost, Frames, Keys, PROTOTYPE_PROTOCOL, type Signed } from './wire.ts';
 
 /** Starts the bare prototype; each round trip signs, stores, sends, and verifies and stores the answer. */
@@ -15,11 +14,11 @@ export async function startPrototype(payload: Record<string, unknown>): Promise<
   const store = new ClassicLevel<string, unknown>(directory, { valueEncoding: 'json' });
   const keys = new Keys();
   const host = await createHost([]);
-  const child = fork(new URL('./executor.ts', import.meta.url), {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  child.send(keys.publicKey.export({ format: 'pem', type: 'spki' }));
-  const [ready] = (await once(child, 'message')) as [{ addresses: string[]; publicKey: string }];
+  const executor = await BenchProcess.begin<{ addresses: string[]; publicKey: string }>(
+    new URL('./executor.ts', import.meta.url),
+    { first: String(keys.publicKey.export({ format: 'pem', type: 'spki' })) },
+  );
+  const { ready } = executor;
   const peerKey = createPublicKey(ready.publicKey);
   const stream = await host.dialProtocol(multiaddr(ready.addresses[0]), PROTOTYPE_PROTOCOL);
   const waiting = new Map<unknown, (answer: Signed) => void>();
@@ -39,10 +38,9 @@ export async function startPrototype(payload: Record<string, unknown>): Promise<
       check(answer, peerKey);
       await store.put(`result:${request.id}`, answer, { sync: true });
     },
+    usage: () => executor.usage(),
     async stop() {
-      const exited = once(child, 'exit');
-      child.disconnect();
-      await exited;
+      await executor.stop();
       await host.stop();
       await store.close();
       await rm(directory, { recursive: true, force: true });

@@ -311,7 +311,22 @@ describe("a step that its parent's executor coordinates", () => {
 });
 
 describe('a result that nobody waits for', () => {
-  it('is kept and offered again', async () => {
+  it('is given up where it was free', async () => {
+    const { mesh, a, b } = await trio();
+    mesh.filter((message) =>
+      message.type === 'capsule_accept' && message.of === 'result' ? 'drop' : undefined,
+    );
+    const { id } = await a.submit(a.capsule({ payload: { text: 'x' } }));
+    await mesh.settle();
+    expect(b.record(id)?.open).toBe(true);
+    a.crash();
+    a.eraseDisk();
+    await a.start();
+    await mesh.advance(2_000);
+    expect(b.record(id)).toMatchObject({ status: 'completed', open: false });
+  });
+
+  it('is kept and offered again where it is owed', async () => {
     const { mesh, a, b } = await trio();
     const { id } = await a.submit(a.capsule({ paymentRule, payload: { text: 'x' } }));
     mesh.drop('capsule_settlement');

@@ -230,6 +230,7 @@ describe('a debt', () => {
     const refusal = {
       of: 'capsule_result',
       capsuleId: id,
+      epoch: 1,
       code: 'conflict',
       message: 'No.',
       load: 0,

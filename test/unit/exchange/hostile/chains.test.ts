@@ -218,7 +218,7 @@ describe('the executor of a step', () => {
     const { mesh, a, m, id, capsule, lease } = await ordered(free, { price: 0 });
     const c = await mesh.add(carol, { offers: { 'work.echo': 0, 'work.wait': 0 } });
     await m.say(a, resultBy(mallory, capsule, lease));
-    expect(m.of('capsule_decline')).toMatchObject([{ code: 'template_path_missing' }]);
+    expect(m.of('capsule_decline')).toMatchObject([{ code: 'invalid_receipt' }]);
     await a.workflowEnded(id);
     expect(a.record(id)).toMatchObject({ status: 'completed', executor: c.nodeId });
     expect(a.tree(id)).toEqual(['completed', 'completed']);
