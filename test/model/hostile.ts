@@ -54,8 +54,13 @@ function continueAlone(documents: Documents, receiptHash: string, expiresAt: num
     const own = leaseTo(LIAR, 1);
     const { receipt } = documents.conclude(LIAR, own, 'completed', null);
     tell(S, { kind: 'result', receiptHash: receipt.receiptHash, lease: own });
-    for (const begun of [true, false]) tell(S, { kind: 'hand_back', begun });
-    tell(OTHER, { kind: 'acknowledge', receiptHash: null });
-    tell(OTHER, { kind: 'refuse', code: 'conflict', winner: receipt.receiptHash });
+    for (const begun of [true, false]) tell(S, { kind: 'hand_back', begun, epoch: 0 });
+    tell(OTHER, { kind: 'acknowledge', epoch: receipt.epoch ?? 0, receiptHash: null });
+    tell(OTHER, {
+      kind: 'refuse',
+      epoch: receipt.epoch ?? 0,
+      code: 'conflict',
+      winner: receipt.receiptHash,
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { continuesAt, needsSignedLease } from '../../src/capsule/roles.ts';
-import { mayHaveBegun } from '../../src/exchange/machine/coordinator.ts';
+import { handBack } from '../../src/exchange/machine/coordinator.ts';
 import type { Event, Step } from '../../src/exchange/machine/event.ts';
 import { begins } from '../../src/exchange/machine/executor.ts';
 import { hasEnded, type State } from '../../src/exchange/machine/state.ts';
@@ -53,9 +53,9 @@ function eventOf(message: Message, here: Here): Event | undefined {
     case 'result':
       return readResult(message, here);
     case 'acknowledge': {
-      const { receiptHash } = message;
+      const { receiptHash, epoch } = message;
       if (!owes(local, from) || (receiptHash !== null && receiptHash !== local.result)) return undefined;
-      if (receiptHash === null) return { type: 'acknowledged', from, receiptHash, settlement: null };
+      if (receiptHash === null) return { type: 'acknowledged', from, epoch, settlement: null };
       const amount = documents.outcome(receiptHash).receipt.charge ?? 0;
       const settlement = {
         receiptHash,
@@ -64,20 +64,20 @@ function eventOf(message: Message, here: Here): Event | undefined {
         payee: keyOf(self),
         signature: '',
       };
-      return { type: 'acknowledged', from, receiptHash, settlement };
+      return { type: 'acknowledged', from, epoch, settlement };
     }
     case 'refuse': {
-      const { code, winner } = message;
+      const { code, winner, epoch } = message;
       if ((code !== 'conflict' && code !== 'invalid_receipt') || !owes(local, from)) return undefined;
       const proven = winner !== null && documents.outcome(winner).receipt.identity !== keyOf(self);
-      return { type: 'refused', from, error: errorOf(code), proven };
+      return { type: 'refused', from, epoch, error: errorOf(code), proven };
     }
     case 'unknown':
       return { type: 'unknown', from, epoch: message.epoch };
     case 'cancelled':
       return { type: 'cancel_confirmed', from, epoch: message.epoch };
     case 'hand_back':
-      return { type: 'handed_back', from, begun: message.begun };
+      return { type: 'handed_back', from, begun: message.begun, epoch: message.epoch };
     default:
       return undefined;
   }
@@ -122,7 +122,7 @@ function readOrder(
   const state = memory.locals.get(id)?.state;
   if (state !== undefined && !mayAsk(from, state)) return decline('conflict');
   const { care, work } = state?.life ?? { care: null, work: null };
-  const wouldRun = (care === null || care.phase.kind === 'elsewhere') && begins(work, epoch);
+  const wouldRun = (care === null || care.phase.kind === 'elsewhere') && begins(work, lease);
   if (!wouldRun) return [{ events: [event] }];
   if ((memory.fences.get(`${from} ${id}`) ?? -1) >= epoch) return decline('cancelled');
   if (from !== S && hasSibling(memory, id, documents)) return decline('conflict');
@@ -195,9 +195,12 @@ function readQuestion(local: Local | undefined, sender: Who, epoch: number | nul
   }
   const { work, care } = local.state.life;
   if (work?.kind === 'running') return { answer: { kind: 'accept', epoch: work.lease.epoch } };
-  if (work !== null) return { answer: outcomeOf(local) };
-  if (care === null || !hasEnded(local.state)) return [];
-  return { answer: { kind: 'hand_back', begun: mayHaveBegun(care) } };
+  const { state } = local;
+  const gaveUp = care !== null && state.status === 'failed' && nodeOf(sender) === state.submitter;
+  if (work !== null && !gaveUp) return { answer: outcomeOf(local) };
+  if (care === null || !hasEnded(state)) return [];
+  const { begun, epoch: newest } = handBack(state, care);
+  return { answer: { kind: 'hand_back', begun, epoch: newest } };
 }
 
 function readCancel(local: Local | undefined, sender: Who, epoch: number): Read {

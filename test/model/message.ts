@@ -9,14 +9,14 @@ export type Said =
   | { kind: 'decline'; epoch: number; code: ErrorCode }
   | { kind: 'result'; receiptHash: string; lease: Lease }
   /** `receiptHash`: what a settlement countersigns; null where nothing is owed. */
-  | { kind: 'acknowledge'; receiptHash: string | null }
+  | { kind: 'acknowledge'; epoch: number; receiptHash: string | null }
   /** `winner`: the receipt of the other result, where it is shown. */
-  | { kind: 'refuse'; code: ErrorCode; winner: string | null }
+  | { kind: 'refuse'; epoch: number; code: ErrorCode; winner: string | null }
   | { kind: 'ask'; epoch: number | null }
   | { kind: 'unknown'; epoch: number }
   | { kind: 'cancel'; epoch: number }
   | { kind: 'cancelled'; epoch: number }
-  | { kind: 'hand_back'; begun: boolean };
+  | { kind: 'hand_back'; begun: boolean; epoch: number };
 
 export type Message = Said & { from: Who; to: Who; capsule: string };
 

@@ -187,11 +187,13 @@ function sayOf(local: Local, reply: Change['replies'][number]): Said | undefined
     case 'acknowledge':
       return {
         kind: 'acknowledge',
+        epoch: reply.epoch,
         receiptHash: reply.settled && local.countersigned ? local.result : null,
       };
     case 'decline_result':
       return {
         kind: 'refuse',
+        epoch: reply.epoch,
         code: reply.error.code,
         winner: local.state.status === 'completed' ? local.result : null,
       };
@@ -202,7 +204,7 @@ function sayOf(local: Local, reply: Change['replies'][number]): Said | undefined
     case 'cancel':
       return { kind: 'cancel', epoch: reply.epoch };
     case 'hand_back':
-      return { kind: 'hand_back', begun: reply.begun };
+      return { kind: 'hand_back', begun: reply.begun, epoch: reply.epoch };
   }
 }
 

@@ -102,7 +102,13 @@ const BUGS: { name: string; scenario: string; found: RegExp; machine: Step }[] =
     found: /took back/,
     machine: instead((event) =>
       event.type === 'acknowledged'
-        ? { type: 'refused', from: event.from, error: { code: 'conflict', message: '' }, proven: true }
+        ? {
+            type: 'refused',
+            from: event.from,
+            epoch: event.epoch,
+            error: { code: 'conflict', message: '' },
+            proven: true,
+          }
         : event,
     ),
   },

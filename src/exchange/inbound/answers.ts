@@ -87,8 +87,8 @@ export class Answers {
     const { care, work } = state.life;
     if (work?.kind === 'running')
       return replies.send(capsule, state, { kind: 'accept_order', to: from, epoch: work.lease.epoch });
-    // A run of this node's own, early in what it then saw to elsewhere, is not what became of it.
-    if (work !== null && (care === null || work.outcome.receiptHash === state.receiptHash))
+    // What this node gave up is its submitter's again, whatever a run of this node's own came to.
+    if (work !== null && (care === null || state.status !== 'failed'))
       return replies.send(capsule, state, { kind: 'tell', to: from });
     if (care !== null && hasEnded(state)) replies.send(capsule, state, handBack(state, care));
   }

@@ -387,7 +387,7 @@ export function giveUp(draft: Draft, error: ErrorBody): void {
 }
 
 /** The submitter goes on from the newest epoch: whoever had a lease of this node's takes its next one as a newer. */
-export function handBack({ submitter: to, epoch }: State, care: Care): Reply {
+export function handBack({ submitter: to, epoch }: State, care: Care): Extract<Reply, { kind: 'hand_back' }> {
   return { kind: 'hand_back', to, begun: mayHaveBegun(care), epoch };
 }
 
