@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CapsuleView } from '../../src/exchange/types.ts';
-import { capsule, type Ran, spawnCapsule } from '../support/cli.ts';
+import { capsule, inProcess, type Ran, spawnCapsule } from '../support/cli.ts';
 import { Cluster, ECHO, type RealNode } from '../support/cluster.ts';
 
 const READY = { stdout: '"apiUrl"' } as const;
@@ -170,6 +170,24 @@ describe('two nodes', () => {
       env: { CAPSULE_API_TOKEN: 'a'.repeat(64) },
     });
     expect(refused).toMatchObject({ code: 4, stdout: '' });
+  });
+
+  it('submit again what failed, a chain from its root', async () => {
+    const here = async (...args: string[]) => {
+      const ran = await inProcess([...args, '--data', asker.directory, '--json']);
+      return { ...ran, view: JSON.parse(ran.stdout) as CapsuleView };
+    };
+    const next = JSON.stringify({ requestedCapability: 'test.fail', payloadTemplate: { message: 'No.' } });
+    const { view: root } = await here('run', 'test.echo', 'one', '--retries', '0', '--next', next);
+    expect(await asker.workflowEnded(root.id)).toMatchObject({ status: 'failed', steps: 2 });
+    const [step = ''] = (await asker.view(root.id)).children;
+    const again = await here('retry', step);
+    expect(again).toMatchObject({ code: 0, view: { status: 'completed', result: root.result } });
+    expect(again.stderr).toContain(`submitted again, from ${root.id}`);
+    expect(again.view.id).not.toBe(root.id);
+    expect(await asker.workflowEnded(again.view.id)).toMatchObject({ status: 'failed', steps: 2 });
+    const there = await capsule(['retry', step, '--data', worker.directory]);
+    expect(there).toMatchObject({ code: 4, stderr: expect.stringContaining('(permission_denied)') });
   });
 
   it('go on when a wait is interrupted, and cancel when asked', async () => {
