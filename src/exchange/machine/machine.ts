@@ -1,5 +1,6 @@
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import { expiryOf } from '../../capsule/roles.ts';
+import { onChosen } from './choosing.ts';
 import * as coordinator from './coordinator.ts';
 import { Draft, type Setting } from './draft.ts';
 import type { Change } from './effect.ts';
@@ -33,7 +34,7 @@ function apply(draft: Draft, event: Event): void {
     case 'spawned':
       return;
     case 'chosen':
-      return coordinator.onChosen(draft, event);
+      return onChosen(draft, event);
     case 'changed':
       return coordinator.onChanged(draft);
     case 'accepted':

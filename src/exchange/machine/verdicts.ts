@@ -35,3 +35,9 @@ export function continueAtSubmitter(): ErrorBody {
   const message = 'A step that may not run twice is continued by the submitter of its chain only.';
   return { code: 'continue_at_submitter', message };
 }
+
+/** Of work that may not run twice. */
+export function interrupted(): ErrorBody {
+  const message = 'It may have been run, with an outcome that cannot be learnt, and may not run twice.';
+  return { code: 'interrupted', message };
+}
