@@ -34,6 +34,8 @@ import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions } from './ty
 
 /** How long a stopping node lets its work finish; what is left is taken up at the next start. */
 const DRAIN_MS = 5_000;
+/** How long it then tries to hand their outcomes to the network. */
+const FLUSH_MS = 2_000;
 
 /**
  * The spine (node "One way for a capsule"). This file joins its parts and hands each message to the one it is for.
@@ -57,7 +59,9 @@ export class Exchange implements CapsuleService, Startable {
   readonly #progress: Progress;
   readonly #announcements: Announcements;
   readonly #reconciler: Reconciler;
+  readonly #deliveries: Deliveries;
   #ends: (() => void)[] = [];
+  #deafen: () => void = () => {};
 
   constructor(components: ExchangeComponents, init: ExchangeInit) {
     this.#components = components;
@@ -73,6 +77,7 @@ export class Exchange implements CapsuleService, Startable {
     const reports = new Reports({ ...components, events, nodeId }, init);
     const runs = new Runs({ ...components, peers, tickets, reports }, init);
     const following = { ...components, peers };
+    const deliveries = new Deliveries({ ...following, outcomes }, init);
     const performers = {
       order: orderPerformer(components, init),
       watch: watchPerformer(following, init),
@@ -80,7 +85,7 @@ export class Exchange implements CapsuleService, Startable {
       cancel: cancelPerformer(following),
       timer: timerPerformer(following),
       wait: waitPerformer({ line, announcer }),
-      deliver: new Deliveries({ ...following, outcomes }, init).deliver,
+      deliver: deliveries.deliver,
       run: runs.run,
       stop: runs.stop,
     };
@@ -90,7 +95,7 @@ export class Exchange implements CapsuleService, Startable {
     const cancels = new Cancels();
     const admission = new Admission({ ...components, census, tickets });
     this.#calls = new Calls({ ...components, runtime, census });
-    this.#orders = new Orders({ ...components, runtime, admission, replies, tickets, cancels });
+    this.#orders = new Orders({ ...components, runtime, admission, replies, tickets, cancels, runs });
     this.#results = new Results({ ...components, runtime, replies });
     this.#answers = new Answers({ ...components, runtime, results: this.#results, replies, cancels, peers });
     this.#progress = new Progress({ ...components, answers: this.#answers, events });
@@ -103,6 +108,7 @@ export class Exchange implements CapsuleService, Startable {
     this.#reports = reports;
     this.#runs = runs;
     this.#runtime = runtime;
+    this.#deliveries = deliveries;
     this.#census = census;
   }
 
@@ -119,17 +125,21 @@ export class Exchange implements CapsuleService, Startable {
       changes.onChanged((capability) => this.#line.changed(capability)),
       engine.onOffersChanged(() => this.#line.changed()),
       engine.onRoom(() => this.#line.changed()),
-      network.onMessage(this.#onMessage),
     ];
+    this.#deafen = network.onMessage(this.#onMessage);
   }
 
   /** Takes nothing more on, lets what runs here finish for a while, and leaves the rest to the next start. */
   async stop(): Promise<void> {
     if (this.#ends.length === 0) return;
+    // Acknowledgements and cancels are still heard, orders declined.
+    const deafen = this.#deafen;
     for (const end of this.#ends.splice(0)) end();
     this.#announcements.stop();
     this.#line.stop();
     await this.#runs.drain(DRAIN_MS);
+    await this.#deliveries.flush(FLUSH_MS);
+    deafen();
     this.#runtime.stop();
     this.#census.clear();
     this.#peers.stop();

@@ -39,10 +39,20 @@ export class Deliveries {
   readonly #graceMs: number;
   /** As many as the undelivered outcomes have receivers. */
   readonly #debtors = new Map<string, Debtor>();
+  /** First offers under way, as many as the runs that just ended. */
+  readonly #first = new Set<Promise<void>>();
 
   constructor(components: Components, { graceMs }: { graceMs: number }) {
     this.#components = components;
     this.#graceMs = graceMs;
+  }
+
+  /** Resolves when every new outcome was given to the network, or after so long. */
+  async flush(ms: number): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancelTimer = this.#components.clock.after(ms, resolve);
+    await Promise.race([Promise.all(this.#first), late]);
+    cancelTimer();
   }
 
   readonly deliver: Performer<'deliver'> = ({ to }, { capsule, state, raise, recovered }) => {
@@ -65,9 +75,11 @@ export class Deliveries {
     // Many found at a start are offered in rounds.
     if (recovered) this.#roundIn(0, debtor);
     else {
-      offer()
+      const first = offer()
         .then(() => faults.hit('result.sent'))
-        .catch((error: unknown) => log.error({ capsuleId: id, err: error }, 'An outcome was not offered'));
+        .catch((error: unknown) => log.error({ capsuleId: id, err: error }, 'An outcome was not offered'))
+        .finally(() => this.#first.delete(first));
+      this.#first.add(first);
       if (debtor.owed.size === 1) this.#roundLater(debtor);
     }
     const stopParting = parting({ peers, clock }, [to], this.#graceMs, (from) => {

@@ -11,6 +11,7 @@ import { MeshError } from '../../lib/errors.ts';
 import type { ExchangeComponents } from '../components.ts';
 import { takenChild } from '../effects/proofs.ts';
 import type { Replies } from '../effects/replies.ts';
+import type { Runs } from '../effects/run.ts';
 import type { Tickets } from '../effects/tickets.ts';
 import { begins } from '../machine/executor.ts';
 import type { State } from '../machine/state.ts';
@@ -22,7 +23,14 @@ import type { Cancels } from './cancels.ts';
 type Components = Pick<
   ExchangeComponents,
   'signer' | 'crypto' | 'clock' | 'db' | 'faults' | 'standing' | 'ledger' | 'engine'
-> & { runtime: Runtime; admission: Admission; replies: Replies; tickets: Tickets; cancels: Cancels };
+> & {
+  runtime: Runtime;
+  admission: Admission;
+  replies: Replies;
+  tickets: Tickets;
+  cancels: Cancels;
+  runs: Pick<Runs, 'draining'>;
+};
 
 /** What is stored in the origin's name. */
 const STORED_IN_THE_ORIGINS_NAME = 'data.';
@@ -50,6 +58,7 @@ export class Orders {
     if (stranger) return decline({ code: 'conflict', message: 'Another node coordinates this capsule.' });
     // The same order again is a question, and costs no second look at signatures.
     if (known !== undefined && !this.#wouldRun(known, assignment)) return this.#take(from, message, known);
+    if (this.#components.runs.draining) return decline({ code: 'busy', message: 'This node is stopping.' });
     const checked = this.#check(from, message, assignment);
     if (!('capsule' in checked)) return decline(checked);
     const { capsule } = checked;

@@ -231,6 +231,23 @@ describe('an execution that was interrupted', () => {
     expect(c.runs).toEqual([]);
   });
 
+  it('is not begun by a node that is stopping, and what it is at is still heard of', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    const wait = (ms: number) => a.capsule({ requestedCapability: 'work.wait', payload: { ms } });
+    const { id: running } = await a.submit(wait(2_000), { executor: b.nodeId });
+    await mesh.settle();
+    const stopping = b.exchange.stop();
+    const { id } = await a.submit(wait(1));
+    await mesh.settle();
+    expect(a.status(id)).toBe('announced');
+    await mesh.advance(2_000);
+    expect(await a.view(running)).toMatchObject({ status: 'completed', executor: b.nodeId });
+    await stopping;
+    expect(b.runsOf(id)).toBe(0);
+  });
+
   it('by an orderly stop goes on at the next start', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.wait': 0 } });
