@@ -46,6 +46,8 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
   readonly #census: Census;
   readonly #rows = keyspace<CapsuleRow<Life>>('capsuleRows');
   readonly #lists: CapsuleLists<Life>;
+  /** Added in this life, without a result, and open, which bounds it. */
+  readonly #unanswered = new Set<string>();
 
   private constructor({ db, clock }: CapsuleStoreComponents, census: Census) {
     this.#db = db;
@@ -81,6 +83,7 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
     tx.put(this.#rows, row.id, row);
     tx.put(capsulesByTime, placeOf(row), markOf(row));
     this.#changes(tx, null, row);
+    if (isOpen(row)) tx.onApplied(() => this.#unanswered.add(row.id));
     return true;
   }
 
@@ -108,11 +111,12 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
   }
 
   putResult(tx: Transaction, id: string, result: StoredResult): number {
-    const stored = tx.get(results, id);
+    const stored = this.#unanswered.has(id) ? undefined : tx.get(results, id);
     const done = stored?.receipt?.status === 'completed';
     if (done && stored.receipt?.receiptHash !== result.receipt?.receiptHash) {
       throw new MeshError('conflict', 'The capsule has another result already.', { id });
     }
+    tx.onApplied(() => this.#unanswered.delete(id));
     return tx.put(results, id, result);
   }
 
@@ -123,7 +127,8 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
 
   result(id: string, reader: Reader = this.#db): StoredResult | undefined {
     const stored = reader.get(results, id);
-    if (stored === undefined || stored.settlement !== null) return stored;
+    // What charges nothing is never settled.
+    if (stored?.settlement !== null || stored.receipt?.charge == null) return stored;
     return { ...stored, settlement: reader.get(settlements, id) ?? null };
   }
 
@@ -192,7 +197,10 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
 
   #changes(tx: Transaction, before: CapsuleRow | null, after: CapsuleRow | null): void {
     const [from, to] = [before && countedOf(before), after && countedOf(after)];
-    tx.onApplied(() => this.#census.change(from, to));
+    tx.onApplied(() => {
+      this.#census.change(from, to);
+      if (before !== null && to?.open !== true) this.#unanswered.delete(before.id);
+    });
   }
 }
 

@@ -36,6 +36,8 @@ export class Census {
   change(before: Counted | null, after: Counted | null): void {
     if (before !== null) this.#count(before, -1);
     if (after !== null) this.#count(after, 1);
+    if (after?.open === true) this.#open.set(after.place, after.status);
+    else if (before?.open === true) this.#open.delete(before.place);
   }
 
   counts(): Record<CapsuleStatus, number> {
@@ -67,14 +69,11 @@ export class Census {
     return places;
   }
 
-  #count({ place, status, share, bytes, open }: Counted, by: 1 | -1): void {
+  #count({ status, share, bytes, open }: Counted, by: 1 | -1): void {
     this.#counts[status] += by;
     this.#usage[share].capsules += by;
     this.#usage[share].bytes += by * bytes;
     if (!open && isTerminal(status)) this.#closed[status] += by;
-    if (!open) return;
-    if (by > 0) this.#open.set(place, status);
-    else this.#open.delete(place);
   }
 }
 

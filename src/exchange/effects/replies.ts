@@ -34,7 +34,8 @@ export class Replies {
     this.#components = components;
   }
 
-  send({ id: capsuleId }: Capsule, state: State, reply: Reply): void {
+  send(capsule: Capsule, state: State, reply: Reply): void {
+    const { id: capsuleId } = capsule;
     const { faults } = this.#components;
     const { to } = reply;
     switch (reply.kind) {
@@ -47,7 +48,7 @@ export class Replies {
       case 'decline_order':
         return this.decline(to, { capsuleId, of: 'capsule_data', epoch: reply.epoch }, reply.error);
       case 'acknowledge':
-        this.#say(to, this.#acknowledgement(capsuleId, reply));
+        this.#say(to, this.#acknowledgement(capsule, reply));
         return faults.hit('settlement.sent');
       case 'decline_result':
         return this.decline(
@@ -84,10 +85,10 @@ export class Replies {
 
   /** Paid work is settled; of all else this word is enough. */
   #acknowledgement(
-    capsuleId: string,
+    { id: capsuleId, paymentRule }: Capsule,
     { epoch, settled }: Extract<Reply, { kind: 'acknowledge' }>,
   ): ExchangeMessage {
-    const stored = settled ? this.#components.capsules.result(capsuleId) : undefined;
+    const stored = settled && paymentRule !== null ? this.#components.capsules.result(capsuleId) : undefined;
     if (stored?.settlement) return { type: 'capsule_settlement', capsuleId, settlement: stored.settlement };
     return { type: 'capsule_accept', capsuleId, of: 'result', epoch };
   }

@@ -33,6 +33,8 @@ interface Run {
   readonly abort: AbortController;
   /** The state asks for it no more: its outcome belongs to nobody. */
   forgotten: boolean;
+  /** Its outcome is staged: there is nothing left to abort. */
+  over: boolean;
 }
 
 /**
@@ -58,7 +60,7 @@ export class Runs {
   }
 
   readonly run: Performer<'run'> = ({ lease }, standing) => {
-    const run: Run = { abort: new AbortController(), forgotten: false };
+    const run: Run = { abort: new AbortController(), forgotten: false, over: false };
     const { capsule } = standing;
     this.#runs.set(capsule.id, run);
     this.#reserve(capsule, lease);
@@ -74,8 +76,7 @@ export class Runs {
       run.forgotten = true;
       this.#components.tickets.release(capsule.id);
       this.#components.ledger.release(capsule.id);
-      // Done, or of no use any more.
-      run.abort.abort(OVER);
+      if (!run.over) run.abort.abort(OVER);
     };
   };
 
@@ -127,6 +128,7 @@ export class Runs {
         commit: (outcome, tx) => {
           if (run.forgotten) throw new MeshError('interrupted', 'The node is stopping.');
           faults.hit('run.finished');
+          run.over = true;
           const settle = standing.stage(tx, this.#ran(standing, assignment, outcome));
           // The commit follows in this very turn.
           settled = Promise.resolve().then(() => settle(durable));

@@ -219,10 +219,21 @@ describe('DatabaseCapsuleStore', () => {
 
   it('gives a result with the settlement that came later', async () => {
     await add(ID, { status: 'completed' });
-    await within((tx) => store.putResult(tx, ID, failedResult));
+    const charged = { ...failedResult, receipt: { ...receiptWith(capsuleId(2)), charge: 1 } };
+    await within((tx) => store.putResult(tx, ID, charged));
     expect(store.result(ID)?.settlement).toBeNull();
     await within((tx) => store.putSettlement(tx, ID, settlement));
-    expect(store.result(ID)).toEqual({ ...failedResult, settlement });
+    expect(store.result(ID)).toEqual({ ...charged, settlement });
+  });
+
+  it('looks on the disk for nothing of a new capsule that cannot be there', async () => {
+    await add(ID, { status: 'executing' });
+    disk.reads = 0;
+    await within((tx) => store.putResult(tx, ID, { ...failedResult, receipt: receiptWith(capsuleId(6)) }));
+    expect(disk.reads).toBe(0);
+    // The result itself.
+    expect(store.result(ID)?.settlement).toBeNull();
+    expect(disk.reads).toBe(1);
   });
 
   it('removes an ended capsule with all that belongs to it, but for its id, and nothing before', async () => {
