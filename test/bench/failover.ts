@@ -75,12 +75,13 @@ async function failover(submitter: BenchNode, signal: NodeJS.Signals, afterMs: n
 
 /** Resolves with the epoch of the first run after another that has said something. */
 function running({ node }: BenchNode, capsuleId: string, after: number): Promise<number> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const end = node.exchange.follow(
       (event) => {
-        if (event.type !== 'progress' || event.epoch <= after) return;
+        if (event.type === 'done') reject(new Error(event.error?.message));
+        else if (event.type === 'progress' && event.epoch > after) resolve(event.epoch);
+        else return;
         queueMicrotask(() => end());
-        resolve(event.epoch);
       },
       { capsuleId },
     );

@@ -10,8 +10,8 @@ import { sustainedFigures } from './sustained.ts';
 import { payloadFigures, pipelineFigures } from './versus-prototype.ts';
 
 /*
- * `npm run bench [-- --json] [-- --only NAME] [-- --rounds N]`: every figure the project holds itself to, as a ratio of two things
- * measured in turns in this one run where there is something to compare with. Nothing here is a test.
+ * `npm run bench -- [--json] [--only NAME]… [--rounds N]`: every figure the project holds itself to, as a ratio of two
+ * things measured in turns in this one run where there is something to compare with. Nothing here is a test.
  */
 
 const ROUNDS = 5;

@@ -31,6 +31,7 @@ export async function startBenchNode(options: {
   config.api.port = 0;
   config.capabilities.enabled = options.echo ? ['echo-capability'] : [];
   config.capabilities.folders = [ECHO_CAPABILITY];
+  config.permissions.granted = { 'test-echo': ['progress'] };
   config.engine.concurrency = 64;
   // The other node is a stranger, and has a sixteenth of the queue: 256 in flight.
   config.engine.queue = 4_096;

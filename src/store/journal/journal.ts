@@ -16,8 +16,8 @@ import { decodeRows, encodeRecord } from './record.ts';
 const OWNER_ONLY = 0o700;
 /** Rows handed on at once when a journal is replayed; a row that was written again among them is handed on once. */
 const REPLAYED_ROWS = 2_048;
-/** Where records are put together: more than most groups of commits need at worst. */
-const SPACE_BYTES = 1_048_576;
+/** Where records are put together: a full group of commits in ASCII, with room. What was never needed takes no memory. */
+const SPACE_BYTES = 5 * 1_048_576;
 const NAME = /^(\d{8})\.journal$/;
 
 export interface JournalInit {

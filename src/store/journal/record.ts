@@ -32,8 +32,7 @@ export function encodeRecord(
   sequence: number,
   space?: Buffer,
 ): Buffer {
-  const most = mostBytes(writes);
-  const record = space !== undefined && most <= space.length ? space : Buffer.allocUnsafe(most);
+  const record = spaceFor(writes, space);
   let end = RECORD_HEADER_BYTES;
   // Lengths are in UTF-16 units, so that a payload is decoded in one go.
   for (const write of writes) {
@@ -50,12 +49,18 @@ export function encodeRecord(
   return record.subarray(0, end);
 }
 
-/** A UTF-16 unit takes three bytes at most, and the lengths of a row no more than these. */
-function mostBytes(writes: readonly Write[]): number {
+/** Counts the bytes only where the record might not fit: a UTF-16 unit takes three bytes at most, and mostly one. */
+function spaceFor(writes: readonly Write[], space: Buffer | undefined): Buffer {
+  if (space !== undefined && bytesOf(writes, (text) => 3 * text.length) <= space.length) return space;
+  const bytes = bytesOf(writes, (text) => Buffer.byteLength(text));
+  return space !== undefined && bytes <= space.length ? space : Buffer.allocUnsafe(bytes);
+}
+
+/** And no more than these for the lengths of a row. */
+function bytesOf(writes: readonly Write[], of: (text: string) => number): number {
   let bytes = RECORD_HEADER_BYTES;
-  for (const write of writes) {
-    bytes += LENGTHS_BYTES + 3 * (write.key.length + (write.type === 'put' ? write.value.length : 0));
-  }
+  for (const write of writes)
+    bytes += LENGTHS_BYTES + of(write.key) + (write.type === 'put' ? of(write.value) : 0);
   return bytes;
 }
 

@@ -101,7 +101,7 @@ describe('commands without a node', () => {
   it('refuses to sign what no node would take', async () => {
     const ran = await run('create', 'text.stats', '--next', '[{"requestedCapability":"x"}]', '--sign');
     expect(ran).toMatchObject({ code: 2, stdout: '' });
-    expect(ran.stderr).toContain('(invalid_capsule)');
+    expect(ran.stderr).toContain('(usage)');
   });
 
   it('makes, shows and guards an identity', async () => {
