@@ -64,7 +64,8 @@ describe('a workflow over three nodes, sealed where it was submitted', () => {
     const expected = steps.flatMap(({ id, executor }, index) => [
       [
         index === 0 ? 'capsule_submitted' : 'step_delegated',
-        index === 0 ? `human:${desk.nodeId}` : `system:${steps[index - 1]?.executor}`,
+        // The submitter continues its chain.
+        index === 0 ? `human:${desk.nodeId}` : `system:${desk.nodeId}`,
         `capsule:${id}`,
       ],
       ['capsule_executed', `system:${executor}`, `capsule:${id}`],
