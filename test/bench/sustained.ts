@@ -9,7 +9,8 @@ import { startPipeline } from './pipeline.ts';
 
 const GROUP = 10_000;
 const GROUPS = 6;
-const WARM_UP = 1_000;
+/** Until everything is compiled: else the first group would be slow for that. */
+const WARM_UP = 3_000;
 const LANES = 64;
 
 export async function sustainedFigures(): Promise<Figure[]> {

@@ -33,6 +33,7 @@ export function answerUsage(): void {
 export class BenchProcess<Ready> {
   readonly child: ChildProcess;
   readonly ready: Ready;
+  #answered: Promise<unknown> = Promise.resolve();
 
   private constructor(child: ChildProcess, ready: Ready) {
     this.child = child;
@@ -57,10 +58,15 @@ export class BenchProcess<Ready> {
     return { processorMs: own.processorMs + theirs.processorMs, rows: own.rows + theirs.rows };
   }
 
-  async otherUsage(): Promise<Usage> {
-    const answered = once(this.child, 'message');
-    this.child.send(QUESTION);
-    const [usage] = (await answered) as [Usage];
+  /** One question after the other: answers do not say which they are of. */
+  otherUsage(): Promise<Usage> {
+    const usage = this.#answered.then(async () => {
+      const answered = once(this.child, 'message');
+      this.child.send(QUESTION);
+      const [theirs] = (await answered) as [Usage];
+      return theirs;
+    });
+    this.#answered = usage;
     return usage;
   }
 
