@@ -13,8 +13,9 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Starting several whole nodes takes seconds on a quiet machine, and many times that on a busy one.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     projects: [
       quick('unit'),
       quick('property'),
