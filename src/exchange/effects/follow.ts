@@ -26,8 +26,8 @@ const ASK_MS = 60_000;
 const ASK_SOON_MS = 5_000;
 /** Between two requests to stop. */
 const CANCEL_AGAIN_MS = 1_000;
-/** Questions in a row that could not even be sent, after which the coordinator of a step counts as gone. */
-const UNASKABLE = 3;
+/** Questions in a row without an answer, after which the coordinator of a step counts as gone. */
+const UNANSWERED = 3;
 /** Signs of life that may be missed. */
 const MISSED_HEARTBEATS = 2;
 
@@ -65,27 +65,29 @@ export function watchPerformer(
   };
 }
 
-/** At once, on every new connection, and now and then. A coordinator that is never reached hands its step back. */
+/** At once, on every new connection, and now and then. A coordinator that never answers loses its step. */
 export function askPerformer({ clock, peers, ...parts }: Components): Performer<'ask'> {
   return ({ node, epoch }, { capsule, state, raise }) => {
-    let over = false;
     let cancelTimer = (): void => {};
-    let unsent = 0;
+    let unanswered = 0;
     const ask = (): void => {
       cancelTimer();
       const lost = state().life.care?.phase.kind === 'learning';
-      cancelTimer = clock.after(lost ? ASK_SOON_MS : ASK_MS, ask);
-      void trySend(parts, node, question(capsule.id, epoch)).then((sent) => {
-        if (over) return;
-        unsent = sent ? 0 : unsent + 1;
-        if (unsent === UNASKABLE && !lost) raise({ type: 'handed_back', from: node, begun: true, epoch: 0 });
+      cancelTimer = clock.after(lost ? ASK_SOON_MS : ASK_MS, () => {
+        unanswered++;
+        if (unanswered < UNANSWERED || lost) ask();
+        else raise({ type: 'handed_back', from: node, begun: true, epoch: 0 });
       });
+      void trySend(parts, node, question(capsule.id, epoch));
     };
     const stopListening = peers.listen(node, { connected: ask });
+    const stopHearing = peers.hear(capsule.id, (from) => {
+      if (from === node) unanswered = 0;
+    });
     ask();
     return () => {
-      over = true;
       stopListening();
+      stopHearing();
       cancelTimer();
     };
   };

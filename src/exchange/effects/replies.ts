@@ -76,6 +76,11 @@ export class Replies {
     }
   }
 
+  /** It is coordinated here, and not done yet. */
+  inHand(to: string, capsuleId: string, epoch: number): void {
+    this.#say(to, { type: 'capsule_accept', capsuleId, of: 'order', epoch });
+  }
+
   decline(to: string, about: Decline, error: ErrorBody, retryAfterMs?: number): void {
     const load = this.#components.engine.load();
     const wait = retryAfterMs ?? (error.code === 'busy' ? BUSY_RETRY_MS : undefined);

@@ -33,7 +33,8 @@ export class Answers {
     if (of === 'cancel') return runtime.take(capsuleId, { type: 'cancel_confirmed', from, epoch });
     faults.hit('accept.received');
     const newest = this.#newestLease(from, capsuleId, epoch);
-    if (newest === undefined) return;
+    // Of a step that another node coordinates: it is still at it.
+    if (newest === undefined) return peers.heard(from, capsuleId, epoch);
     // Also the answer to a question after a lost connection.
     peers.heard(from, capsuleId, newest);
     return runtime.take(capsuleId, { type: 'accepted', from, epoch: newest });
@@ -90,7 +91,9 @@ export class Answers {
     // What this node gave up is its submitter's again, whatever a run of this node's own came to.
     if (work !== null && (care === null || state.status !== 'failed'))
       return replies.send(capsule, state, { kind: 'tell', to: from });
-    if (care !== null && hasEnded(state)) replies.send(capsule, state, handBack(state, care));
+    if (care === null) return;
+    if (hasEnded(state)) replies.send(capsule, state, handBack(state, care));
+    else replies.inHand(from, capsuleId, state.epoch);
   }
 
   /** From the coordinator it stops a run here; from the submitter it ends what this node coordinates. */
