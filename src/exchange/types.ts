@@ -7,7 +7,7 @@ import type { CapsuleRow, CapsuleStatus } from '../store/types.ts';
 /** What followers of a node see, numbered from 1 since its start. */
 export type MeshEvent = { sequence: number; at: number; capsuleId: string } & (
   | { type: 'status'; status: CapsuleStatus; executor: string | null; note?: string }
-  /** `epoch`: the text of another epoch begins anew. `missing`: deltas before this one that nobody has any more. */
+  /** `epoch`: the text of another epoch begins anew. `missing`: number of deltas before this one that are lost. */
   | { type: 'progress'; epoch: number; delta?: string; stage?: string; missing?: number }
   | { type: 'done'; status: 'completed' | 'failed'; error: ErrorBody | null }
 );

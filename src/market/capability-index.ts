@@ -61,7 +61,7 @@ export class CapabilityIndex {
     return before - this.#byModel.size;
   }
 
-  /** Where to look for a provider in these bands: one that has the model, or may have it. Without a model: any. */
+  /** Where to look for a provider in these bands: one that has the model, or may have it; without a model every shelf. */
   within(bands: readonly Band[], model?: string): RingIndex<Entry>[] {
     const listing = model === undefined ? this.#listing : this.#byModel.get(model)?.shelf;
     const found: RingIndex<Entry>[] = [];

@@ -316,7 +316,7 @@ class Libp2pNetwork implements Network {
   readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void =>
     this.#addressBook.claim(`${detail.peerId}`, detail.listenAddrs.map(String));
 
-  /** Found on the local network: it says where, as any stranger does. */
+  /** Found on the local network. It says where by itself, so that is a claim like those of strangers. */
   readonly #onDiscovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
     if (!this.isConnected(id.toString())) this.#addressBook.claim(id.toString(), multiaddrs.map(String));
     this.#discovery.found({ id });

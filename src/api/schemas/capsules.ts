@@ -149,7 +149,7 @@ export const MeshEvent = Type.Union([
     ...moment,
     type: Type.Literal('progress'),
     epoch: Type.Integer({ description: 'The text of another epoch begins anew.' }),
-    missing: Type.Optional(Type.Integer({ description: 'Deltas before this one that nobody has any more.' })),
+    missing: Type.Optional(Type.Integer({ description: 'Number of deltas before this one that are lost.' })),
     delta: Type.Optional(Type.String()),
     stage: Type.Optional(Type.String()),
   }),
