@@ -29,7 +29,10 @@ export interface ExchangeComponents {
   clock: Clock;
   db: Database;
   capsules: Capsules;
-  engine: Pick<Engine, 'handleIntent' | 'admit' | 'offer' | 'offers' | 'load' | 'onOffersChanged' | 'onRoom'>;
+  engine: Pick<
+    Engine,
+    'handleIntent' | 'admit' | 'hasRoom' | 'offer' | 'offers' | 'load' | 'onOffersChanged' | 'onRoom'
+  >;
   scheduler: Scheduler;
   health: PeerHealth;
   market: Market;

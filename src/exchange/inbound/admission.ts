@@ -8,10 +8,10 @@ import type { Census } from '../census.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Tickets } from '../effects/tickets.ts';
 
-type Components = Pick<
-  ExchangeComponents,
-  'engine' | 'ledger' | 'signer' | 'clock' | 'capsules' | 'standing'
-> & { census: Census; tickets: Tickets };
+type Components = Pick<ExchangeComponents, 'engine' | 'ledger' | 'signer' | 'capsules' | 'standing'> & {
+  census: Census;
+  tickets: Tickets;
+};
 
 /** Whether this node takes others' work: privacy, price, credit, quotas, a place (protocol "Privacy", "Credits"). */
 export class Admission {
@@ -26,7 +26,7 @@ export class Admission {
    * nothing is taken.
    */
   take(from: string, capsule: Capsule, price: number): ErrorBody | null {
-    const { engine, census, tickets, standing } = this.#components;
+    const { engine, ledger, census, tickets, standing } = this.#components;
     const { originIdentity: origin, requestedCapability } = capsule;
     const share = standing(origin);
     const refusal = this.#refusal(capsule, price) ?? census.refusal({ origin, peer: from, share });
@@ -34,6 +34,8 @@ export class Admission {
     const ticket = engine.admit(requestedCapability, origin);
     if ('code' in ticket) return ticket;
     tickets.put(capsule.id, ticket);
+    // Counted from now on, before the run begins.
+    if (price > 0 && share !== 'own') ledger.reserve(capsule.id, origin, toMicro(price));
     return null;
   }
 
@@ -43,14 +45,14 @@ export class Admission {
   }
 
   #refusal(capsule: Capsule, price: number): ErrorBody | null {
-    const { ledger, signer, clock, capsules, standing } = this.#components;
+    const { ledger, signer, capsules, standing } = this.#components;
     const { id, originIdentity: origin, privacyRule, requestedCapability, paymentRule } = capsule;
     const own = origin === signer.identity;
     if (privacyRule === 'encrypted')
       return refuse('encrypted_unsupported', 'Encrypted capsules are not supported by this version.');
     if (privacyRule === 'restricted' && !own)
       return refuse('restricted', "A restricted capsule runs only on its origin's own node.");
-    if (expiryOf(capsule) <= clock.now()) return refuse('expired', 'The capsule has expired.');
+    if (expiryOf(capsule) <= capsules.ageNow()) return refuse('expired', 'The capsule has expired.');
     if (capsules.ended.has(id)) return refuse('conflict', 'This capsule was executed here before.');
     if (standing(origin) === 'stranger' && capsules.ended.refuses(capsule.timestamp))
       return refuse('expired', 'The capsule is older than what this node remembers of strangers.');
@@ -64,8 +66,6 @@ export class Admission {
     if (ledger.booked(`capsule:${id}`)) return refuse('conflict', 'This capsule was paid here before.');
     if (!ledger.canPay(origin, toMicro(price), paymentRule?.requirePrepay === true))
       return refuse('insufficient_credit', "The origin's credit at this node does not cover the price.");
-    // Counted from now on, before the run begins.
-    ledger.reserve(id, origin, toMicro(price));
     return null;
   }
 }

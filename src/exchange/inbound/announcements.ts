@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { announceTopic } from '../../../protocols/common/v1/limits.ts';
 import type { Bid, CapsuleSummary, GossipMessage } from '../../../protocols/messages/v1/schema.ts';
 import { isWholeMicro, toMicro } from '../../capsule/credits.ts';
-import { nodeIdOf } from '../../capsule/identity.ts';
+import { identityOf, nodeIdOf } from '../../capsule/identity.ts';
 import type { GossipVerdict } from '../../network/types.ts';
 import type { ExchangeComponents } from '../components.ts';
 import { trySend } from '../try-send.ts';
@@ -65,7 +65,7 @@ export class Announcements {
   readonly #bid = (from: string, message: GossipMessage): void => {
     if (message.type !== 'capsule_announce') return;
     for (const summary of message.capsuleSummaries) {
-      const bid = this.#bidFor(summary);
+      const bid = this.#bidFor(from, summary);
       if (bid === undefined) continue;
       const { network } = this.#components;
       void trySend({ network, log: this.#log }, from, {
@@ -76,10 +76,12 @@ export class Announcements {
     }
   };
 
-  #bidFor(summary: CapsuleSummary): Bid | undefined {
+  #bidFor(from: string, summary: CapsuleSummary): Bid | undefined {
     const { engine, clock } = this.#components;
     const offer = engine.offer(summary.requestedCapability);
-    if (offer === undefined || engine.load() >= 1) return undefined;
+    // Whoever announces is the origin, or works for it.
+    if (offer === undefined || !engine.hasRoom(summary.requestedCapability, identityOf(from)))
+      return undefined;
     if (toMicro(offer.price) > toMicro(summary.amount ?? 0)) return undefined;
     if (summary.privacyRule !== 'public') return undefined;
     if (summary.expiresAt !== null && summary.expiresAt <= clock.now()) return undefined;

@@ -1,7 +1,7 @@
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
 import { checkCapsule } from '../../capsule/check-capsule.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
-import { submitterOf } from '../../capsule/roles.ts';
+import { expiryOf, submitterOf } from '../../capsule/roles.ts';
 import { validateCapsule } from '../../capsule/validate-capsule.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { Census } from '../census.ts';
@@ -86,6 +86,7 @@ export class Calls {
         'A capsule is submitted at the node that its origin named: "executionPolicy.submitter", or the origin itself.';
       throw new MeshError('permission_denied', message, { submitter: submitterOf(capsule) });
     }
+    if (expiryOf(capsule) <= capsules.ageNow()) throw new MeshError('expired', 'The capsule has expired.');
     if (capsules.ended.has(capsule.id))
       throw new MeshError('conflict', 'This capsule was submitted before, has ended, and was pruned.');
     const refusal = census.refusal({ origin: capsule.originIdentity, peer: this.#self, share: 'own' });
