@@ -30,6 +30,7 @@ import { Calls } from './inbound/submit.ts';
 import type { State } from './machine/state.ts';
 import { Reconciler, type SharedEntry } from './reconciler.ts';
 import { Runtime } from './runtime.ts';
+import { Stepper } from './stepper.ts';
 import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions } from './types.ts';
 
 /** How long a stopping node lets its work finish; what is left is taken up at the next start. */
@@ -90,8 +91,9 @@ export class Exchange implements CapsuleService, Startable {
       stop: runs.stop,
     };
     const chooser = new Chooser({ ...components, tickets });
+    const stepper = new Stepper({ ...components, chooser }, init);
     const batch = new Batch(components);
-    const runtime = new Runtime({ ...components, events, chooser, batch, census, replies, performers }, init);
+    const runtime = new Runtime({ ...components, events, stepper, batch, census, replies, performers }, init);
     const cancels = new Cancels();
     const admission = new Admission({ ...components, census, tickets });
     this.#calls = new Calls({ ...components, runtime, census });

@@ -1,15 +1,12 @@
 import type { Logger } from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import { nodeIdOf } from '../capsule/identity.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Decision } from '../market/types.ts';
 import type { Database, HistoryEntry, Transaction } from '../store/types.ts';
 import type { Census } from './census.ts';
 import type { Capsules } from './components.ts';
 import type { Batch } from './effects/batch.ts';
-import type { Chooser } from './effects/choose.ts';
 import { begin, type Performers } from './effects/performers.ts';
 import type { Replies } from './effects/replies.ts';
 import type { EventLog } from './event-log.ts';
@@ -17,8 +14,8 @@ import type { Limits } from './machine/draft.ts';
 import type { Change, Effect } from './machine/effect.ts';
 import { effectsOf } from './machine/effects-of.ts';
 import type { Event } from './machine/event.ts';
-import { step } from './machine/machine.ts';
-import { hasEnded, type State } from './machine/state.ts';
+import type { State } from './machine/state.ts';
+import type { Stepper } from './stepper.ts';
 
 /** Events that a crash may take back: whoever said it says it again. */
 const RELAXED: ReadonlySet<Event['type']> = new Set([
@@ -53,13 +50,12 @@ interface Staged {
   event: Event;
 }
 
-export interface RuntimeComponents {
-  signer: Signer;
+interface RuntimeComponents {
   clock: Clock;
   db: Database;
   capsules: Capsules;
   events: EventLog;
-  chooser: Chooser;
+  stepper: Stepper;
   batch: Batch;
   census: Census;
   replies: Replies;
@@ -74,7 +70,6 @@ export interface RuntimeComponents {
 export class Runtime {
   readonly #parts: RuntimeComponents;
   readonly #limits: Limits;
-  readonly #self: string;
   /** Capsules that ask for something; admission bounds them. */
   readonly #entries = new Map<string, Entry>();
   #stopped = false;
@@ -82,7 +77,6 @@ export class Runtime {
   constructor(components: RuntimeComponents, init: Limits) {
     this.#parts = components;
     this.#limits = init;
-    this.#self = nodeIdOf(components.signer.identity);
   }
 
   state(id: string): State | undefined {
@@ -185,7 +179,7 @@ export class Runtime {
 
   /** Step after step, the scheduler asked in between, children included; all in one transaction. */
   #stage(tx: Transaction, id: string, event: Event, recovered: boolean): Staged[] | undefined {
-    const { capsules, batch, census } = this.#parts;
+    const { capsules, batch, census, stepper } = this.#parts;
     const known = this.#entries.get(id);
     const before = known?.state ?? capsules.row(id, tx);
     // What is known was verified; what an order brings again was not.
@@ -195,9 +189,9 @@ export class Runtime {
     if (capsule === undefined) return undefined;
     if (before !== undefined && event.type === 'spawned') return [];
     const decisions = known?.decisions ?? [];
-    const change = withDecisions(this.#steps(before, capsule, event, decisions), before, decisions);
-    const entry = known ?? this.#enter(capsule, change.state, decisions, recovered);
+    const change = stepper.step(before, capsule, event, decisions);
     const state = batch.stage(tx, before, change);
+    const entry = known ?? this.#enter(capsule, state, decisions, recovered);
     entry.state = state;
     census.note(state);
     const children = change.writes.flatMap((write) => {
@@ -208,31 +202,6 @@ export class Runtime {
       return this.#stage(tx, write.capsule.id, { type: 'spawned', ...born }, false) ?? [];
     });
     return [{ entry, before, change: { ...change, state }, event }, ...children];
-  }
-
-  #steps(before: State | undefined, capsule: Capsule, event: Event, decisions: Decision[]): Change {
-    const { signer, clock, chooser } = this.#parts;
-    const { requestedCapability } = capsule;
-    const setting = {
-      self: this.#self,
-      identity: signer.identity,
-      now: clock.now(),
-      limits: this.#limits,
-    };
-    const first = step(before, capsule, event, setting);
-    chooser.learn(requestedCapability, first.notes);
-    const { care } = first.state.life;
-    if (care?.phase.kind !== 'choosing') return first;
-    const { chosen, decision } = chooser.choose(capsule, first.state);
-    noteDecision(decisions, decision);
-    const next = step(first.state, capsule, chosen, setting);
-    chooser.settle(next.state);
-    return {
-      state: next.state,
-      writes: [...first.writes, ...next.writes],
-      replies: [...first.replies, ...next.replies],
-      notes: [],
-    };
   }
 
   #enter(capsule: Capsule, state: State, decisions: Decision[], recovered: boolean): Entry {
@@ -301,21 +270,10 @@ export class Runtime {
     const stored = this.#parts.capsules.row(id);
     if (stored !== undefined) this.#parts.census.note(stored);
     if (stored === undefined || this.#stopped || !again) return;
-    this.#parts.chooser.settle(stored);
+    this.#parts.stepper.settle(stored);
     entry.state = stored;
     this.#follow(entry);
   }
-}
-
-/** Decisions kept for one capsule: the first says most, the newest explain the present. */
-const KEPT_DECISIONS = 8;
-
-function noteDecision(decisions: Decision[], decision: Decision): void {
-  const last = decisions.at(-1);
-  // While nobody is found it is not noted again and again, and the newest says why.
-  if (last?.ranking.length === 0 && decision.ranking.length === 0) decisions.pop();
-  decisions.push(decision);
-  if (decisions.length > KEPT_DECISIONS) decisions.splice(1, 1);
 }
 
 /** What the history tells since then, where the status changed. */
@@ -323,13 +281,6 @@ function newStatuses(before: State | undefined, { history }: State): HistoryEntr
   const last = before?.history.at(-1);
   const known = last === undefined ? -1 : history.lastIndexOf(last);
   return history.filter(({ status }, at) => at > known && status !== history[at - 1]?.status);
-}
-
-/** What was decided is stored when the capsule ends: in one row less, and once. */
-function withDecisions(change: Change, before: State | undefined, decisions: Decision[]): Change {
-  const { state } = change;
-  const ends = hasEnded(state) && (before === undefined || !hasEnded(before));
-  return ends ? { ...change, state: { ...state, life: { ...state.life, decisions } } } : change;
 }
 
 function isEarly(effect: Effect): boolean {

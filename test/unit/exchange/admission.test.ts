@@ -62,3 +62,15 @@ it('a node bids only where it has a place for who announces', async () => {
   await announce();
   expect(m.of('capsule_request')).toHaveLength(1);
 });
+
+it('a capsule that waits is not written again for every look that finds nobody', async () => {
+  const mesh = new Mesh();
+  const a = await mesh.add(alice);
+  await mesh.add(carol, { offers: { 'work.other': 0 } });
+  const { id } = await a.submit(a.capsule({ executionPolicy: { expiresAt: mesh.clock.now() + DAY_MS } }));
+  await mesh.advance(1_000);
+  const before = a.record(id);
+  expect(before?.status).toBe('announced');
+  await mesh.advance(60_000);
+  expect(a.record(id)?.updatedAt).toBe(before?.updatedAt);
+});
