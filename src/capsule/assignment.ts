@@ -1,8 +1,10 @@
 import { Assignment } from '../../protocols/assignment/v1/schema.ts';
+import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { DOMAINS } from '../../protocols/common/v1/limits.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type Refused, refuse } from './outcome.ts';
+import { needsSignedLease } from './roles.ts';
 import { type DocumentOptions, structureCheck } from './signed-document.ts';
 import { hashJson, signHash, verifyHash } from './signing.ts';
 
@@ -46,4 +48,10 @@ export function verifyAssignment(
   if (!verifyHash(crypto, DOMAINS.assignment, assignmentHash(crypto, assignment), signature, coordinator))
     return refuse('lease_invalid', 'The assignment\'s "signature" is not by the coordinator that it names.');
   return { ok: true, assignment };
+}
+
+/** A signer's own lease as others get it: with a signature where it will be shown to others, else as it is. */
+export function leaseToTell(signer: Signer, crypto: Crypto, capsule: Capsule, lease: Assignment): Assignment {
+  const signs = lease.coordinator === signer.identity && needsSignedLease(capsule);
+  return signs ? signAssignment(signer, crypto, lease) : lease;
 }

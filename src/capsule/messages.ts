@@ -1,4 +1,4 @@
-import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
+import { type ErrorBody, isErrorCode } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { WireError } from '../../protocols/common/v1/schema.ts';
 import {
@@ -145,3 +145,9 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const quote = (text: string): string => JSON.stringify(text.slice(0, 64));
+
+/** An error that another node told, as this node can show it: a code that it does not know is `internal`. */
+export function toldError({ code, message, detail }: WireError): ErrorBody {
+  const known = isErrorCode(code) ? code : 'internal';
+  return { code: known, message, ...(detail !== undefined && { detail }) };
+}

@@ -109,8 +109,7 @@ export class Chooser {
 
   #admit(capsule: Capsule): ErrorBody | null {
     const { engine, tickets } = this.#components;
-    const { capability, origin } = capsuleToIntent(capsule);
-    const ticket: Ticket | ErrorBody = engine.admit(capability, origin);
+    const ticket: Ticket | ErrorBody = engine.admit(capsule.requestedCapability, capsule.originIdentity);
     if ('code' in ticket) return ticket;
     tickets.put(capsule.id, ticket);
     return null;

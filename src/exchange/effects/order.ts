@@ -1,5 +1,4 @@
-import { signAssignment } from '../../capsule/assignment.ts';
-import { needsSignedLease } from '../../capsule/roles.ts';
+import { leaseToTell } from '../../capsule/assignment.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { ExchangeComponents, ExchangeInit } from '../components.ts';
 import type { Performer } from './performers.ts';
@@ -18,8 +17,7 @@ export function orderPerformer(
   const { network, clock, signer, crypto, health, faults, log } = components;
   return ({ to, lease }, { capsule, state, raise }) => {
     const { epoch } = lease;
-    const signed = needsSignedLease(capsule);
-    const assignment = signed ? signAssignment(signer, crypto, lease) : lease;
+    const assignment = leaseToTell(signer, crypto, capsule, lease);
     const proofs = proofsOf(components, state().root, capsule);
     let over = false;
     let cancelTimer = (): void => {};

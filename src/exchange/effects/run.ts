@@ -1,10 +1,10 @@
 import type { Assignment } from '../../../protocols/assignment/v1/schema.ts';
 import type { Capsule } from '../../../protocols/capsule/v1/schema.ts';
-import { assignmentHash, signAssignment } from '../../capsule/assignment.ts';
+import { assignmentHash, leaseToTell } from '../../capsule/assignment.ts';
 import { toMicro } from '../../capsule/credits.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
 import { capsuleToIntent } from '../../capsule/intent.ts';
-import { continuesAt, needsSignedLease } from '../../capsule/roles.ts';
+import { continuesAt } from '../../capsule/roles.ts';
 import type { Outcome } from '../../engine/types.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { ExchangeComponents, ExchangeInit } from '../components.ts';
@@ -111,9 +111,7 @@ export class Runs {
     const { id } = capsule;
     const ticket = tickets.take(id);
     const timeoutMs = capsule.executionPolicy?.timeout;
-    const ownLease = lease.coordinator === signer.identity;
-    const signs = ownLease && needsSignedLease(capsule);
-    const assignment = signs ? signAssignment(signer, crypto, lease) : lease;
+    const assignment = leaseToTell(signer, crypto, capsule, lease);
     let settled: Promise<void> | undefined;
     try {
       const handled = engine.handleIntent(capsuleToIntent(capsule), {

@@ -1,5 +1,6 @@
-import { type ErrorBody, isErrorCode } from '../../../protocols/common/v1/errors.ts';
+import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import type { ExchangeMessageOf } from '../../../protocols/messages/v1/schema.ts';
+import { toldError } from '../../capsule/messages.ts';
 import type { ExchangeComponents } from '../components.ts';
 import type { Peers } from '../effects/peers.ts';
 import { HAND_BACK, type Replies } from '../effects/replies.ts';
@@ -17,6 +18,8 @@ type Components = Pick<ExchangeComponents, 'faults'> & {
   cancels: Cancels;
   peers: Peers;
 };
+
+const UNKNOWN: ErrorBody = { code: 'not_found', message: 'This node does not know that capsule.' };
 
 /** Answers to what this node asked, and questions about what it has in hand. */
 export class Answers {
@@ -51,7 +54,7 @@ export class Answers {
           type: 'declined',
           from,
           epoch,
-          error: errorOf(message),
+          error: toldError(message),
           retryAfterMs,
         });
       case 'capsule_result':
@@ -79,11 +82,10 @@ export class Answers {
     const state = runtime.state(capsuleId);
     const capsule = runtime.capsule(capsuleId);
     if (state === undefined || capsule === undefined || !mayAsk(from, state)) {
-      const error: ErrorBody = { code: 'not_found', message: 'This node does not know that capsule.' };
       // Its order may still be on the way, and is not taken any more once this was said.
       if (epoch !== undefined) cancels.remember(from, capsuleId, epoch);
       const about = { capsuleId, of: 'capsule_result_request', ...(epoch !== undefined && { epoch }) };
-      return replies.decline(from, about, error);
+      return replies.decline(from, about, UNKNOWN);
     }
     const { care, work } = state.life;
     if (work?.kind === 'running')
@@ -102,8 +104,7 @@ export class Answers {
     const state = runtime.state(capsuleId);
     if (state === undefined || !mayAsk(from, state)) {
       cancels.remember(from, capsuleId, epoch);
-      const error: ErrorBody = { code: 'not_found', message: 'This node does not know that capsule.' };
-      return replies.decline(from, { capsuleId, of: 'capsule_cancel', epoch }, error);
+      return replies.decline(from, { capsuleId, of: 'capsule_cancel', epoch }, UNKNOWN);
     }
     if (state.life.work !== null)
       await runtime.take(capsuleId, { type: 'stopped', from, epoch, error: cancelled() });
@@ -141,9 +142,4 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 function mayAsk(from: string, { coordinator, submitter }: State): boolean {
   return from === coordinator || from === submitter;
-}
-
-function errorOf({ code, message, detail }: ExchangeMessageOf<'capsule_decline'>): ErrorBody {
-  const known = isErrorCode(code) ? code : 'internal';
-  return { code: known, message, ...(detail !== undefined && { detail }) };
 }

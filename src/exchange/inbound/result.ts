@@ -8,6 +8,7 @@ import { verifyAssignment } from '../../capsule/assignment.ts';
 import { leaseProblem } from '../../capsule/check-lease.ts';
 import { checkResult } from '../../capsule/check-result.ts';
 import { identityOf, nodeIdOf } from '../../capsule/identity.ts';
+import { toldError } from '../../capsule/messages.ts';
 import { needsSignedLease, submitterOf } from '../../capsule/roles.ts';
 import { verifySettlement } from '../../capsule/settlement.ts';
 import { isInOrder } from '../../capsule/times.ts';
@@ -185,5 +186,5 @@ function isSame(granted: Assignment, lease: Assignment): boolean {
 function errorOf({ error, receipt }: ExchangeMessageOf<'capsule_result'>): ErrorBody {
   const told = error ?? receipt.error;
   if (told === null) return { code: 'internal', message: 'The executor gave no reason.' };
-  return { ...told, code: isErrorCode(told.code) ? told.code : 'internal' };
+  return toldError(told);
 }
