@@ -211,7 +211,7 @@ export class IntentHandler {
           : { status: 'failed', error: end.error, receipt: entry.receipt, sequence };
       options.commit?.(outcome, tx);
       faults.hit('intent.concluded');
-      const durable = tx.commit();
+      const durable = tx.commit({ done: true });
       // Committed writes are visible at once: the next intent may have the storage while these are synced.
       scope?.close();
       await durable;

@@ -1,18 +1,17 @@
 import type { Logger } from 'pino';
-import { LIMITS, MARKET_TOPIC } from '../../protocols/common/v1/limits.ts';
+import { MARKET_TOPIC } from '../../protocols/common/v1/limits.ts';
 import type {
   Bid,
   CapabilityAdvertisement,
   ExchangeMessage,
   ExchangeMessageOf,
   GossipMessage,
-  Offer,
 } from '../../protocols/messages/v1/schema.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { GossipVerdict, Network, PeerInfo } from '../network/types.ts';
-import type { Standing } from './entry.ts';
-import { MAX_DETAIL_CHARS } from './offer.ts';
+import { advertisementOf, type OffersSource } from './advertisement.ts';
+import { type Standing, standingOf } from './entry.ts';
 import { PeerRates } from './peer-rates.ts';
 import type { ProviderTable } from './provider-table.ts';
 import type { PeerHealth } from './types.ts';
@@ -30,34 +29,12 @@ const JITTER = 0.1;
 const GOODBYE_MS = 1_000;
 /** Gossip learns only some time after a connection that a peer listens; until then it is told directly as well. */
 export const NEW_PEER_MS = 10_000;
-/** Bytes of offers up to which details go along: a message must stay under gossip's 64 KiB. */
-const OFFER_BYTES = 49_152;
 /** Questions answered, for each peer and in all: an honest peer asks once when it connects. An answer is up to 64 KiB. */
 export const ANSWERS = { each: { perSecond: 0.2, burst: 4 }, all: { perSecond: 50, burst: 200 } } as const;
 /** Direct advertisements read: an honest peer sends one for each change in its first seconds, and answers. */
 export const DIRECT = { each: { perSecond: 1, burst: 40 }, all: { perSecond: 200, burst: 1_000 } } as const;
 /** How long an answer is used again; only latencies may be older than that. */
 const ANSWER_MS = 1_000;
-/** Schema maximum of an estimate in seconds. */
-const MAX_LATENCY_S = 86_400;
-/** Assumed in milliseconds before the first ping: the longest that the ring allows, and beyond for `global`. */
-const ASSUMED_ROUND_TRIP_MS: Readonly<Record<PeerInfo['ring'], number>> = {
-  ring1: 10,
-  ring2: 80,
-  global: 200,
-};
-
-/** What this node sells; the engine is one. */
-export interface OffersSource {
-  offers(): readonly {
-    capability: { id: string; idempotent: boolean };
-    price: number;
-    estimatedLatency: number;
-    detail?: Record<string, unknown>;
-  }[];
-  /** Called after anything but a latency changed. Returns the removal. */
-  onOffersChanged(listener: () => void): () => void;
-}
 
 export interface AdvertiserComponents {
   network: Pick<
@@ -139,7 +116,7 @@ export class Advertiser implements Startable {
     network.off('peer:measured', this.#onMeasured);
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
     const cancel = clock.after(GOODBYE_MS, resolve);
-    await Promise.race([this.#publish([]), overdue]);
+    await Promise.race([this.#publish(), overdue]);
     cancel();
     network.unsubscribe(MARKET_TOPIC);
   }
@@ -149,7 +126,7 @@ export class Advertiser implements Startable {
     if (!this.#running || !this.#answers.admits(from)) return;
     const now = this.#parts.clock.monotonic();
     if (this.#answer === undefined || this.#answer.until <= now) {
-      this.#answer = { message: this.#message(this.#offers()), until: now + ANSWER_MS };
+      this.#answer = { message: this.#message(), until: now + ANSWER_MS };
     }
     this.#send(from, { ...this.#answer.message, exchangeId });
   }
@@ -213,15 +190,15 @@ export class Advertiser implements Startable {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#advertiseIn(this.#intervalMs * (1 - JITTER * this.#parts.random()));
-    await this.#publish(this.#offers());
+    await this.#publish();
   }
 
-  async #publish(capabilities: Offer[]): Promise<void> {
+  async #publish(): Promise<void> {
     const { network, clock, log } = this.#parts;
     this.#sequence++;
     this.#answer = undefined;
     this.#publishedAt = clock.monotonic();
-    const message = this.#message(capabilities);
+    const message = this.#message();
     for (const { nodeId, connectedAt } of network.peers()) {
       if (clock.now() - connectedAt >= NEW_PEER_MS) continue;
       this.#send(nodeId, { ...message, exchangeId: this.#nextExchangeId() });
@@ -229,7 +206,10 @@ export class Advertiser implements Startable {
     try {
       await network.publish(MARKET_TOPIC, message);
     } catch (error) {
-      log.debug({ err: error, offers: capabilities.length }, 'An advertisement could not be published');
+      log.debug(
+        { err: error, offers: message.capabilities.length },
+        'An advertisement could not be published',
+      );
     }
   }
 
@@ -237,45 +217,12 @@ export class Advertiser implements Startable {
     return `market-${++this.#exchanges}`;
   }
 
-  #message(capabilities: Offer[]): CapabilityAdvertisement {
-    const { network, clock } = this.#parts;
-    return {
-      type: 'capability_advertisement',
-      nodeId: network.nodeId,
-      encryptionKey: null,
-      capabilities,
-      // Nobody needs to dial a node that says goodbye.
-      ...(this.#running && { addresses: this.#addresses() }),
-      sequence: this.#sequence,
-      timestamp: clock.now(),
-    };
-  }
-
-  #addresses(): string[] {
-    return this.#parts.network
-      .addresses()
-      .filter((address) => address.length <= LIMITS.addressChars)
-      .slice(0, LIMITS.addressesPerAdvertisement);
-  }
-
-  /** This node's offers in wire form. Details go along while there is room. */
-  #offers(): Offer[] {
-    const local = this.#parts.offers.offers().slice(0, LIMITS.capabilitiesPerAdvertisement);
-    const plain = local.map(({ capability, price, estimatedLatency }): Offer => {
-      const seconds = Math.min(estimatedLatency, MAX_LATENCY_S);
-      const { id: capabilityId, idempotent } = capability;
-      return { capabilityId, price, estimatedLatency: seconds, locality: 'local', idempotent };
-    });
-    let room = OFFER_BYTES - Buffer.byteLength(JSON.stringify(plain));
-    return plain.map((offer, index) => {
-      const detail = local[index]?.detail;
-      if (detail === undefined) return offer;
-      const text = JSON.stringify(detail);
-      const bytes = Buffer.byteLength(text);
-      if (text.length > MAX_DETAIL_CHARS || bytes > room) return offer;
-      room -= bytes;
-      return { ...offer, detail };
-    });
+  /** Says all that is offered now; of a node that stops nothing, and no address either. */
+  #message(): CapabilityAdvertisement {
+    const { network, offers, clock } = this.#parts;
+    const told = { nodeId: network.nodeId, sequence: this.#sequence, timestamp: clock.now() };
+    if (!this.#running) return advertisementOf({ ...told, offers: [] });
+    return advertisementOf({ ...told, offers: offers.offers(), addresses: network.addresses() });
   }
 
   #apply(message: CapabilityAdvertisement, deliverer: string): void {
@@ -304,8 +251,4 @@ export class Advertiser implements Startable {
       );
     });
   }
-}
-
-function standingOf({ ring, roundTripMs }: PeerInfo): Standing {
-  return { ring, roundTripMs: roundTripMs ?? ASSUMED_ROUND_TRIP_MS[ring] };
 }

@@ -1,3 +1,4 @@
+import type { PeerInfo } from '../network/types.ts';
 import type { Place } from './ring-index.ts';
 import type { Provider } from './types.ts';
 
@@ -11,8 +12,15 @@ export interface Standing {
   roundTripMs: number;
 }
 
+/** Assumed in milliseconds before the first ping: the longest that the ring allows, and beyond for `global`. */
+const ASSUMED_ROUND_TRIP_MS: Readonly<Record<RemoteRing, number>> = { ring1: 10, ring2: 80, global: 200 };
+
 /** Assumed of a node that was never met: heard of through others, so as far as the farthest. */
-export const UNKNOWN_STANDING: Standing = { ring: 'global', roundTripMs: 200 };
+export const UNKNOWN_STANDING: Standing = standingOf({ ring: 'global', roundTripMs: null });
+
+export function standingOf({ ring, roundTripMs }: Pick<PeerInfo, 'ring' | 'roundTripMs'>): Standing {
+  return { ring, roundTripMs: roundTripMs ?? ASSUMED_ROUND_TRIP_MS[ring] };
+}
 
 /** About what the heap keeps for an offer, and for each model that it is listed by; measured. */
 const OFFER_BYTES = 448;

@@ -1,4 +1,3 @@
-// Above 300 lines, since what a node's arrival, change and expiry do to the same few maps is best read together.
 import { LRUCache } from 'lru-cache';
 import type { Offer } from '../../protocols/messages/v1/schema.ts';
 import { toMicro } from '../capsule/credits.ts';
@@ -7,7 +6,7 @@ import { bestOf, type CapabilityIndex } from './capability-index.ts';
 import { Catalogue } from './catalogue.ts';
 import { type Changes, NO_CHANGES } from './change-feed.ts';
 import { bytesOf, type Entry, providerOf, type Standing, UNKNOWN_STANDING } from './entry.ts';
-import { type KnownNode, newNode } from './known-node.ts';
+import { type KnownNode, KnownNodes } from './known-nodes.ts';
 import {
   MAX_DETAIL_CHARS,
   type ReadOffer,
@@ -17,7 +16,6 @@ import {
   type WireOffer,
 } from './offer.ts';
 import { DEFAULT_WEIGHTS, scoreOf, stepOf, type Weights } from './score.ts';
-import { Shares } from './shares.ts';
 import type { Provider } from './types.ts';
 
 /** How long an entry lives after its node's last advertisement, by this node's monotonic clock. */
@@ -55,30 +53,23 @@ export interface ProviderTableInit {
 export class ProviderTable {
   readonly weights: Weights;
   readonly #clock: Clock;
-  readonly #connected: (nodeId: string) => boolean;
   readonly #changes: Changes;
-  readonly #ttlMs: number;
   readonly #maxNodes: number;
   readonly #maxBytes: number;
-  /** Longest unheard first, since whoever is heard moves to the end: expiry looks at the front only. */
-  readonly #nodes = new Map<string, KnownNode>();
+  readonly #nodes: KnownNodes;
   readonly #catalogue = new Catalogue();
-  readonly #shares = new Shares<KnownNode>();
   /** Outlives the entries, so that a withdrawn or expired node's old messages stay replays. */
   readonly #sequences = new LRUCache<string, number>({ max: MAX_SEQUENCES });
   /** Where those stood that this node ever shook hands with. */
   readonly #met = new LRUCache<string, Standing>({ max: MAX_MET });
-  /** No node expires before this monotonic time. */
-  #nextExpiry = Number.POSITIVE_INFINITY;
-  /** Of nodes and their offers; names are counted beside. */
-  #bytes = 0;
 
   constructor(components: ProviderTableComponents, init: ProviderTableInit = {}) {
     this.#clock = components.clock;
-    this.#connected = components.connected ?? (() => false);
+    const connected = components.connected ?? (() => false);
+    const ttlMs = init.ttlMs ?? ENTRY_TTL_MS;
+    this.#nodes = new KnownNodes({ clock: components.clock, connected }, { ttlMs });
     this.#changes = components.changes ?? NO_CHANGES;
     this.weights = init.weights ?? DEFAULT_WEIGHTS;
-    this.#ttlMs = init.ttlMs ?? ENTRY_TTL_MS;
     this.#maxNodes = init.maxNodes ?? MAX_NODES;
     this.#maxBytes = init.maxBytes ?? MAX_TABLE_BYTES;
   }
@@ -96,7 +87,7 @@ export class ProviderTable {
 
   /** As counted against `MAX_TABLE_BYTES`. */
   get bytes(): number {
-    return this.#bytes + this.#catalogue.bytes;
+    return this.#nodes.bytes + this.#catalogue.bytes;
   }
 
   /** Of all capabilities that are offered, in no order. */
@@ -135,7 +126,7 @@ export class ProviderTable {
       this.remove(nodeId);
       return 'applied';
     }
-    const isNew = !this.#nodes.has(nodeId);
+    const isNew = this.#nodes.get(nodeId) === undefined;
     const node = this.#heard(nodeId, deliverer);
     const before = node.bytes;
     const offers = readOffers(capabilities);
@@ -157,7 +148,7 @@ export class ProviderTable {
     if (standing !== undefined) this.updatePeer(nodeId, standing);
     const read = readOffer(offer, MAX_DETAIL_CHARS);
     if (read === undefined) return false;
-    const isNew = !this.#nodes.has(nodeId);
+    const isNew = this.#nodes.get(nodeId) === undefined;
     const node = this.#heard(nodeId, nodeId);
     const known = offer.detail === undefined ? node.entries.get(offer.capabilityId) : undefined;
     this.#take(node, known === undefined ? read : { ...read, detail: known.detail, models: known.models });
@@ -171,10 +162,7 @@ export class ProviderTable {
     if (node === undefined) return;
     const { ring, roundTripMs } = node.standing;
     if (node.proven && ring === standing.ring && roundTripMs === standing.roundTripMs) return;
-    node.standing = standing;
-    node.proven = true;
-    if (node.share !== undefined) this.#shares.remove(node.share, node);
-    node.share = undefined;
+    this.#nodes.met(node, standing);
     for (const entry of [...node.entries.values()]) this.#place(node, entry, entry);
   }
 
@@ -183,9 +171,7 @@ export class ProviderTable {
     const node = this.#nodes.get(nodeId);
     if (node === undefined) return;
     for (const entry of [...node.entries.values()]) this.#drop(node, entry);
-    if (node.share !== undefined) this.#shares.remove(node.share, node);
-    this.#bytes -= node.bytes;
-    this.#nodes.delete(nodeId);
+    this.#nodes.remove(node);
   }
 
   entry(nodeId: string, capabilityId: string): Entry | undefined {
@@ -222,44 +208,24 @@ export class ProviderTable {
   }
 
   #heard(nodeId: string, deliverer: string): KnownNode {
-    const heardAt = this.#clock.monotonic();
-    const node = this.#nodes.get(nodeId) ?? this.#newNode(nodeId, deliverer);
-    node.heardAt = heardAt;
-    this.#nodes.delete(nodeId);
-    this.#nodes.set(nodeId, node);
-    if (node.share !== undefined) this.#shares.heard(node.share, node);
-    this.#nextExpiry = Math.min(this.#nextExpiry, heardAt + this.#ttlMs);
-    return node;
-  }
-
-  /** Its first deliverer is who it is counted to: another one that is faster later takes nothing over. */
-  #newNode(nodeId: string, deliverer: string): KnownNode {
+    const known = this.#nodes.get(nodeId);
+    if (known !== undefined) {
+      this.#nodes.heard(known);
+      return known;
+    }
     const met = this.#met.get(nodeId);
-    const sequence = this.#sequences.get(nodeId);
-    const proven = met !== undefined;
-    const node = newNode(nodeId, { standing: met ?? UNKNOWN_STANDING, proven, sequence, heardAt: 0 });
-    this.#bytes += node.bytes;
-    if (!node.proven) node.share = this.#shares.add(deliverer, node);
-    return node;
+    const [standing, proven] = [met ?? UNKNOWN_STANDING, met !== undefined];
+    return this.#nodes.add({ nodeId, standing, proven, sequence: this.#sequences.get(nodeId) }, deliverer);
   }
 
   /** Removes whoever has the least claim until everything fits; false where that was the node itself. */
   #makeRoom(node: KnownNode, isNew: boolean): boolean {
     while (this.#nodes.size > this.#maxNodes || this.bytes > this.#maxBytes) {
-      const victim = this.#leastClaim(node, isNew);
+      const victim = this.#nodes.leastClaim(node, isNew);
       this.remove(victim.nodeId);
       if (victim === node) return false;
     }
     return true;
-  }
-
-  #leastClaim(node: KnownNode, isNew: boolean): KnownNode {
-    const largest = this.#shares.largest();
-    // Whoever delivered most may not put newcomers in the place of those it delivered before.
-    if (largest !== undefined) return isNew && largest.name === node.share ? node : largest.oldest;
-    if (!this.#connected(node.nodeId)) return node;
-    for (const each of this.#nodes.values()) if (!this.#connected(each.nodeId)) return each;
-    return node;
   }
 
   #take(node: KnownNode, offer: ReadOffer): void {
@@ -287,7 +253,7 @@ export class ProviderTable {
       known.band === band &&
       sameModels(known.models, models)
     ) {
-      this.#grow(node, (detail?.length ?? 0) - (known.detail?.length ?? 0));
+      this.#nodes.grew(node, (detail?.length ?? 0) - (known.detail?.length ?? 0));
       Object.assign(known, estimate);
       return;
     }
@@ -298,30 +264,17 @@ export class ProviderTable {
     const entry: Entry = { ...place, capabilityId, ring, band, price, models, ...estimate };
     node.entries.set(capabilityId, entry);
     this.#catalogue.add(entry);
-    this.#grow(node, bytesOf(entry));
+    this.#nodes.grew(node, bytesOf(entry));
   }
 
   #drop(node: KnownNode, entry: Entry): void {
     node.entries.delete(entry.capabilityId);
     this.#catalogue.remove(entry);
-    this.#grow(node, -bytesOf(entry));
-  }
-
-  #grow(node: KnownNode, bytes: number): void {
-    node.bytes += bytes;
-    this.#bytes += bytes;
-    if (node.share !== undefined) this.#shares.grew(node.share, bytes);
+    this.#nodes.grew(node, -bytesOf(entry));
   }
 
   #expire(): void {
-    const now = this.#clock.monotonic();
-    if (now < this.#nextExpiry) return;
-    this.#nextExpiry = Number.POSITIVE_INFINITY;
-    for (const node of this.#nodes.values()) {
-      if (node.heardAt + this.#ttlMs > now) {
-        this.#nextExpiry = node.heardAt + this.#ttlMs;
-        break;
-      }
+    for (let node = this.#nodes.expired(); node !== undefined; node = this.#nodes.expired()) {
       this.remove(node.nodeId);
     }
   }

@@ -1,8 +1,5 @@
-import sortedBtree from 'sorted-btree';
+import { BTree } from '../lib/btree.ts';
 import { type ClassTree, findClass, insertClass, type PriceClass, removeClass } from './class-tree.ts';
-
-// A CommonJS package: Node.js gives its exports, loaders that know `__esModule` give the class itself.
-const BTree = 'default' in sortedBtree ? sortedBtree.default : sortedBtree;
 
 /** Points are unsigned 32-bit integers. */
 const CIRCLE = 2 ** 32;

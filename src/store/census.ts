@@ -1,10 +1,7 @@
-import sortedBtree from 'sorted-btree';
+import { BTree } from '../lib/btree.ts';
 import { placeOf } from './capsule-index.ts';
 import { isOpen, isTerminal } from './lifecycle.ts';
 import type { CapsuleRow, CapsuleStatus, Share, TerminalStatus, Usage } from './types.ts';
-
-// A CommonJS package: Node.js gives its exports, loaders that know `__esModule` give the class itself.
-const BTree = 'default' in sortedBtree ? sortedBtree.default : sortedBtree;
 
 /** What is counted of a capsule. */
 export interface Counted {

@@ -10,13 +10,15 @@ import { ensureDirectory, unwritable } from './data-directory.ts';
 import type { Rows, Write } from './disk.ts';
 import { Journal } from './journal/journal.ts';
 import { JOURNAL_KEY, JournaledDisk } from './journaled-disk.ts';
+import { keyspace } from './keyspaces.ts';
 import { LevelRows } from './level-rows.ts';
+import { fullKey } from './transaction.ts';
 import type { Database } from './types.ts';
 
 /** Counts up with every change of what is stored that another version would misread. */
 export const STORE_VERSION = 3;
-/** In keyspace `meta`, and read before there is a journal. */
-const VERSION_KEY = '01store-version';
+/** Read before there is a journal. */
+const VERSION_KEY = fullKey(keyspace('meta'), 'store-version');
 /**
  * Bytes that LevelDB collects in memory before it writes a table: more than a journal file holds, so that tables are large
  * and rarely merged. Memory is taken as it fills.

@@ -2,7 +2,7 @@ import type { ScanRange } from './types.ts';
 
 export type Write = { type: 'put'; key: string; value: string } | { type: 'del'; key: string };
 
-/** Ordered bytes on some medium, below transactions: what `level` is, and what memory is in tests. */
+/** Ordered bytes on some medium, below transactions: a journal before LevelDB, or memory. */
 export interface Disk {
   get(key: string): string | undefined;
   /** All or nothing, and on the medium when it resolves. */

@@ -1,12 +1,16 @@
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Write } from './disk.ts';
+import type { CommitOptions } from './types.ts';
 
 /** Rows in one batch: above this a batch takes so long that the commits behind it notice. */
 const BATCH_ROWS = 4_096;
 /** Characters in one batch; a single larger commit still goes, alone. */
 const BATCH_LENGTH = 4 * 1_048_576;
-/** Characters waiting for the disk; a disk this far behind must slow its callers, not fill the memory. */
+/**
+ * Characters waiting for the disk; a disk this far behind must slow its callers, not fill the memory. What is `done` comes on
+ * top: at most one result for each capsule in hand, since whatever follows from it begins when it is on the disk.
+ */
 const QUEUED_LENGTH = 128 * 1_048_576;
 /** Milliseconds a relaxed commit waits for another one's write before it gets one of its own. */
 const RELAXED_MS = 10;
@@ -49,12 +53,12 @@ export class GroupCommit {
   }
 
   /** Throws where nothing is accepted any more, or `busy`; else resolves when durable. */
-  add(writes: Map<string, Write>, options: { relaxed?: boolean } = {}): Promise<void> {
+  add(writes: Map<string, Write>, { relaxed = false, done = false }: CommitOptions = {}): Promise<void> {
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (this.#queuedLength > QUEUED_LENGTH) throw new MeshError('busy', 'The disk does not keep up.');
+    if (!done && this.#queuedLength > QUEUED_LENGTH)
+      throw new MeshError('busy', 'The disk does not keep up.');
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const length = lengthOf(writes);
-    const relaxed = options.relaxed === true;
     this.#queue.push({ writes, length, resolve, reject, relaxed });
     this.#queuedLength += length;
     this.#tail = promise;

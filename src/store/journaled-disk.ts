@@ -2,6 +2,8 @@ import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Disk, Rows, Write } from './disk.ts';
 import type { Journal } from './journal/journal.ts';
+import { keyspace } from './keyspaces.ts';
+import { fullKey } from './transaction.ts';
 import type { ScanRange } from './types.ts';
 
 /** Bytes in one journal file: what a start after a crash reads again, and what the rows below collect in memory. */
@@ -16,8 +18,8 @@ const APPLY_MS = 50;
 /** Characters waiting to go down; beyond that writes wait. */
 const WAITING_LENGTH = 32 * 1_048_576;
 
-/** Key of the row, below transactions, that names the oldest journal file that counts; in keyspace `meta`. */
-export const JOURNAL_KEY = '01journal';
+/** Key of the row, below transactions, that names the oldest journal file that counts. */
+export const JOURNAL_KEY = fullKey(keyspace('meta'), 'journal');
 
 export interface JournaledDiskComponents {
   journal: Journal;

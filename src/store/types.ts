@@ -29,6 +29,8 @@ export interface ScanRange {
 export interface CommitOptions {
   /** Nobody waits for it: it is synced with the next commit, or some milliseconds later. Visible at once all the same. */
   relaxed?: boolean;
+  /** It says what has happened already, such as the receipt of a run: never refused as `busy`. Its callers bound such commits. */
+  done?: boolean;
 }
 
 /**
@@ -43,8 +45,8 @@ export interface Transaction extends Reader {
   /**
    * Makes the writes visible at once and resolves when they are synced to disk, in order of commit, several
    * transactions sharing one sync (group commit). Rejects with `storage_failed` once the disk failed; the
-   * database then refuses every further write. Rejects with `busy`, and applies nothing, while the disk is too far behind:
-   * this same transaction may be committed later, and then `conflict` says whether it still holds.
+   * database then refuses every further write. Rejects with `busy`, and applies nothing, while the disk is too far behind
+   * and it is not `done`: this same transaction may be committed later, and then `conflict` says whether it still holds.
    */
   commit(options?: CommitOptions): Promise<void>;
   /** Called when the commit became visible, in the same tick: for what is kept in memory beside the rows. */
@@ -210,6 +212,4 @@ export interface CapsuleStore<Life = unknown> {
   remove(tx: Transaction, id: string): void;
   /** Gives how many it removed. */
   prune(options: PruneOptions): Promise<number>;
-  /** ms since the epoch for judging ages and expiry: does not go back, over a restart neither. */
-  ageNow(): number;
 }

@@ -1,6 +1,6 @@
 import { LatencyTracker } from '../../../src/engine/latency.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
-import type { OffersSource } from '../../../src/market/advertiser.ts';
+import type { OffersSource } from '../../../src/market/advertisement.ts';
 import type { Database } from '../../../src/store/types.ts';
 
 /** The one that capsules ask for in the simulation. */

@@ -6,10 +6,14 @@ import type { Outcome } from '../../../src/engine/types.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
 import { canonicalJson } from '../../../src/lib/json.ts';
+import { BufferedDatabase } from '../../../src/store/buffered-database.ts';
+import type { Write } from '../../../src/store/disk.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
+import { MemoryDisk } from '../../../src/store/memory-disk.ts';
+import { silentLog } from '../../support/database.ts';
 import { errorOf, request, resultOf, startedEngine, testEngine, testModule } from '../../support/engine.ts';
 import { alice, bob } from '../../support/keys.ts';
-import { settle } from '../../support/virtual-clock.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 const CAPSULE_ID = 'ab'.repeat(32);
 const hashOf = (value: unknown): string => nodeCrypto.sha256Hex(canonicalJson(value));
@@ -19,6 +23,16 @@ function expectSound(engine: ReturnType<typeof testEngine>['engine'], outcome: O
   expect(verifyReceipt(nodeCrypto, outcome.receipt)).toMatchObject({ ok: true });
   expect(outcome.receipt.status).toBe(outcome.status);
   expect(engine.receipts.at(outcome.sequence)).toEqual(outcome.receipt);
+}
+
+/** A disk that writes nothing until its gate opens. */
+class SlowDisk extends MemoryDisk {
+  gate: Promise<void> = Promise.resolve();
+
+  override async write(writes: Write[]): Promise<void> {
+    await this.gate;
+    await super.write(writes);
+  }
 }
 
 describe('handleIntent', () => {
@@ -347,6 +361,30 @@ describe('handleIntent', () => {
         code: 'storage_failed',
       });
     });
+  });
+
+  it('keeps what a run did though the disk does not keep up: it may not run a second time', async () => {
+    const disk = new SlowDisk();
+    const db = new BufferedDatabase({ disk, log: silentLog, clock: new VirtualClock() });
+    const commitLarge = () => {
+      const tx = db.transaction();
+      tx.put(keyspace<string>('meta'), 'large', 'x'.repeat(65 * 1_048_576));
+      return tx.commit();
+    };
+    const { engine } = await startedEngine({}, { db });
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    disk.gate = gate;
+    const first = commitLarge();
+    await settle();
+    const waiting = [first, commitLarge(), commitLarge()];
+    const handled = engine.handleIntent(request('test.echo', { text: 'hello' }));
+    await settle();
+    await expect(commitLarge()).rejects.toMatchObject({ code: 'busy' });
+    open();
+    const outcome = await handled;
+    expect(resultOf(outcome)).toEqual({ text: 'hello' });
+    expectSound(engine, outcome);
+    await Promise.all(waiting);
   });
 
   describe('start and stop', () => {

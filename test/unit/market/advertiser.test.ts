@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MARKET_TOPIC } from '../../../protocols/common/v1/limits.ts';
 import type { CapabilityAdvertisement, GossipMessage } from '../../../protocols/messages/v1/schema.ts';
+import type { OffersSource } from '../../../src/market/advertisement.ts';
 import {
   Advertiser,
   type AdvertiserInit,
@@ -8,7 +9,6 @@ import {
   NEW_PEER_MS,
   NEWCOMER_DELAY_MS,
   NEWCOMER_GAP_MS,
-  type OffersSource,
 } from '../../../src/market/advertiser.ts';
 import { ENTRY_TTL_MS, ProviderTable } from '../../../src/market/provider-table.ts';
 import type { MemoryNetwork } from '../../../src/network/memory-network.ts';

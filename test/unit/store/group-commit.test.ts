@@ -177,6 +177,39 @@ describe('group commit', () => {
     expect(batchKeys()).toEqual([['a'], ['b'], ['d', 'e']]);
   });
 
+  it('takes what has happened already though the disk is too far behind, in its order, and counts it', async () => {
+    const large = 'x'.repeat(65 * 1_048_576);
+    for (const key of ['a', 'b']) void commit(key, large);
+    await expect(commit('refused', 1)).rejects.toMatchObject({ code: 'busy' });
+    const ran = db.transaction();
+    ran.put(space, 'ran', large);
+    const durable = ran.commit({ done: true });
+    expect(db.get(space, 'ran')).toHaveLength(large.length);
+    await settle();
+    // Without the third, which is still on its way, this would be below the bound.
+    await expect(commit('refused', 1)).rejects.toMatchObject({ code: 'busy' });
+    for (let batch = 0; batch < 3; batch++) {
+      disk.pass();
+      await settle();
+    }
+    await durable;
+    expect(batchKeys()).toEqual([['a'], ['b'], ['ran']]);
+  });
+
+  it('refuses also what has happened already once a write failed', async () => {
+    const late = () => {
+      const tx = db.transaction();
+      tx.put(space, 'ran', 1);
+      return tx.commit({ done: true });
+    };
+    const lost = commit('a', 1);
+    await settle();
+    disk.fail(new Error('no space left on device'));
+    await expect(lost).rejects.toMatchObject({ code: 'storage_failed' });
+    await expect(late()).rejects.toMatchObject({ code: 'storage_failed' });
+    expect(db.get(space, 'ran')).toBeUndefined();
+  });
+
   it('reads rows that are asked for again and again from the disk once', async () => {
     for (let turn = 0; turn < 10; turn++) expect(db.get(space, 'head')).toBeUndefined();
     void commit('head', 1);
