@@ -177,12 +177,16 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
       if (this.ended.isFull) await this.ended.sweep();
     };
     const components = { db: this.#db, census: this.#census, store: this, removed };
-    const count = await pruneCapsules(components, { ...options, now: this.#age.now() });
+    const count = await pruneCapsules(components, { ...options, now: this.ageNow() });
     await this.ended.sweep();
     const tx = this.#db.transaction();
     this.#age.keep(tx);
     await tx.commit();
     return count;
+  }
+
+  ageNow(): number {
+    return this.#age.now();
   }
 
   #existing(tx: Transaction, id: string): CapsuleRow<Life> {

@@ -212,4 +212,6 @@ export interface CapsuleStore<Life = unknown> {
   remove(tx: Transaction, id: string): void;
   /** Gives how many it removed. */
   prune(options: PruneOptions): Promise<number>;
+  /** ms since the epoch for judging ages and expiry: does not go back, over a restart neither. */
+  ageNow(): number;
 }
