@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { type Host, hostOf, isNear } from './hosts.ts';
 import type { NetworkLimits } from './limits.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { type TokenBucket, TokenBuckets } from './token-bucket.ts';
 
 /** What is used of a connection below its encryption. */
 export interface Transport {
@@ -41,8 +41,8 @@ const PENDING_PER_HOST = 10;
 const PENDING_PER_NEAR_HOST = 64;
 /** New connections a second: a near host's rate over a public one's. */
 const NEAR_RATE_FACTOR = 10;
-/** Hosts whose rate is remembered, and peers that were heard; the least recent begins anew. */
-const HOSTS_MAX = 4_096;
+/** Peers that were heard are remembered; the least recent counts as silent since it came. */
+const HEARD_MAX = 4_096;
 
 type Limits = Pick<
   NetworkLimits,
@@ -61,12 +61,13 @@ export class ConnectionShares {
   readonly #pending = new Map<Transport, string>();
   readonly #favoured: LRUCache<string, true>;
   /** Monotonic milliseconds of a peer's last message. */
-  readonly #heardAt = new LRUCache<string, number>({ max: HOSTS_MAX });
-  readonly #rates = new LRUCache<string, TokenBucket>({ max: HOSTS_MAX });
+  readonly #heardAt = new LRUCache<string, number>({ max: HEARD_MAX });
+  readonly #rates: TokenBuckets;
 
   constructor(components: ConnectionSharesComponents, limits: Limits) {
     this.#components = components;
     this.#limits = limits;
+    this.#rates = new TokenBuckets(components);
     this.#favoured = new LRUCache({ max: Math.max(1, Math.floor(limits.maxConnections * FAVOURED_SHARE)) });
   }
 
@@ -158,13 +159,8 @@ export class ConnectionShares {
   }
 
   #rate(key: string, host: Host | undefined): TokenBucket {
-    let rate = this.#rates.get(key);
-    if (rate === undefined) {
-      const perSecond = this.#limits.inboundConnectionsPerSecond * (isNear(host) ? NEAR_RATE_FACTOR : 1);
-      rate = new TokenBucket(this.#components, { perSecond, burst: perSecond });
-      this.#rates.set(key, rate);
-    }
-    return rate;
+    const perSecond = this.#limits.inboundConnectionsPerSecond * (isNear(host) ? NEAR_RATE_FACTOR : 1);
+    return this.#rates.of(key, { perSecond, burst: perSecond });
   }
 }
 

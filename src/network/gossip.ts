@@ -1,6 +1,5 @@
 import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub';
 import type { PeerId } from '@libp2p/interface';
-import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { GossipMessage } from '../../protocols/messages/v1/schema.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -8,7 +7,7 @@ import { MeshError } from '../lib/errors.ts';
 import { decodeGossip, encodeMessage } from './codec.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { Penalties } from './penalties.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBuckets } from './token-bucket.ts';
 import type { GossipVerdict } from './types.ts';
 
 export interface GossipComponents {
@@ -30,9 +29,6 @@ interface Subscription {
   handle: (from: string, message: GossipMessage, deliverer: string) => void;
 }
 
-/** Authors whose rate is watched; the least recent is forgotten, and starts again with a full bucket. */
-const AUTHORS_MAX = 4_096;
-
 const RESULTS: Record<GossipVerdict, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
@@ -45,13 +41,14 @@ export class Gossip {
   readonly #nodeId: string;
   readonly #limits: NetworkLimits;
   readonly #subscriptions = new Map<string, Subscription>();
-  readonly #rates = new LRUCache<string, TokenBucket>({ max: AUTHORS_MAX });
+  readonly #rates: TokenBuckets;
   #pubsub: PubSub | null = null;
 
   constructor(components: GossipComponents, init: { nodeId: string; limits: NetworkLimits }) {
     this.#components = components;
     this.#nodeId = init.nodeId;
     this.#limits = init.limits;
+    this.#rates = new TokenBuckets(components);
   }
 
   /** Joins the topics subscribed to so far. */
@@ -136,14 +133,10 @@ export class Gossip {
 
   #withinRate(author: string): boolean {
     const { gossipPerSecond, rateBurstSeconds } = this.#limits;
-    let rate = this.#rates.get(author);
-    if (rate === undefined) {
-      rate = new TokenBucket(this.#components, {
-        perSecond: gossipPerSecond,
-        burst: gossipPerSecond * rateBurstSeconds,
-      });
-      this.#rates.set(author, rate);
-    }
+    const rate = this.#rates.of(author, {
+      perSecond: gossipPerSecond,
+      burst: gossipPerSecond * rateBurstSeconds,
+    });
     if (rate.waitMs() > 0) return false;
     rate.take(1);
     return true;
