@@ -8,7 +8,7 @@ import { decodeGossip, encodeMessage } from './codec.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { Penalties } from './penalties.ts';
 import { TokenBuckets } from './token-bucket.ts';
-import type { GossipVerdict } from './types.ts';
+import type { GossipSubscription, GossipVerdict } from './types.ts';
 
 export interface GossipComponents {
   log: Logger;
@@ -24,11 +24,6 @@ export type PubSub = Pick<
   'topicValidators' | 'subscribe' | 'unsubscribe' | 'publish' | 'getSubscribers'
 >;
 
-interface Subscription {
-  validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict;
-  handle: (from: string, message: GossipMessage, deliverer: string) => void;
-}
-
 const RESULTS: Record<GossipVerdict, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
@@ -40,7 +35,7 @@ export class Gossip {
   readonly #components: GossipComponents;
   readonly #nodeId: string;
   readonly #limits: NetworkLimits;
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions = new Map<string, GossipSubscription>();
   readonly #rates: TokenBuckets;
   #pubsub: PubSub | null = null;
 
@@ -61,7 +56,11 @@ export class Gossip {
     this.#pubsub = null;
   }
 
-  subscribe(topic: string, validate: Subscription['validate'], handle: Subscription['handle']): void {
+  subscribe(
+    topic: string,
+    validate: GossipSubscription['validate'],
+    handle: GossipSubscription['handle'],
+  ): void {
     this.#subscriptions.set(topic, { validate, handle });
     if (this.#pubsub !== null) this.#join(this.#pubsub, topic);
   }
@@ -102,7 +101,7 @@ export class Gossip {
     return this.#ask(subscription, source, author, decoded.message);
   }
 
-  #ask(subscription: Subscription, source: PeerId, author: string, message: GossipMessage) {
+  #ask(subscription: GossipSubscription, source: PeerId, author: string, message: GossipMessage) {
     try {
       const deliverer = source.toString();
       const verdict = subscription.validate(author, message, deliverer);
@@ -115,7 +114,7 @@ export class Gossip {
     }
   }
 
-  #handle(subscription: Subscription, author: string, message: GossipMessage, deliverer: string): void {
+  #handle(subscription: GossipSubscription, author: string, message: GossipMessage, deliverer: string): void {
     try {
       subscription.handle(author, message, deliverer);
     } catch (error) {

@@ -39,7 +39,7 @@ import { Penalties } from './penalties.ts';
 import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
 import { checkAddresses, startError } from './start-error.ts';
 import { StreamOpener } from './stream-opener.ts';
-import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
+import type { GossipSubscription, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface Libp2pNetworkComponents {
   log: Logger;
@@ -275,8 +275,8 @@ class Libp2pNetwork implements Network {
 
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
-    handle: (from: string, message: GossipMessage, deliverer: string) => void,
+    validate: GossipSubscription['validate'],
+    handle: GossipSubscription['handle'],
   ): void {
     this.#gossip.subscribe(topic, validate, handle);
   }
