@@ -354,18 +354,32 @@ describe('a web page', () => {
 });
 
 describe('a socket that does not speak libp2p', () => {
-  it.each([
-    'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
-    '\0'.repeat(100_000),
-    `\x13/multistream/1.0.0\n\x07/noise\n${'x'.repeat(500)}`,
-  ])('is closed, and nothing else happens (%#)', async (bytes) => {
-    const { node, honest, from } = await attacked();
-    const socket = createConnection({ port: portOf(addressOf(node)), host: '127.0.0.1' });
+  async function says(bytes: string) {
+    const setup = await attacked();
+    const socket = createConnection({ port: portOf(addressOf(setup.node)), host: '127.0.0.1' });
     running.push({ stop: () => socket.destroy() });
     socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.on('close', resolve));
     socket.write(bytes);
-    await expectUnharmed(node, honest, from);
-  });
+    return { ...setup, closed };
+  }
+
+  it.each(['\0'.repeat(100_000), `\x13/multistream/1.0.0\n\x0b/tls/1.0.0\n${'x'.repeat(500)}`])(
+    'is closed where that can be no handshake, and nothing else happens (%#)',
+    async (bytes) => {
+      const { node, honest, from, closed } = await says(bytes);
+      await closed;
+      await expectUnharmed(node, honest, from);
+    },
+  );
+
+  it.each(['GET / HTTP/1.1\r\nHost: x\r\n\r\n', `\x13/multistream/1.0.0\n\x07/noise\n${'x'.repeat(500)}`])(
+    'harms nobody while it may go on with a handshake (%#)',
+    async (bytes) => {
+      const { node, honest, from } = await says(bytes);
+      await expectUnharmed(node, honest, from);
+    },
+  );
 });
 
 describe('a peer that spoils gossip', () => {
