@@ -148,6 +148,7 @@ export class FrameReader implements PartialFrame {
     this.#cancelDeadline?.();
     this.#cancelDeadline = null;
     partial.update(this, this.#decoder.byteLength);
+    if (this.#closed) return;
     if (waitMs === null) {
       this.#waiting = () => {};
     } else if (waitMs > 0) {

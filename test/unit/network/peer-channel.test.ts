@@ -226,6 +226,15 @@ describe('a peer channel', () => {
     expect(second[1].status).toBe('open');
   });
 
+  it('leaves no timer when it is given up while it waits for its turn', async () => {
+    const { channel, clock } = setup({ partialFrameBytes: 100, framesPerSecond: 1, rateBurstSeconds: 0 });
+    const [theirs, ours] = await streamPair();
+    channel.adopt(ours);
+    theirs.send(Buffer.concat([frame('1'), frame('x'.repeat(200))]));
+    await vi.waitFor(() => expect(ours.status).toBe('aborted'));
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('counts bytes against the rate as well', async () => {
     const { channel, clock, received } = setup({ bytesPerSecond: 1_000, rateBurstSeconds: 1 });
     const [theirs, ours] = await streamPair();
