@@ -147,7 +147,7 @@ export class FrameReader implements PartialFrame {
     // A paused peer cannot end what it began.
     this.#cancelDeadline?.();
     this.#cancelDeadline = null;
-    partial.update(this, this.#decoder.byteLength);
+    partial.update(this, this.#decoder.byteLength + (this.#held?.body.length ?? 0));
     if (this.#closed) return;
     if (waitMs === null) {
       this.#waiting = () => {};
