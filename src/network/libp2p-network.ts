@@ -164,7 +164,7 @@ class Libp2pNetwork implements Network {
       { addresses: init.bootstrap ?? [] },
     );
     this.#discovery = new DiscoveryDialer(
-      { log, clock, isConnected, dial: (peer) => this.#dialer.dial(peer.toString()) },
+      { log, clock, isConnected, dial: (nodeId) => this.#dialer.dial(nodeId) },
       { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
     );
     this.#forgetting = new Forgetting({
@@ -318,8 +318,9 @@ class Libp2pNetwork implements Network {
 
   /** Found on the local network. It says where by itself, so that is a claim like those of strangers. */
   readonly #onDiscovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
-    if (!this.isConnected(id.toString())) this.#addressBook.claim(id.toString(), multiaddrs.map(String));
-    this.#discovery.found({ id });
+    const nodeId = id.toString();
+    if (!this.isConnected(nodeId)) this.#addressBook.claim(nodeId, multiaddrs.map(String));
+    this.#discovery.found(nodeId);
   };
 
   readonly #onStream = (stream: Stream, connection: Connection): void =>
