@@ -6,12 +6,10 @@ import type {
   IdentifyResult,
   PeerId,
   PrivateKey,
-  Stream,
 } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
-import { EXCHANGE_PROTOCOL } from '../../protocols/common/v1/limits.ts';
 import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
 import { abortError, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -65,9 +63,6 @@ export interface Libp2pNetworkInit {
   origins?: readonly string[];
   limits?: Partial<NetworkLimits>;
 }
-
-/** Both ends may open a stream at the same time, and a connection may be replaced by another. */
-const EXCHANGE_STREAMS_PER_CONNECTION = 4;
 
 export function createLibp2pNetwork(components: Libp2pNetworkComponents, init: Libp2pNetworkInit): Network {
   return new Libp2pNetwork(components, init);
@@ -266,11 +261,7 @@ class Libp2pNetwork implements Network {
 
   onMessage(handler: MessageHandler): () => void {
     this.#exchange.listen(handler);
-    this.#takeStreams();
-    return () => {
-      if (!this.#exchange.deafen(handler)) return;
-      this.#libp2p?.unhandle(EXCHANGE_PROTOCOL).catch(this.#onProtocolError);
-    };
+    return () => this.#exchange.deafen(handler);
   }
 
   subscribe(
@@ -323,9 +314,6 @@ class Libp2pNetwork implements Network {
     this.#discovery.found(nodeId);
   };
 
-  readonly #onStream = (stream: Stream, connection: Connection): void =>
-    this.#exchange.accept(connection.remotePeer.toString(), stream);
-
   async #start(): Promise<void> {
     const { listen, announce = [], bootstrap = [] } = this.#init;
     checkAddresses([...listen, ...announce, ...bootstrap]);
@@ -346,7 +334,7 @@ class Libp2pNetwork implements Network {
     libp2p.addEventListener('connection:open', this.#onOpen);
     libp2p.addEventListener('peer:identify', this.#onIdentify);
     await libp2p.handle(PING_PROTOCOL, this.#pinger.serve, { maxInboundStreams: PING_STREAMS });
-    if (this.#exchange.listening) this.#takeStreams();
+    this.#exchange.attach(libp2p);
     await libp2p.start();
     guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
@@ -370,20 +358,6 @@ class Libp2pNetwork implements Network {
     if (connection === undefined) throw new MeshError('unreachable', 'The connection was lost.');
     return this.#pinger.ping(connection, signal);
   }
-
-  /** Says to peers that this node takes messages; who asked before asks again. */
-  #takeStreams(): void {
-    this.#libp2p
-      ?.handle(EXCHANGE_PROTOCOL, this.#onStream, {
-        force: true,
-        maxInboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-        maxOutboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-      })
-      .catch(this.#onProtocolError);
-  }
-
-  readonly #onProtocolError = (error: unknown): void =>
-    this.#log.error({ err: error }, 'The exchange protocol could not be registered');
 
   #host(nodeId: string): Host | undefined {
     const [connection] = this.#connections(nodeId);
