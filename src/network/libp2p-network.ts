@@ -1,27 +1,15 @@
 // Over 300 lines: the port, method for method, and the one place that joins the parts behind it.
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
-import type {
-  Connection,
-  PeerInfo as DiscoveredPeer,
-  IdentifyResult,
-  PeerId,
-  PrivateKey,
-} from '@libp2p/interface';
+import type { Connection, IdentifyResult, PeerId, PrivateKey } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
-import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
-import { abortError, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
-import { AddressBook } from './address-book.ts';
-import { BootstrapDialer } from './bootstrap-dialer.ts';
 import { PeerBudgets } from './budgets.ts';
 import { ConnectionShares } from './connection-shares.ts';
-import { DialPolicy } from './dial-policy.ts';
-import { Dialer } from './dialer.ts';
-import { DiscoveryDialer } from './discovery-dialer.ts';
+import { Dialers } from './dialers.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
@@ -84,10 +72,7 @@ class Libp2pNetwork implements Network {
   readonly #pinger: Pinger;
   readonly #opener: StreamOpener;
   readonly #gossip: Gossip;
-  readonly #bootstrap: BootstrapDialer;
-  readonly #discovery: DiscoveryDialer;
-  readonly #addressBook: AddressBook;
-  readonly #dialer: Dialer;
+  readonly #dialers: Dialers;
   readonly #forgetting: Forgetting;
   readonly #encryption = new Encryption();
   #libp2p: MeshLibp2p | null = null;
@@ -105,14 +90,14 @@ class Libp2pNetwork implements Network {
     this.#penalties = new Penalties({ clock });
     const allowed = new Set(init.allow);
     this.#shares = new ConnectionShares(
-      { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#bootstrap.includes(nodeId) },
+      { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#dialers.isBootstrap(nodeId) },
       limits,
     );
     this.#gate = new PeerGate(
       {
         clock,
         shares: this.#shares,
-        expects: (address, nodeId) => this.#dialer.expects(address, nodeId),
+        expects: (address, nodeId) => this.#dialers.expects(address, nodeId),
       },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
@@ -132,7 +117,7 @@ class Libp2pNetwork implements Network {
       {
         clock,
         connections: (nodeId) => this.#connections(nodeId),
-        dial: (nodeId) => this.#dialer.dial(nodeId),
+        dial: (nodeId) => this.#dialers.dial(nodeId),
       },
       limits,
     );
@@ -154,13 +139,16 @@ class Libp2pNetwork implements Network {
       { nodeId: this.nodeId, limits },
     );
     const isConnected = (nodeId: string): boolean => this.isConnected(nodeId);
-    this.#bootstrap = new BootstrapDialer(
-      { log, clock, isConnected, dial: (address) => this.dial(address) },
-      { addresses: init.bootstrap ?? [] },
-    );
-    this.#discovery = new DiscoveryDialer(
-      { log, clock, isConnected, dial: (nodeId) => this.#dialer.dial(nodeId) },
-      { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
+    this.#dialers = new Dialers(
+      {
+        log,
+        clock,
+        isConnected,
+        connect: (address, options) => this.#running().dial(address, options),
+        listening: () => this.#libp2p?.getMultiaddrs() ?? [],
+        peerCount: () => this.#peers.size,
+      },
+      { nodeId: this.nodeId, bootstrap: init.bootstrap ?? [], limits },
     );
     this.#forgetting = new Forgetting({
       log,
@@ -168,20 +156,6 @@ class Libp2pNetwork implements Network {
       records: () => this.#running().peerStore,
       isConnected: (nodeId) => nodeId === this.nodeId || isConnected(nodeId),
     });
-    this.#addressBook = new AddressBook({
-      clock,
-      policy: new DialPolicy({ clock, listening: () => this.#libp2p?.getMultiaddrs() ?? [] }),
-      peerCount: () => this.#peers.size + this.#discovery.waiting,
-      found: this.#discovery.found,
-    });
-    this.#dialer = new Dialer(
-      {
-        clock,
-        targets: (nodeId) => this.#addressBook.targets(nodeId),
-        connect: (address, options) => this.#running().dial(address, options),
-      },
-      limits,
-    );
   }
 
   async start(): Promise<void> {
@@ -201,11 +175,9 @@ class Libp2pNetwork implements Network {
     const libp2p = this.#libp2p;
     if (libp2p === null) return;
     this.#libp2p = null;
-    this.#bootstrap.stop();
-    this.#discovery.stop();
+    this.#dialers.stop();
     this.#exchange.stop();
     this.#opener.stop();
-    this.#dialer.stop();
     this.#forgetting.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
@@ -236,19 +208,12 @@ class Libp2pNetwork implements Network {
     return this.#peers.has(nodeId);
   }
 
-  async dial(address: string, options: { signal?: AbortSignal } = {}): Promise<string> {
-    throwIfAborted(options.signal);
-    try {
-      const { remotePeer } = await this.#running().dial(multiaddr(address), options);
-      return remotePeer.toString();
-    } catch (error) {
-      if (options.signal?.aborted) throw abortError(options.signal);
-      throw new MeshError('unreachable', `Nobody answers at ${address}.`, undefined, { cause: error });
-    }
+  dial(address: string, options: { signal?: AbortSignal } = {}): Promise<string> {
+    return this.#dialers.dialAddress(address, options);
   }
 
   learn(nodeId: string, addresses: readonly string[]): void {
-    if (this.#libp2p !== null && nodeId !== this.nodeId) this.#addressBook.learn(nodeId, addresses);
+    if (this.#libp2p !== null && nodeId !== this.nodeId) this.#dialers.learn(nodeId, addresses);
   }
 
   favour(nodeId: string): void {
@@ -297,22 +262,12 @@ class Libp2pNetwork implements Network {
   readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
     const nodeId = event.detail.toString();
     this.#peers.disconnected(nodeId);
-    this.#bootstrap.disconnected(nodeId);
+    this.#dialers.disconnected(nodeId);
   };
 
-  readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => {
-    if (detail.direction === 'outbound') this.#addressBook.proved(`${detail.remotePeer}`, detail.remoteAddr);
-  };
+  readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => this.#dialers.opened(detail);
 
-  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void =>
-    this.#addressBook.claim(`${detail.peerId}`, detail.listenAddrs.map(String));
-
-  /** Found on the local network. It says where by itself, so that is a claim like those of strangers. */
-  readonly #onDiscovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
-    const nodeId = id.toString();
-    if (!this.isConnected(nodeId)) this.#addressBook.claim(nodeId, multiaddrs.map(String));
-    this.#discovery.found(nodeId);
-  };
+  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => this.#dialers.identified(detail);
 
   async #start(): Promise<void> {
     const { listen, announce = [], bootstrap = [] } = this.#init;
@@ -326,7 +281,7 @@ class Libp2pNetwork implements Network {
       gater: this.#gate.gater,
       encryption: this.#encryption,
       penalty: (nodeId) => this.#penalties.of(nodeId),
-      onDiscovered: this.#init.mdns === true ? this.#onDiscovered : null,
+      onDiscovered: this.#init.mdns === true ? this.#dialers.discovered : null,
     });
     this.#libp2p = libp2p;
     libp2p.addEventListener('peer:connect', this.#onConnect);
@@ -338,7 +293,7 @@ class Libp2pNetwork implements Network {
     await libp2p.start();
     guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
-    this.#bootstrap.start();
+    this.#dialers.start();
     this.#forgetting.start();
   }
 
