@@ -1,14 +1,13 @@
-// Over 300 lines: the port, method for method, and the one place that joins the parts behind it.
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { Connection, IdentifyResult, PeerId, PrivateKey } from '@libp2p/interface';
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { Logger } from 'pino';
 import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
-import { MeshError } from '../lib/errors.ts';
 import { PeerBudgets } from './budgets.ts';
 import { ConnectionShares } from './connection-shares.ts';
+import { Connections } from './connections.ts';
 import { Dialers } from './dialers.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
@@ -16,8 +15,7 @@ import { ExchangeStreams } from './exchange-stream.ts';
 import { Forgetting } from './forgetting.ts';
 import { Gossip } from './gossip.ts';
 import { guardGossip } from './gossip-guard.ts';
-import { type Host, hostOf } from './hosts.ts';
-import { createMeshLibp2p, type MeshLibp2p, stopWithin } from './libp2p-node.ts';
+import { createMeshLibp2p, stopWithin } from './libp2p-node.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
@@ -56,6 +54,7 @@ export function createLibp2pNetwork(components: Libp2pNetworkComponents, init: L
   return new Libp2pNetwork(components, init);
 }
 
+/** The port, method for method, and the one place that joins the parts behind it. */
 class Libp2pNetwork implements Network {
   readonly nodeId: string;
   readonly #log: Logger;
@@ -75,7 +74,7 @@ class Libp2pNetwork implements Network {
   readonly #dialers: Dialers;
   readonly #forgetting: Forgetting;
   readonly #encryption = new Encryption();
-  #libp2p: MeshLibp2p | null = null;
+  readonly #connections = new Connections();
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
     const limits = { ...DEFAULT_NETWORK_LIMITS, ...init.limits };
@@ -94,11 +93,7 @@ class Libp2pNetwork implements Network {
       limits,
     );
     this.#gate = new PeerGate(
-      {
-        clock,
-        shares: this.#shares,
-        expects: (address, nodeId) => this.#dialers.expects(address, nodeId),
-      },
+      { clock, shares: this.#shares, expects: (address, nodeId) => this.#dialers.expects(address, nodeId) },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
     this.#peers = new PeerTable(
@@ -106,22 +101,18 @@ class Libp2pNetwork implements Network {
         log,
         clock,
         events: this.#events,
-        connections: (nodeId) => this.#connections(nodeId),
-        ping: (nodeId, signal) => this.#ping(nodeId, signal),
+        connections: this.#connections.to,
+        ping: async (nodeId, signal) => this.#pinger.ping(this.#connections.first(nodeId), signal),
         busyMs: () => performance.eventLoopUtilization().active,
-        drop: (nodeId) => this.#drop(nodeId, 'The peer does not answer pings'),
+        drop: (nodeId) => this.#connections.drop(nodeId, 'The peer does not answer pings'),
       },
       limits,
     );
     this.#opener = new StreamOpener(
-      {
-        clock,
-        connections: (nodeId) => this.#connections(nodeId),
-        dial: (nodeId) => this.#dialers.dial(nodeId),
-      },
+      { clock, connections: this.#connections.to, dial: (nodeId) => this.#dialers.dial(nodeId) },
       limits,
     );
-    const budgets = new PeerBudgets({ clock, host: (nodeId) => this.#host(nodeId) }, limits);
+    const budgets = new PeerBudgets({ clock, host: this.#connections.host }, limits);
     this.#pinger = new Pinger({ clock, crypto });
     this.#exchange = new ExchangeStreams(
       {
@@ -144,8 +135,8 @@ class Libp2pNetwork implements Network {
         log,
         clock,
         isConnected,
-        connect: (address, options) => this.#running().dial(address, options),
-        listening: () => this.#libp2p?.getMultiaddrs() ?? [],
+        connect: (address, options) => this.#connections.libp2p.dial(address, options),
+        listening: this.#connections.listening,
         peerCount: () => this.#peers.size,
       },
       { nodeId: this.nodeId, bootstrap: init.bootstrap ?? [], limits },
@@ -153,13 +144,13 @@ class Libp2pNetwork implements Network {
     this.#forgetting = new Forgetting({
       log,
       clock,
-      records: () => this.#running().peerStore,
+      records: () => this.#connections.libp2p.peerStore,
       isConnected: (nodeId) => nodeId === this.nodeId || isConnected(nodeId),
     });
   }
 
   async start(): Promise<void> {
-    if (this.#libp2p !== null) return;
+    if (this.#connections.isRunning) return;
     try {
       await this.#start();
     } catch (error) {
@@ -172,9 +163,8 @@ class Libp2pNetwork implements Network {
 
   /** Hands over what waits, closes, and never takes longer than `stopTimeoutMs`. */
   async stop(): Promise<void> {
-    const libp2p = this.#libp2p;
+    const libp2p = this.#connections.detach();
     if (libp2p === null) return;
-    this.#libp2p = null;
     this.#dialers.stop();
     this.#exchange.stop();
     this.#opener.stop();
@@ -193,7 +183,7 @@ class Libp2pNetwork implements Network {
   }
 
   addresses(): string[] {
-    return this.#libp2p?.getMultiaddrs().map((address) => address.toString()) ?? [];
+    return this.#connections.listening().map((address) => address.toString());
   }
 
   peers(): PeerInfo[] {
@@ -213,7 +203,7 @@ class Libp2pNetwork implements Network {
   }
 
   learn(nodeId: string, addresses: readonly string[]): void {
-    if (this.#libp2p !== null && nodeId !== this.nodeId) this.#dialers.learn(nodeId, addresses);
+    if (this.#connections.isRunning && nodeId !== this.nodeId) this.#dialers.learn(nodeId, addresses);
   }
 
   favour(nodeId: string): void {
@@ -283,7 +273,7 @@ class Libp2pNetwork implements Network {
       penalty: (nodeId) => this.#penalties.of(nodeId),
       onDiscovered: this.#init.mdns === true ? this.#dialers.discovered : null,
     });
-    this.#libp2p = libp2p;
+    this.#connections.attach(libp2p);
     libp2p.addEventListener('peer:connect', this.#onConnect);
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
     libp2p.addEventListener('connection:open', this.#onOpen);
@@ -297,35 +287,9 @@ class Libp2pNetwork implements Network {
     this.#forgetting.start();
   }
 
-  #running(): MeshLibp2p {
-    if (this.#libp2p === null) throw new MeshError('unreachable', 'The network is not running.');
-    return this.#libp2p;
-  }
-
-  #connections(nodeId: string): Connection[] {
-    return (
-      this.#libp2p?.getConnections(peerIdFromString(nodeId)).filter(({ status }) => status === 'open') ?? []
-    );
-  }
-
-  async #ping(nodeId: string, signal: AbortSignal): Promise<number> {
-    const [connection] = this.#connections(nodeId);
-    if (connection === undefined) throw new MeshError('unreachable', 'The connection was lost.');
-    return this.#pinger.ping(connection, signal);
-  }
-
-  #host(nodeId: string): Host | undefined {
-    const [connection] = this.#connections(nodeId);
-    return connection && hostOf(connection.remoteAddr);
-  }
-
   readonly #cutOff = (nodeId: string, reason: string): void => {
     this.#log.warn({ peer: nodeId, reason }, 'Cut off a peer that sent garbage');
     this.#gate.refuse(nodeId);
-    this.#drop(nodeId, reason);
+    this.#connections.drop(nodeId, reason);
   };
-
-  #drop(nodeId: string, reason: string): void {
-    for (const connection of this.#connections(nodeId)) connection.abort(new Error(reason));
-  }
 }
