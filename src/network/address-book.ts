@@ -1,5 +1,3 @@
-import type { PeerId } from '@libp2p/interface';
-import { peerIdFromString } from '@libp2p/peer-id';
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { LRUCache } from 'lru-cache';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
@@ -12,7 +10,7 @@ export interface AddressBookComponents {
   /** Peers connected or being dialled. */
   peerCount: () => number;
   /** Dials the peer, in its turn. */
-  found: (peer: { id: PeerId }) => void;
+  found: (nodeId: string) => void;
 }
 
 /** Peers up to which a node connects to all that it hears of; beyond, it dials whom it has work for. */
@@ -55,7 +53,7 @@ export class AddressBook {
     if (claim === undefined || claim.addresses.length === 0 || peerCount() >= LEARNED_PEERS_MAX) return;
     if (now - claim.dialledAt < RETRY_MS || !policy.hasRoom) return;
     claim.dialledAt = now;
-    found({ id: peerIdFromString(nodeId) });
+    found(nodeId);
   }
 
   /** The node answered there, and proved that it is the one. */

@@ -34,8 +34,7 @@ const KINDS: ReadonlyMap<string, TokenBucketInit> = new Map(
     capsule_progress: TRAFFIC,
     capsule_result: TRAFFIC,
     capsule_settlement: TRAFFIC,
-  } satisfies Record<Exclude<ExchangeMessage['type'], 'capsule_progress_request'>, TokenBucketInit> &
-    Record<'capsule_progress_request', TokenBucketInit>),
+  } satisfies Record<ExchangeMessage['type'], TokenBucketInit>),
 );
 
 /** Kind of a frame whose type cannot be read off its beginning. */

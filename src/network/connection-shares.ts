@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { type Host, hostOf, isNear } from './hosts.ts';
 import type { NetworkLimits } from './limits.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { type TokenBucket, TokenBuckets } from './token-bucket.ts';
 
 /** What is used of a connection below its encryption. */
 export interface Transport {
@@ -41,8 +41,8 @@ const PENDING_PER_HOST = 10;
 const PENDING_PER_NEAR_HOST = 64;
 /** New connections a second: a near host's rate over a public one's. */
 const NEAR_RATE_FACTOR = 10;
-/** Hosts whose rate is remembered, and peers that were heard; the least recent begins anew. */
-const HOSTS_MAX = 4_096;
+/** Peers that were heard are remembered; the least recent counts as silent since it came. */
+const HEARD_MAX = 4_096;
 
 type Limits = Pick<
   NetworkLimits,
@@ -57,16 +57,17 @@ type Limits = Pick<
 export class ConnectionShares {
   readonly #components: ConnectionSharesComponents;
   readonly #limits: Limits;
-  readonly #held = new Map<Transport, Held>();
+  readonly #held = new Set<Held>();
   readonly #pending = new Map<Transport, string>();
   readonly #favoured: LRUCache<string, true>;
   /** Monotonic milliseconds of a peer's last message. */
-  readonly #heardAt = new LRUCache<string, number>({ max: HOSTS_MAX });
-  readonly #rates = new LRUCache<string, TokenBucket>({ max: HOSTS_MAX });
+  readonly #heardAt = new LRUCache<string, number>({ max: HEARD_MAX });
+  readonly #rates: TokenBuckets;
 
   constructor(components: ConnectionSharesComponents, limits: Limits) {
     this.#components = components;
     this.#limits = limits;
+    this.#rates = new TokenBuckets(components);
     this.#favoured = new LRUCache({ max: Math.max(1, Math.floor(limits.maxConnections * FAVOURED_SHARE)) });
   }
 
@@ -97,31 +98,25 @@ export class ConnectionShares {
   /** After the handshake: whether there is a place, or one can be made. Takes it. */
   admits(nodeId: string, transport: Transport, direction: Direction): boolean {
     this.#pending.delete(transport);
-    const { clock } = this.#components;
-    const key = keyOf(hostOf(transport.remoteAddr), transport);
     if (this.#count(({ peer }) => peer === nodeId) >= CONNECTIONS_PER_PEER) return false;
-    if (!this.#makeRoom(nodeId, transport, direction)) return false;
-    const openedAt = clock.monotonic();
-    this.#held.set(transport, { transport, peer: nodeId, host: key, direction, openedAt });
-    transport.addEventListener('close', () => this.#held.delete(transport));
+    const host = hostOf(transport.remoteAddr);
+    const openedAt = this.#components.clock.monotonic();
+    const held: Held = { transport, peer: nodeId, host: keyOf(host, transport), direction, openedAt };
+    if (!this.#makeRoom(held, isNear(host))) return false;
+    this.#held.add(held);
+    transport.addEventListener('close', () => this.#held.delete(held));
     return true;
   }
 
-  #makeRoom(nodeId: string, transport: Transport, direction: Direction): boolean {
+  #makeRoom({ peer, host, direction }: Held, near: boolean): boolean {
     const { maxConnections, maxPerHost, maxPerNearHost } = this.#limits;
-    const total = () => this.#held.size;
-    if (this.#isKept(nodeId) || direction === 'outbound') {
-      return total() < maxConnections || this.#evict(() => true);
-    }
-    const host = hostOf(transport.remoteAddr);
-    const key = keyOf(host, transport);
-    const hostShare = isNear(host) ? maxPerNearHost : maxPerHost;
-    const ofHost = (held: Held): boolean => held.host === key;
-    if (this.#count(ofHost) >= hostShare) return this.#evict(ofHost);
+    const isFull = this.#held.size >= maxConnections;
+    if (this.#isKept(peer) || direction === 'outbound') return !isFull || this.#evict(() => true);
+    const ofHost = (held: Held): boolean => held.host === host;
+    if (this.#count(ofHost) >= (near ? maxPerNearHost : maxPerHost)) return this.#evict(ofHost);
     const kept = Math.floor(maxConnections * KEPT_SHARE);
-    const strangers = this.#count(({ peer }) => !this.#isKept(peer));
-    if (strangers < maxConnections - kept && total() < maxConnections) return true;
-    return this.#evict(() => true);
+    const strangers = this.#count((held) => !this.#isKept(held.peer));
+    return (!isFull && strangers < maxConnections - kept) || this.#evict(() => true);
   }
 
   /** Closes a stranger's connection: of the host with most of them, inbound first, the one silent for longest. */
@@ -129,9 +124,9 @@ export class ConnectionShares {
     const { clock } = this.#components;
     const settled = clock.monotonic() - this.#limits.tenureMs;
     const counts = new Map<string, number>();
-    for (const { host } of this.#held.values()) counts.set(host, (counts.get(host) ?? 0) + 1);
+    for (const { host } of this.#held) counts.set(host, (counts.get(host) ?? 0) + 1);
     const crowd = ({ host }: Held): number => counts.get(host) ?? 0;
-    const [worst] = [...this.#held.values()]
+    const [worst] = [...this.#held]
       .filter((held) => held.openedAt <= settled && !this.#isKept(held.peer) && among(held))
       .sort(
         (a, b) =>
@@ -140,7 +135,7 @@ export class ConnectionShares {
           this.#lastOf(a) - this.#lastOf(b),
       );
     if (worst === undefined) return false;
-    this.#held.delete(worst.transport);
+    this.#held.delete(worst);
     worst.transport.close().catch((error: Error) => worst.transport.abort(error));
     return true;
   }
@@ -154,17 +149,12 @@ export class ConnectionShares {
   }
 
   #count(matches: (held: Held) => boolean): number {
-    return [...this.#held.values()].filter(matches).length;
+    return [...this.#held].filter(matches).length;
   }
 
   #rate(key: string, host: Host | undefined): TokenBucket {
-    let rate = this.#rates.get(key);
-    if (rate === undefined) {
-      const perSecond = this.#limits.inboundConnectionsPerSecond * (isNear(host) ? NEAR_RATE_FACTOR : 1);
-      rate = new TokenBucket(this.#components, { perSecond, burst: perSecond });
-      this.#rates.set(key, rate);
-    }
-    return rate;
+    const perSecond = this.#limits.inboundConnectionsPerSecond * (isNear(host) ? NEAR_RATE_FACTOR : 1);
+    return this.#rates.of(key, { perSecond, burst: perSecond });
   }
 }
 

@@ -1,9 +1,8 @@
 import { networkInterfaces } from 'node:os';
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr';
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { type Host, hostOf, hostOfIp } from './hosts.ts';
-import { TokenBucket, type TokenBucketInit } from './token-bucket.ts';
+import { TokenBucket, type TokenBucketInit, TokenBuckets } from './token-bucket.ts';
 
 export interface DialPolicyComponents {
   clock: Clock;
@@ -28,19 +27,19 @@ const PER_SOURCE: TokenBucketInit = { perSecond: 0.2, burst: 16 };
 const TO_PUBLIC_HOST: TokenBucketInit = { perSecond: 0.1, burst: 6 };
 /** Hosts of a private network and this machine run many nodes for one person. */
 const TO_NEAR_HOST: TokenBucketInit = { perSecond: 1, burst: 64 };
-/** Sources and hosts remembered; the least recent begins anew. */
-const REMEMBERED_MAX = 4_096;
 
 /** Which addresses that strangers claim are dialled, and how often. What the operator names is none of its business. */
 export class DialPolicy {
   readonly #components: DialPolicyComponents;
   readonly #all: TokenBucket;
-  readonly #sources = new LRUCache<string, TokenBucket>({ max: REMEMBERED_MAX });
-  readonly #hosts = new LRUCache<string, TokenBucket>({ max: REMEMBERED_MAX });
+  readonly #sources: TokenBuckets;
+  readonly #hosts: TokenBuckets;
 
   constructor(components: DialPolicyComponents) {
     this.#components = components;
     this.#all = new TokenBucket(components, ALL);
+    this.#sources = new TokenBuckets(components);
+    this.#hosts = new TokenBuckets(components);
   }
 
   /**
@@ -66,21 +65,12 @@ export class DialPolicy {
     if (host === undefined) return false;
     const buckets = [
       this.#all,
-      this.#of(this.#sources, source, PER_SOURCE),
-      this.#of(this.#hosts, host.key, host.reach === 'public' ? TO_PUBLIC_HOST : TO_NEAR_HOST),
+      this.#sources.of(source, PER_SOURCE),
+      this.#hosts.of(host.key, host.reach === 'public' ? TO_PUBLIC_HOST : TO_NEAR_HOST),
     ];
     if (buckets.some(({ left }) => left < 1)) return false;
     for (const bucket of buckets) bucket.take(1);
     return true;
-  }
-
-  #of(cache: LRUCache<string, TokenBucket>, key: string, init: TokenBucketInit): TokenBucket {
-    let bucket = cache.get(key);
-    if (bucket === undefined) {
-      bucket = new TokenBucket(this.#components, init);
-      cache.set(key, bucket);
-    }
-    return bucket;
   }
 
   #ownBlocks(): Set<string | null> {

@@ -23,7 +23,7 @@ export class Dialer {
   /** Bounded as those who ask are: discovery, and nodes that are just sent to. */
   readonly #dials = new Map<string, { promise: Promise<Connection>; abort: AbortController }>();
   /** Who must answer at an address that is being dialled. */
-  readonly #expected = new Map<string, string[]>();
+  readonly #expected = new Set<{ address: Multiaddr; nodeId: string }>();
 
   constructor(components: DialerComponents, limits: Pick<NetworkLimits, 'dialTimeoutMs'>) {
     this.#components = components;
@@ -32,7 +32,8 @@ export class Dialer {
 
   /** False where another peer answered than was dialled there; for the gate, before anything is exchanged. */
   expects(address: Multiaddr, nodeId: string): boolean {
-    return this.#expected.get(address.toString())?.includes(nodeId) ?? true;
+    const there = [...this.#expected].filter((expected) => expected.address.equals(address));
+    return there.length === 0 || there.some((expected) => expected.nodeId === nodeId);
   }
 
   /** The connection to the peer; two that ask at once share one dial. Rejects with `unreachable`. */
@@ -101,18 +102,14 @@ export class Dialer {
   }
 
   async #connect(nodeId: string, address: Multiaddr, signal: AbortSignal): Promise<Connection> {
-    const key = address.toString();
-    this.#expected.set(key, [...(this.#expected.get(key) ?? []), nodeId]);
+    const expected = { address, nodeId };
+    this.#expected.add(expected);
     try {
       const connection = await this.#components.connect(address, { signal });
       if (connection.remotePeer.toString() === nodeId) return connection;
       throw new MeshError('unreachable', 'Another node answers there.');
     } finally {
-      const others = this.#expected.get(key) ?? [];
-      const index = others.indexOf(nodeId);
-      const left = others.filter((_, at) => at !== index);
-      if (left.length === 0) this.#expected.delete(key);
-      else this.#expected.set(key, left);
+      this.#expected.delete(expected);
     }
   }
 }

@@ -1,11 +1,10 @@
-import type { PeerId, PeerInfo } from '@libp2p/interface';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
 
 export interface DiscoveryDialerComponents {
   log: Logger;
   clock: Clock;
-  dial: (peer: PeerId) => Promise<unknown>;
+  dial: (nodeId: string) => Promise<unknown>;
   isConnected: (nodeId: string) => boolean;
 }
 
@@ -35,14 +34,13 @@ export class DiscoveryDialer {
     return this.#waiting.size;
   }
 
-  readonly found = ({ id }: Pick<PeerInfo, 'id'>): void => {
-    const nodeId = id.toString();
+  readonly found = (nodeId: string): void => {
     if (nodeId === this.#init.nodeId || this.#components.isConnected(nodeId)) return;
     if (this.#waiting.has(nodeId) || this.#waiting.size >= this.#init.maxWaiting) return;
     const patienceMs = this.#init.nodeId < nodeId ? 0 : PATIENCE_MS;
     this.#waiting.set(
       nodeId,
-      this.#components.clock.after(patienceMs, () => void this.#dial(nodeId, id)),
+      this.#components.clock.after(patienceMs, () => void this.#dial(nodeId)),
     );
   };
 
@@ -51,10 +49,10 @@ export class DiscoveryDialer {
     this.#waiting.clear();
   }
 
-  async #dial(nodeId: string, id: PeerId): Promise<void> {
+  async #dial(nodeId: string): Promise<void> {
     const { dial, isConnected, log } = this.#components;
     try {
-      if (!isConnected(nodeId)) await dial(id);
+      if (!isConnected(nodeId)) await dial(nodeId);
     } catch (error) {
       log.debug({ err: error, peer: nodeId }, 'A node that was found does not answer');
     } finally {

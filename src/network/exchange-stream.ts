@@ -1,5 +1,6 @@
-import type { Stream } from '@libp2p/interface';
+import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import type { Logger } from 'pino';
+import { EXCHANGE_PROTOCOL } from '../../protocols/common/v1/limits.ts';
 import type { ExchangeMessage } from '../../protocols/messages/v1/schema.ts';
 import { throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -25,6 +26,12 @@ export interface ExchangeStreamsComponents {
   heard: (nodeId: string) => void;
 }
 
+/** What is used of libp2p. */
+type Registrar = Pick<Libp2p, 'handle' | 'unhandle'>;
+
+/** Both ends may open a stream at the same time, and a connection may be replaced by another. */
+const STREAMS_PER_CONNECTION = 4;
+
 /** The exchange protocol (protocol "Messages"): one channel for each peer, opened with the first message. */
 export class ExchangeStreams {
   readonly #components: ExchangeStreamsComponents;
@@ -33,6 +40,7 @@ export class ExchangeStreams {
   readonly #channels = new Map<string, PeerChannel>();
   readonly #partial: PartialFrames;
   readonly #handling: MessageHandling;
+  #registrar: Registrar | null = null;
 
   constructor(components: ExchangeStreamsComponents, limits: NetworkLimits) {
     this.#components = components;
@@ -44,25 +52,28 @@ export class ExchangeStreams {
     );
   }
 
-  /** Whether somebody handles messages: until then, and afterwards, no stream is taken and nothing is read. */
-  get listening(): boolean {
-    return this.#handling.listening;
+  /** Takes streams from now on, if somebody handles messages. */
+  attach(registrar: Registrar): void {
+    this.#registrar = registrar;
+    if (this.#handling.listening) this.#takeStreams();
   }
 
+  /** Until somebody handles messages, and afterwards, no stream is taken and nothing is read. */
   listen(handler: MessageHandler): void {
     this.#handling.handler = handler;
     for (const channel of this.#channels.values()) channel.wakeReaders();
+    this.#takeStreams();
   }
 
   /**
-   * Closes the streams there are: a peer that goes on sending opens another, and is told. False where another handler
-   * has taken its place.
+   * Closes the streams there are: a peer that goes on sending opens another, and is told. Nothing where another
+   * handler has taken its place.
    */
-  deafen(handler: MessageHandler): boolean {
-    if (this.#handling.handler !== handler) return false;
+  deafen(handler: MessageHandler): void {
+    if (this.#handling.handler !== handler) return;
     this.#handling.handler = null;
     for (const channel of this.#channels.values()) channel.closeStreams();
-    return true;
+    this.#registrar?.unhandle(EXCHANGE_PROTOCOL).catch(this.#onProtocolError);
   }
 
   async send(to: string, message: ExchangeMessage, signal?: AbortSignal): Promise<void> {
@@ -71,19 +82,33 @@ export class ExchangeStreams {
     return this.#channel(to).send(frame, signal);
   }
 
-  /** Takes a stream that the peer opened. */
-  accept(from: string, stream: Stream): void {
-    if (this.listening) this.#channel(from).adopt(stream);
-    else stream.abort(new Error('Nobody handles messages here yet'));
-  }
-
   /** Ends all exchange; `send` may start anew. */
   stop(): void {
+    this.#registrar = null;
     for (const channel of this.#channels.values()) {
       channel.end(new MeshError('unreachable', 'The network is stopping.'));
     }
     this.#channels.clear();
   }
+
+  /** Says to peers that this node takes messages; who asked before asks again. */
+  #takeStreams(): void {
+    this.#registrar
+      ?.handle(EXCHANGE_PROTOCOL, this.#accept, {
+        force: true,
+        maxInboundStreams: STREAMS_PER_CONNECTION,
+        maxOutboundStreams: STREAMS_PER_CONNECTION,
+      })
+      .catch(this.#onProtocolError);
+  }
+
+  readonly #onProtocolError = (error: unknown): void =>
+    this.#components.log.error({ err: error }, 'The exchange protocol could not be registered');
+
+  readonly #accept = (stream: Stream, { remotePeer }: Connection): void => {
+    if (this.#handling.listening) this.#channel(remotePeer.toString()).adopt(stream);
+    else stream.abort(new Error('Nobody handles messages here yet'));
+  };
 
   #channel(nodeId: string): PeerChannel {
     const known = this.#channels.get(nodeId);

@@ -23,10 +23,10 @@ export interface FrameReaderComponents {
  */
 const FRAMES_PER_TURN = 8;
 /** What the muxer may still deliver after a pause: one receive window, with room. */
-export const READ_BUFFER_BYTES = 2_097_152;
+const READ_BUFFER_BYTES = 2_097_152;
 /** Longest that a frame may take which was begun: this long, and as long as its bytes take at the slowest rate. */
-export const FRAME_GRACE_MS = 10_000;
-export const SLOWEST_BYTES_PER_SECOND = 32_768;
+const FRAME_GRACE_MS = 10_000;
+const SLOWEST_BYTES_PER_SECOND = 32_768;
 
 /** Reads the frames of one stream, no faster than the peer may send: above its rates the stream is paused. */
 export class FrameReader implements PartialFrame {
@@ -147,7 +147,8 @@ export class FrameReader implements PartialFrame {
     // A paused peer cannot end what it began.
     this.#cancelDeadline?.();
     this.#cancelDeadline = null;
-    partial.update(this, this.#decoder.byteLength);
+    partial.update(this, this.#decoder.byteLength + (this.#held?.body.length ?? 0));
+    if (this.#closed) return;
     if (waitMs === null) {
       this.#waiting = () => {};
     } else if (waitMs > 0) {

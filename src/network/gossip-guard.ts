@@ -1,11 +1,8 @@
 import type { PeerId } from '@libp2p/interface';
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import type { NetworkLimits } from './limits.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { type TokenBucket, TokenBuckets } from './token-bucket.ts';
 
-/** Peers whose rates are remembered; the least recent begins anew. */
-const PEERS_MAX = 4_096;
 /** Topics that a peer may join and leave in a second, on average, and at once when it comes. */
 const SUBSCRIPTIONS = { perSecond: 8, burst: 128 };
 /** Topics of one peer that are remembered; the mesh has one for the market and one for each family of capabilities. */
@@ -48,22 +45,13 @@ export interface GossipGuardComponents {
  */
 export function guardGossip(pubsub: object, { clock, limits }: GossipGuardComponents): void {
   const receive = receiverOf(pubsub);
-  const rates = new LRUCache<string, { messages: TokenBucket; subscriptions: TokenBucket }>({
-    max: PEERS_MAX,
-  });
+  const [messages, subscriptions] = [new TokenBuckets({ clock }), new TokenBuckets({ clock })];
+  const { forwardedPerSecond: perSecond, rateBurstSeconds } = limits;
+  const forwarded = { perSecond, burst: perSecond * rateBurstSeconds };
   const guarded: Receive = async (from, rpc) => {
     const peer = from.toString();
-    let rate = rates.get(peer);
-    if (rate === undefined) {
-      const perSecond = limits.forwardedPerSecond;
-      rate = {
-        messages: new TokenBucket({ clock }, { perSecond, burst: perSecond * limits.rateBurstSeconds }),
-        subscriptions: new TokenBucket({ clock }, SUBSCRIPTIONS),
-      };
-      rates.set(peer, rate);
-    }
-    rpc.messages = within(rate.messages, rpc.messages);
-    rpc.subscriptions = within(rate.subscriptions, rpc.subscriptions);
+    rpc.messages = within(messages.of(peer, forwarded), rpc.messages);
+    rpc.subscriptions = within(subscriptions.of(peer, SUBSCRIPTIONS), rpc.subscriptions);
     await receive(from, rpc);
   };
   Reflect.set(pubsub, 'handleReceivedRpc', guarded);

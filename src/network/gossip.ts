@@ -1,6 +1,5 @@
 import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub';
 import type { PeerId } from '@libp2p/interface';
-import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { GossipMessage } from '../../protocols/messages/v1/schema.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -8,8 +7,8 @@ import { MeshError } from '../lib/errors.ts';
 import { decodeGossip, encodeMessage } from './codec.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { Penalties } from './penalties.ts';
-import { TokenBucket } from './token-bucket.ts';
-import type { GossipVerdict } from './types.ts';
+import { TokenBuckets } from './token-bucket.ts';
+import type { GossipSubscription, GossipVerdict } from './types.ts';
 
 export interface GossipComponents {
   log: Logger;
@@ -25,14 +24,6 @@ export type PubSub = Pick<
   'topicValidators' | 'subscribe' | 'unsubscribe' | 'publish' | 'getSubscribers'
 >;
 
-interface Subscription {
-  validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict;
-  handle: (from: string, message: GossipMessage, deliverer: string) => void;
-}
-
-/** Authors whose rate is watched; the least recent is forgotten, and starts again with a full bucket. */
-const AUTHORS_MAX = 4_096;
-
 const RESULTS: Record<GossipVerdict, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
@@ -44,14 +35,15 @@ export class Gossip {
   readonly #components: GossipComponents;
   readonly #nodeId: string;
   readonly #limits: NetworkLimits;
-  readonly #subscriptions = new Map<string, Subscription>();
-  readonly #rates = new LRUCache<string, TokenBucket>({ max: AUTHORS_MAX });
+  readonly #subscriptions = new Map<string, GossipSubscription>();
+  readonly #rates: TokenBuckets;
   #pubsub: PubSub | null = null;
 
   constructor(components: GossipComponents, init: { nodeId: string; limits: NetworkLimits }) {
     this.#components = components;
     this.#nodeId = init.nodeId;
     this.#limits = init.limits;
+    this.#rates = new TokenBuckets(components);
   }
 
   /** Joins the topics subscribed to so far. */
@@ -64,7 +56,11 @@ export class Gossip {
     this.#pubsub = null;
   }
 
-  subscribe(topic: string, validate: Subscription['validate'], handle: Subscription['handle']): void {
+  subscribe(
+    topic: string,
+    validate: GossipSubscription['validate'],
+    handle: GossipSubscription['handle'],
+  ): void {
     this.#subscriptions.set(topic, { validate, handle });
     if (this.#pubsub !== null) this.#join(this.#pubsub, topic);
   }
@@ -105,7 +101,7 @@ export class Gossip {
     return this.#ask(subscription, source, author, decoded.message);
   }
 
-  #ask(subscription: Subscription, source: PeerId, author: string, message: GossipMessage) {
+  #ask(subscription: GossipSubscription, source: PeerId, author: string, message: GossipMessage) {
     try {
       const deliverer = source.toString();
       const verdict = subscription.validate(author, message, deliverer);
@@ -118,7 +114,7 @@ export class Gossip {
     }
   }
 
-  #handle(subscription: Subscription, author: string, message: GossipMessage, deliverer: string): void {
+  #handle(subscription: GossipSubscription, author: string, message: GossipMessage, deliverer: string): void {
     try {
       subscription.handle(author, message, deliverer);
     } catch (error) {
@@ -136,14 +132,10 @@ export class Gossip {
 
   #withinRate(author: string): boolean {
     const { gossipPerSecond, rateBurstSeconds } = this.#limits;
-    let rate = this.#rates.get(author);
-    if (rate === undefined) {
-      rate = new TokenBucket(this.#components, {
-        perSecond: gossipPerSecond,
-        burst: gossipPerSecond * rateBurstSeconds,
-      });
-      this.#rates.set(author, rate);
-    }
+    const rate = this.#rates.of(author, {
+      perSecond: gossipPerSecond,
+      burst: gossipPerSecond * rateBurstSeconds,
+    });
     if (rate.waitMs() > 0) return false;
     rate.take(1);
     return true;

@@ -1,37 +1,21 @@
-// Over 300 lines: the port, method for method, and the one place that joins the parts behind it.
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
-import type {
-  Connection,
-  PeerInfo as DiscoveredPeer,
-  IdentifyResult,
-  PeerId,
-  PrivateKey,
-  Stream,
-} from '@libp2p/interface';
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
-import { multiaddr } from '@multiformats/multiaddr';
+import type { Connection, IdentifyResult, PeerId, PrivateKey } from '@libp2p/interface';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { Logger } from 'pino';
-import { EXCHANGE_PROTOCOL } from '../../protocols/common/v1/limits.ts';
 import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
-import { abortError, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
-import { MeshError } from '../lib/errors.ts';
-import { AddressBook } from './address-book.ts';
-import { BootstrapDialer } from './bootstrap-dialer.ts';
 import { PeerBudgets } from './budgets.ts';
 import { ConnectionShares } from './connection-shares.ts';
-import { DialPolicy } from './dial-policy.ts';
-import { Dialer } from './dialer.ts';
-import { DiscoveryDialer } from './discovery-dialer.ts';
+import { Connections } from './connections.ts';
+import { Dialers } from './dialers.ts';
 import { Encryption } from './encryption.ts';
 import { NetworkEmitter } from './events.ts';
 import { ExchangeStreams } from './exchange-stream.ts';
 import { Forgetting } from './forgetting.ts';
 import { Gossip } from './gossip.ts';
 import { guardGossip } from './gossip-guard.ts';
-import { type Host, hostOf } from './hosts.ts';
-import { createMeshLibp2p, type MeshLibp2p, stopWithin } from './libp2p-node.ts';
+import { createMeshLibp2p, stopWithin } from './libp2p-node.ts';
 import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
@@ -39,7 +23,7 @@ import { Penalties } from './penalties.ts';
 import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
 import { checkAddresses, startError } from './start-error.ts';
 import { StreamOpener } from './stream-opener.ts';
-import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
+import type { GossipSubscription, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface Libp2pNetworkComponents {
   log: Logger;
@@ -66,13 +50,11 @@ export interface Libp2pNetworkInit {
   limits?: Partial<NetworkLimits>;
 }
 
-/** Both ends may open a stream at the same time, and a connection may be replaced by another. */
-const EXCHANGE_STREAMS_PER_CONNECTION = 4;
-
 export function createLibp2pNetwork(components: Libp2pNetworkComponents, init: Libp2pNetworkInit): Network {
   return new Libp2pNetwork(components, init);
 }
 
+/** The port, method for method, and the one place that joins the parts behind it. */
 class Libp2pNetwork implements Network {
   readonly nodeId: string;
   readonly #log: Logger;
@@ -89,13 +71,10 @@ class Libp2pNetwork implements Network {
   readonly #pinger: Pinger;
   readonly #opener: StreamOpener;
   readonly #gossip: Gossip;
-  readonly #bootstrap: BootstrapDialer;
-  readonly #discovery: DiscoveryDialer;
-  readonly #addressBook: AddressBook;
-  readonly #dialer: Dialer;
+  readonly #dialers: Dialers;
   readonly #forgetting: Forgetting;
   readonly #encryption = new Encryption();
-  #libp2p: MeshLibp2p | null = null;
+  readonly #connections = new Connections();
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
     const limits = { ...DEFAULT_NETWORK_LIMITS, ...init.limits };
@@ -110,15 +89,11 @@ class Libp2pNetwork implements Network {
     this.#penalties = new Penalties({ clock });
     const allowed = new Set(init.allow);
     this.#shares = new ConnectionShares(
-      { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#bootstrap.includes(nodeId) },
+      { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#dialers.isBootstrap(nodeId) },
       limits,
     );
     this.#gate = new PeerGate(
-      {
-        clock,
-        shares: this.#shares,
-        expects: (address, nodeId) => this.#dialer.expects(address, nodeId),
-      },
+      { clock, shares: this.#shares, expects: (address, nodeId) => this.#dialers.expects(address, nodeId) },
       { allow: init.allow ?? [], deny: init.deny ?? [], refusalMs: limits.refusalMs },
     );
     this.#peers = new PeerTable(
@@ -126,22 +101,18 @@ class Libp2pNetwork implements Network {
         log,
         clock,
         events: this.#events,
-        connections: (nodeId) => this.#connections(nodeId),
-        ping: (nodeId, signal) => this.#ping(nodeId, signal),
+        connections: this.#connections.to,
+        ping: async (nodeId, signal) => this.#pinger.ping(this.#connections.first(nodeId), signal),
         busyMs: () => performance.eventLoopUtilization().active,
-        drop: (nodeId) => this.#drop(nodeId, 'The peer does not answer pings'),
+        drop: (nodeId) => this.#connections.drop(nodeId, 'The peer does not answer pings'),
       },
       limits,
     );
     this.#opener = new StreamOpener(
-      {
-        clock,
-        connections: (nodeId) => this.#connections(nodeId),
-        dial: (nodeId) => this.#dialer.dial(nodeId),
-      },
+      { clock, connections: this.#connections.to, dial: (nodeId) => this.#dialers.dial(nodeId) },
       limits,
     );
-    const budgets = new PeerBudgets({ clock, host: (nodeId) => this.#host(nodeId) }, limits);
+    const budgets = new PeerBudgets({ clock, host: this.#connections.host }, limits);
     this.#pinger = new Pinger({ clock, crypto });
     this.#exchange = new ExchangeStreams(
       {
@@ -159,38 +130,27 @@ class Libp2pNetwork implements Network {
       { nodeId: this.nodeId, limits },
     );
     const isConnected = (nodeId: string): boolean => this.isConnected(nodeId);
-    this.#bootstrap = new BootstrapDialer(
-      { log, clock, isConnected, dial: (address) => this.dial(address) },
-      { addresses: init.bootstrap ?? [] },
-    );
-    this.#discovery = new DiscoveryDialer(
-      { log, clock, isConnected, dial: (peer) => this.#dialer.dial(peer.toString()) },
-      { nodeId: this.nodeId, maxWaiting: limits.maxConnections },
+    this.#dialers = new Dialers(
+      {
+        log,
+        clock,
+        isConnected,
+        connect: (address, options) => this.#connections.libp2p.dial(address, options),
+        listening: this.#connections.listening,
+        peerCount: () => this.#peers.size,
+      },
+      { nodeId: this.nodeId, bootstrap: init.bootstrap ?? [], limits },
     );
     this.#forgetting = new Forgetting({
       log,
       clock,
-      records: () => this.#running().peerStore,
+      records: () => this.#connections.libp2p.peerStore,
       isConnected: (nodeId) => nodeId === this.nodeId || isConnected(nodeId),
     });
-    this.#addressBook = new AddressBook({
-      clock,
-      policy: new DialPolicy({ clock, listening: () => this.#libp2p?.getMultiaddrs() ?? [] }),
-      peerCount: () => this.#peers.size + this.#discovery.waiting,
-      found: this.#discovery.found,
-    });
-    this.#dialer = new Dialer(
-      {
-        clock,
-        targets: (nodeId) => this.#addressBook.targets(nodeId),
-        connect: (address, options) => this.#running().dial(address, options),
-      },
-      limits,
-    );
   }
 
   async start(): Promise<void> {
-    if (this.#libp2p !== null) return;
+    if (this.#connections.isRunning) return;
     try {
       await this.#start();
     } catch (error) {
@@ -203,14 +163,11 @@ class Libp2pNetwork implements Network {
 
   /** Hands over what waits, closes, and never takes longer than `stopTimeoutMs`. */
   async stop(): Promise<void> {
-    const libp2p = this.#libp2p;
+    const libp2p = this.#connections.detach();
     if (libp2p === null) return;
-    this.#libp2p = null;
-    this.#bootstrap.stop();
-    this.#discovery.stop();
+    this.#dialers.stop();
     this.#exchange.stop();
     this.#opener.stop();
-    this.#dialer.stop();
     this.#forgetting.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
@@ -226,7 +183,7 @@ class Libp2pNetwork implements Network {
   }
 
   addresses(): string[] {
-    return this.#libp2p?.getMultiaddrs().map((address) => address.toString()) ?? [];
+    return this.#connections.listening().map((address) => address.toString());
   }
 
   peers(): PeerInfo[] {
@@ -241,19 +198,12 @@ class Libp2pNetwork implements Network {
     return this.#peers.has(nodeId);
   }
 
-  async dial(address: string, options: { signal?: AbortSignal } = {}): Promise<string> {
-    throwIfAborted(options.signal);
-    try {
-      const { remotePeer } = await this.#running().dial(multiaddr(address), options);
-      return remotePeer.toString();
-    } catch (error) {
-      if (options.signal?.aborted) throw abortError(options.signal);
-      throw new MeshError('unreachable', `Nobody answers at ${address}.`, undefined, { cause: error });
-    }
+  dial(address: string, options: { signal?: AbortSignal } = {}): Promise<string> {
+    return this.#dialers.dialAddress(address, options);
   }
 
   learn(nodeId: string, addresses: readonly string[]): void {
-    if (this.#libp2p !== null && nodeId !== this.nodeId) this.#addressBook.learn(nodeId, addresses);
+    if (this.#connections.isRunning && nodeId !== this.nodeId) this.#dialers.learn(nodeId, addresses);
   }
 
   favour(nodeId: string): void {
@@ -266,17 +216,13 @@ class Libp2pNetwork implements Network {
 
   onMessage(handler: MessageHandler): () => void {
     this.#exchange.listen(handler);
-    this.#takeStreams();
-    return () => {
-      if (!this.#exchange.deafen(handler)) return;
-      this.#libp2p?.unhandle(EXCHANGE_PROTOCOL).catch(this.#onProtocolError);
-    };
+    return () => this.#exchange.deafen(handler);
   }
 
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
-    handle: (from: string, message: GossipMessage, deliverer: string) => void,
+    validate: GossipSubscription['validate'],
+    handle: GossipSubscription['handle'],
   ): void {
     this.#gossip.subscribe(topic, validate, handle);
   }
@@ -306,24 +252,12 @@ class Libp2pNetwork implements Network {
   readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
     const nodeId = event.detail.toString();
     this.#peers.disconnected(nodeId);
-    this.#bootstrap.disconnected(nodeId);
+    this.#dialers.disconnected(nodeId);
   };
 
-  readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => {
-    if (detail.direction === 'outbound') this.#addressBook.proved(`${detail.remotePeer}`, detail.remoteAddr);
-  };
+  readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => this.#dialers.opened(detail);
 
-  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void =>
-    this.#addressBook.claim(`${detail.peerId}`, detail.listenAddrs.map(String));
-
-  /** Found on the local network. It says where by itself, so that is a claim like those of strangers. */
-  readonly #onDiscovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
-    if (!this.isConnected(id.toString())) this.#addressBook.claim(id.toString(), multiaddrs.map(String));
-    this.#discovery.found({ id });
-  };
-
-  readonly #onStream = (stream: Stream, connection: Connection): void =>
-    this.#exchange.accept(connection.remotePeer.toString(), stream);
+  readonly #onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => this.#dialers.identified(detail);
 
   async #start(): Promise<void> {
     const { listen, announce = [], bootstrap = [] } = this.#init;
@@ -337,65 +271,25 @@ class Libp2pNetwork implements Network {
       gater: this.#gate.gater,
       encryption: this.#encryption,
       penalty: (nodeId) => this.#penalties.of(nodeId),
-      onDiscovered: this.#init.mdns === true ? this.#onDiscovered : null,
+      onDiscovered: this.#init.mdns === true ? this.#dialers.discovered : null,
     });
-    this.#libp2p = libp2p;
+    this.#connections.attach(libp2p);
     libp2p.addEventListener('peer:connect', this.#onConnect);
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect);
     libp2p.addEventListener('connection:open', this.#onOpen);
     libp2p.addEventListener('peer:identify', this.#onIdentify);
     await libp2p.handle(PING_PROTOCOL, this.#pinger.serve, { maxInboundStreams: PING_STREAMS });
-    if (this.#exchange.listening) this.#takeStreams();
+    this.#exchange.attach(libp2p);
     await libp2p.start();
     guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });
     this.#gossip.attach(libp2p.services.pubsub);
-    this.#bootstrap.start();
+    this.#dialers.start();
     this.#forgetting.start();
-  }
-
-  #running(): MeshLibp2p {
-    if (this.#libp2p === null) throw new MeshError('unreachable', 'The network is not running.');
-    return this.#libp2p;
-  }
-
-  #connections(nodeId: string): Connection[] {
-    return (
-      this.#libp2p?.getConnections(peerIdFromString(nodeId)).filter(({ status }) => status === 'open') ?? []
-    );
-  }
-
-  async #ping(nodeId: string, signal: AbortSignal): Promise<number> {
-    const [connection] = this.#connections(nodeId);
-    if (connection === undefined) throw new MeshError('unreachable', 'The connection was lost.');
-    return this.#pinger.ping(connection, signal);
-  }
-
-  /** Says to peers that this node takes messages; who asked before asks again. */
-  #takeStreams(): void {
-    this.#libp2p
-      ?.handle(EXCHANGE_PROTOCOL, this.#onStream, {
-        force: true,
-        maxInboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-        maxOutboundStreams: EXCHANGE_STREAMS_PER_CONNECTION,
-      })
-      .catch(this.#onProtocolError);
-  }
-
-  readonly #onProtocolError = (error: unknown): void =>
-    this.#log.error({ err: error }, 'The exchange protocol could not be registered');
-
-  #host(nodeId: string): Host | undefined {
-    const [connection] = this.#connections(nodeId);
-    return connection && hostOf(connection.remoteAddr);
   }
 
   readonly #cutOff = (nodeId: string, reason: string): void => {
     this.#log.warn({ peer: nodeId, reason }, 'Cut off a peer that sent garbage');
     this.#gate.refuse(nodeId);
-    this.#drop(nodeId, reason);
+    this.#connections.drop(nodeId, reason);
   };
-
-  #drop(nodeId: string, reason: string): void {
-    for (const connection of this.#connections(nodeId)) connection.abort(new Error(reason));
-  }
 }

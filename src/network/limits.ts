@@ -20,7 +20,7 @@ export interface NetworkLimits {
   rateBurstSeconds: number;
   /** Messages a peer may send of one kind, in place of those in `budgets.ts`. */
   kindBudgets: Readonly<Record<string, { perSecond: number; burst: number }>>;
-  /** Bytes of all frames that peers have begun and not finished, together. */
+  /** Bytes of all frames that peers have begun and not finished, or that wait for their turn, together. */
   partialFrameBytes: number;
   /** Messages of one peer whose handling has not ended; above it no more are read from that peer. */
   handlingPerPeer: number;

@@ -10,7 +10,7 @@ import { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from './limits.ts';
 import type { HubPort, MemoryHub, MemoryPacket } from './memory-hub.ts';
 import { MessageHandling } from './message-handling.ts';
 import { ringOf } from './ring.ts';
-import type { GossipVerdict, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
+import type { GossipSubscription, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface MemoryNetworkComponents {
   hub: MemoryHub;
@@ -21,11 +21,6 @@ export interface MemoryNetworkComponents {
 export interface MemoryNetworkInit {
   nodeId: string;
   limits?: Partial<NetworkLimits>;
-}
-
-interface Subscription {
-  validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict;
-  handle: (from: string, message: GossipMessage, deliverer: string) => void;
 }
 
 type Limits = Pick<
@@ -46,7 +41,7 @@ export class MemoryNetwork implements Network {
   readonly #limits: Limits;
   readonly #events: NetworkEmitter;
   readonly #peers = new Map<string, PeerInfo>();
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions = new Map<string, GossipSubscription>();
   readonly #seen = new Set<string>();
   #published = 0;
   #running = false;
@@ -135,7 +130,11 @@ export class MemoryNetwork implements Network {
     };
   }
 
-  subscribe(topic: string, validate: Subscription['validate'], handle: Subscription['handle']): void {
+  subscribe(
+    topic: string,
+    validate: GossipSubscription['validate'],
+    handle: GossipSubscription['handle'],
+  ): void {
     this.#subscriptions.set(topic, { validate, handle });
   }
 

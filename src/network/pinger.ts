@@ -1,9 +1,8 @@
 import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface';
-import { LRUCache } from 'lru-cache';
 import { raceAbort } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBuckets } from './token-bucket.ts';
 
 export const PING_PROTOCOL = '/ipfs/ping/1.0.0';
 /** Streams of it that a peer may have open. */
@@ -11,8 +10,6 @@ export const PING_STREAMS = 2;
 const PING_BYTES = 32;
 /** Pings answered: a peer needs one in 30 s, and some when it comes. */
 const ANSWERED = { perSecond: 2 * PING_BYTES, burst: 32 * PING_BYTES };
-/** Peers whose rate is remembered; the least recent begins anew. */
-const PEERS_MAX = 4_096;
 /** A ping stream on which nothing comes is closed. */
 const IDLE_MS = 60_000;
 
@@ -27,15 +24,16 @@ export interface PingerComponents {
  */
 export class Pinger {
   readonly #components: PingerComponents;
-  readonly #rates = new LRUCache<string, TokenBucket>({ max: PEERS_MAX });
+  readonly #rates: TokenBuckets;
 
   constructor(components: PingerComponents) {
     this.#components = components;
+    this.#rates = new TokenBuckets(components);
   }
 
   /** Answers a peer; one that asks too often, or does not read the answers, loses the stream. */
   readonly serve = (stream: Stream, { remotePeer }: Pick<Connection, 'remotePeer'>): void => {
-    const rate = this.#rate(remotePeer.toString());
+    const rate = this.#rates.of(remotePeer.toString(), ANSWERED);
     const idle = (): (() => void) =>
       this.#components.clock.after(IDLE_MS, () => stream.abort(new Error('Nothing was pinged')));
     let cancel = idle();
@@ -77,14 +75,5 @@ export class Pinger {
       stream.abort(error instanceof Error ? error : new Error('A ping failed'));
       throw error;
     }
-  }
-
-  #rate(peer: string): TokenBucket {
-    let rate = this.#rates.get(peer);
-    if (rate === undefined) {
-      rate = new TokenBucket(this.#components, ANSWERED);
-      this.#rates.set(peer, rate);
-    }
-    return rate;
   }
 }

@@ -1,6 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { EXCHANGE_PROTOCOL } from '../../protocols/common/v1/limits.ts';
-import { abortError, raceAbort, throwIfAborted } from '../lib/abort.ts';
+import { follow, raceAbort, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { NetworkLimits } from './limits.ts';
@@ -66,17 +66,15 @@ export class StreamOpener {
 
   async #within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const overdue = new AbortController();
-    const { signal: stopped } = this.#stopped;
-    const end = (): void => overdue.abort(abortError(stopped));
+    const release = follow(overdue, this.#stopped.signal);
     const cancel = this.#components.clock.after(ms, () =>
       overdue.abort(new MeshError('timeout', `The node did not answer within ${ms} ms.`)),
     );
-    stopped.addEventListener('abort', end, { once: true });
     try {
       return await work(overdue.signal);
     } finally {
       cancel();
-      stopped.removeEventListener('abort', end);
+      release();
     }
   }
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 
 export interface TokenBucketInit {
@@ -5,6 +6,9 @@ export interface TokenBucketInit {
   /** Most that can be saved up. */
   burst: number;
 }
+
+/** Names whose buckets are remembered; the least recent is forgotten, and begins anew with a full one. */
+const REMEMBERED_MAX = 4_096;
 
 /** A rate as a token bucket that may go into debt: what has arrived is taken, and the debt says how long to wait. */
 export class TokenBucket {
@@ -43,5 +47,25 @@ export class TokenBucket {
     const now = this.#clock.monotonic();
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#updatedAt) * this.#perMs);
     this.#updatedAt = now;
+  }
+}
+
+/** A bucket for each peer, host or author. */
+export class TokenBuckets {
+  readonly #components: { clock: Clock };
+  readonly #buckets = new LRUCache<string, TokenBucket>({ max: REMEMBERED_MAX });
+
+  constructor(components: { clock: Clock }) {
+    this.#components = components;
+  }
+
+  /** Made by `init` when it is first asked for. */
+  of(name: string, init: TokenBucketInit): TokenBucket {
+    let bucket = this.#buckets.get(name);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(this.#components, init);
+      this.#buckets.set(name, bucket);
+    }
+    return bucket;
   }
 }

@@ -24,6 +24,14 @@ export type MessageHandler = (from: string, message: ExchangeMessage) => void;
 
 export type GossipVerdict = 'accept' | 'ignore' | 'reject';
 
+/** `from` is the author, `deliverer` the peer that passed it on. */
+export interface GossipSubscription {
+  /** Runs before a message is forwarded; its verdict scores the deliverer. */
+  validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict;
+  /** Runs for what was accepted. */
+  handle: (from: string, message: GossipMessage, deliverer: string) => void;
+}
+
 export interface NetworkEvents {
   'peer:connect': [nodeId: string];
   /** The last connection to the peer closed. */
@@ -68,14 +76,10 @@ export interface Network extends Startable {
    * waits up to `readyTimeoutMs` for it, and is `unreachable` then.
    */
   onMessage(handler: MessageHandler): () => void;
-  /**
-   * Subscribes; the validator runs before a message is forwarded, and its verdict scores the sender. `from` is the
-   * author, `deliverer` the peer that passed it on.
-   */
   subscribe(
     topic: string,
-    validate: (from: string, message: GossipMessage, deliverer: string) => GossipVerdict,
-    handle: (from: string, message: GossipMessage, deliverer: string) => void,
+    validate: GossipSubscription['validate'],
+    handle: GossipSubscription['handle'],
   ): void;
   unsubscribe(topic: string): void;
   publish(topic: string, message: GossipMessage): Promise<void>;

@@ -1,12 +1,10 @@
 import { noise } from '@chainsafe/libp2p-noise';
-import { privateKeyFromRaw } from '@libp2p/crypto/keys';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import type { Connection } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
 import { tls } from '@libp2p/tls';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Libp2p } from 'libp2p';
 import { afterEach, expect, it } from 'vitest';
-import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { addressOf, libp2pNode, nextEvent, nodeIdOfSeed, seedOf } from '../support/network.ts';
 import { stranger } from '../support/stranger.ts';
 
@@ -23,12 +21,10 @@ const only = {
 };
 type Offer = keyof typeof only;
 
-async function peer(offer: Offer, seed = 66): Promise<Libp2p> {
-  const privateKey = privateKeyFromRaw(Buffer.concat([seedOf(seed), nodeCrypto.publicKey(seedOf(seed))]));
+async function peer(offer: Offer): Promise<Libp2p> {
   const bare = await stranger({
-    privateKey,
+    privateKey: await generateKeyPairFromSeed('Ed25519', seedOf(66)),
     connectionEncrypters: only[offer],
-    transports: [tcp()],
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
   });
   running.push(bare);

@@ -1,14 +1,11 @@
 import { request } from 'node:http';
 import { createConnection, createServer } from 'node:net';
-import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import type { Stream } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p, type Libp2p } from 'libp2p';
+import type { Libp2p } from 'libp2p';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EXCHANGE_PROTOCOL, MARKET_TOPIC } from '../../protocols/common/v1/limits.ts';
 import { encodeFrame } from '../../src/network/frame.ts';
@@ -35,11 +32,8 @@ afterEach(async () => {
 
 /** A peer that keeps to none of the rules above the transport. */
 async function mallory(): Promise<Bare> {
-  const bare = await createLibp2p({
+  const bare = await stranger({
     privateKey: await generateKeyPairFromSeed('Ed25519', seedOf(66)),
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
     services: {
       identify: identify(),
       pubsub: gossipsub({ floodPublish: true, allowPublishToZeroTopicPeers: true }),
@@ -81,6 +75,8 @@ async function expectUnharmed(node: Network, honest: Network, from: string[]): P
 }
 
 const json = (value: unknown): Uint8Array => encodeFrame(Buffer.from(JSON.stringify(value)));
+/** The TCP port of an address. */
+const portOf = (address: string): number => Number(/\/tcp\/(\d+)/.exec(address)?.[1]);
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 
 const garbage: [name: string, bytes: Uint8Array][] = [
@@ -324,7 +320,7 @@ describe('a web page', () => {
     const node = libp2pNode(1, { listen: ['/ip4/127.0.0.1/tcp/0/ws'], ...init });
     running.push(node);
     await node.start();
-    const port = Number(/\/tcp\/(\d+)/.exec(addressOf(node))?.[1]);
+    const port = portOf(addressOf(node));
     const headers = {
       Connection: 'Upgrade',
       Upgrade: 'websocket',
@@ -358,21 +354,32 @@ describe('a web page', () => {
 });
 
 describe('a socket that does not speak libp2p', () => {
-  it.each([
-    'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
-    '\0'.repeat(100_000),
-    `\x13/multistream/1.0.0\n\x07/noise\n${'x'.repeat(500)}`,
-  ])('is closed, and nothing else happens (%#)', async (bytes) => {
-    const { node, honest, from } = await attacked();
-    const { port } = multiaddr(addressOf(node))
-      .getComponents()
-      .reduce((found, { name, value }) => (name === 'tcp' ? { port: Number(value) } : found), { port: 0 });
-    const socket = createConnection({ port, host: '127.0.0.1' });
+  async function says(bytes: string) {
+    const setup = await attacked();
+    const socket = createConnection({ port: portOf(addressOf(setup.node)), host: '127.0.0.1' });
     running.push({ stop: () => socket.destroy() });
     socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.on('close', resolve));
     socket.write(bytes);
-    await expectUnharmed(node, honest, from);
-  });
+    return { ...setup, closed };
+  }
+
+  it.each(['\0'.repeat(100_000), `\x13/multistream/1.0.0\n\x0b/tls/1.0.0\n${'x'.repeat(500)}`])(
+    'is closed where that can be no handshake, and nothing else happens (%#)',
+    async (bytes) => {
+      const { node, honest, from, closed } = await says(bytes);
+      await closed;
+      await expectUnharmed(node, honest, from);
+    },
+  );
+
+  it.each(['GET / HTTP/1.1\r\nHost: x\r\n\r\n', `\x13/multistream/1.0.0\n\x07/noise\n${'x'.repeat(500)}`])(
+    'harms nobody while it may go on with a handshake (%#)',
+    async (bytes) => {
+      const { node, honest, from } = await says(bytes);
+      await expectUnharmed(node, honest, from);
+    },
+  );
 });
 
 describe('a peer that spoils gossip', () => {

@@ -1,5 +1,4 @@
 import { ping } from '@libp2p/ping';
-import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, expect, it, vi } from 'vitest';
 import { PING_PROTOCOL } from '../../src/network/pinger.ts';
@@ -14,7 +13,6 @@ afterEach(async () => {
 async function pair() {
   const node = libp2pNode(1);
   const other = await stranger({
-    transports: [tcp()],
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     services: { ping: ping() },
   });
@@ -28,8 +26,8 @@ it('pings, and is pinged by, what others call ping', async () => {
   const measured = nextEvent(node, 'peer:measured', ({ roundTripMs }) => roundTripMs !== null);
   await node.dial(String(other.getMultiaddrs()[0]));
   expect((await measured)[0].roundTripMs).toBeGreaterThanOrEqual(0);
-  const service = ping()(Reflect.get(other, 'components'));
-  expect(await service.ping(other.getConnections()[0]?.remotePeer ?? other.peerId)).toBeGreaterThanOrEqual(0);
+  const remotePeer = other.getConnections()[0]?.remotePeer ?? other.peerId;
+  expect(await other.services.ping.ping(remotePeer)).toBeGreaterThanOrEqual(0);
 });
 
 it('does not answer a flood of pings', async () => {

@@ -1,16 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import type { Stream } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p, type Libp2p } from 'libp2p';
+import type { Libp2p } from 'libp2p';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EXCHANGE_PROTOCOL } from '../../../protocols/common/v1/limits.ts';
 import { encodeFrame } from '../../../src/network/frame.ts';
 import { expectSoundBooks, receiptsOf } from '../../support/books.ts';
 import { Cluster, ECHO, type NodeStatus, type RealNode } from '../../support/cluster.ts';
+import { stranger } from '../../support/stranger.ts';
 
 const BIG = 900_000;
 /** Where a transfer of `BIG` is cut: in its middle. */
@@ -75,12 +73,7 @@ describe('a hostile peer', () => {
   async function dial(
     node: RealNode,
   ): Promise<{ peer: Libp2p; stream: Stream; address: ReturnType<typeof multiaddr> }> {
-    const peer = await createLibp2p({
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-      connectionMonitor: { enabled: false },
-    });
+    const peer = await stranger();
     peers.push(peer);
     const address = multiaddr(String(node.addresses[0]));
     return { peer, address, stream: await peer.dialProtocol(address, EXCHANGE_PROTOCOL) };

@@ -22,7 +22,7 @@ function setup({ interfaces = ['10.9.9.9', '127.0.0.1'], listening = ['/ip4/0.0.
     clock,
     policy,
     peerCount: () => state.peers,
-    found: ({ id }) => dials.push(id.toString()),
+    found: (nodeId) => dials.push(nodeId),
   });
   const targets = (nodeId: string): string[] => book.targets(nodeId).map(String);
   return { clock, book, dials, state, targets };

@@ -1,5 +1,3 @@
-import type { PeerId } from '@libp2p/interface';
-import { peerIdFromString } from '@libp2p/peer-id';
 import { describe, expect, it } from 'vitest';
 import { DiscoveryDialer } from '../../../src/network/discovery-dialer.ts';
 import { nodeIdOfSeed, seedOf, silentLog } from '../../support/network.ts';
@@ -15,15 +13,15 @@ function setup(nodeId: string, maxWaiting = 10) {
     {
       log: silentLog,
       clock,
-      dial: async (peer: PeerId) => {
-        dials.push([clock.monotonic(), peer.toString()]);
+      dial: async (peer) => {
+        dials.push([clock.monotonic(), peer]);
         throw new Error('does not answer');
       },
       isConnected: (id) => connected.has(id),
     },
     { nodeId, maxWaiting },
   );
-  const find = (id: string): void => dialer.found({ id: peerIdFromString(id) });
+  const find = (id: string): void => dialer.found(id);
   return { clock, connected, dialer, dials, find };
 }
 

@@ -226,6 +226,29 @@ describe('a peer channel', () => {
     expect(second[1].status).toBe('open');
   });
 
+  it('counts a frame that waits for the budget of its kind among the unfinished', async () => {
+    const kindBudgets = { capability_query: { perSecond: 1, burst: 0 } };
+    const { channel, clock, partial, received } = setup({ kindBudgets });
+    const [theirs, ours] = await streamPair();
+    channel.adopt(ours);
+    const query = JSON.stringify({ type: 'capability_query', padding: 'x'.repeat(500) });
+    theirs.send(Buffer.concat([frame(query), frame(query)]));
+    await vi.waitFor(() => expect(received).toHaveLength(1));
+    expect(partial.bytes).toBe(query.length);
+    await clock.advance(1_000);
+    expect(received).toHaveLength(2);
+    expect(partial.bytes).toBe(0);
+  });
+
+  it('leaves no timer when it is given up while it waits for its turn', async () => {
+    const { channel, clock } = setup({ partialFrameBytes: 100, framesPerSecond: 1, rateBurstSeconds: 0 });
+    const [theirs, ours] = await streamPair();
+    channel.adopt(ours);
+    theirs.send(Buffer.concat([frame('1'), frame('x'.repeat(200))]));
+    await vi.waitFor(() => expect(ours.status).toBe('aborted'));
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('counts bytes against the rate as well', async () => {
     const { channel, clock, received } = setup({ bytesPerSecond: 1_000, rateBurstSeconds: 1 });
     const [theirs, ours] = await streamPair();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TokenBucket } from '../../../src/network/token-bucket.ts';
+import { TokenBucket, TokenBuckets } from '../../../src/network/token-bucket.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('a token bucket', () => {
@@ -30,5 +30,26 @@ describe('a token bucket', () => {
     bucket.take(2);
     clock.jump(1_000_000);
     expect(bucket.waitMs()).toBe(1_000);
+  });
+});
+
+describe('token buckets', () => {
+  const INIT = { perSecond: 1, burst: 5 };
+
+  it('are one for each name', () => {
+    const buckets = new TokenBuckets({ clock: new VirtualClock() });
+    buckets.of('alice', INIT).take(5);
+    expect(buckets.of('alice', INIT).left).toBe(0);
+    expect(buckets.of('bob', INIT).left).toBe(5);
+  });
+
+  it('are 4,096 at most: the least recently asked for is forgotten', () => {
+    const buckets = new TokenBuckets({ clock: new VirtualClock() });
+    buckets.of('alice', INIT).take(5);
+    buckets.of('bob', INIT).take(5);
+    buckets.of('alice', INIT);
+    for (let count = 0; count < 4_095; count++) buckets.of(`stranger ${count}`, INIT);
+    expect(buckets.of('alice', INIT).left).toBe(0);
+    expect(buckets.of('bob', INIT).left).toBe(5);
   });
 });

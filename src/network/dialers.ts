@@ -1,0 +1,122 @@
+import type { Connection, PeerInfo as DiscoveredPeer, IdentifyResult } from '@libp2p/interface';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import type { Logger } from 'pino';
+import { abortError, throwIfAborted } from '../lib/abort.ts';
+import type { Clock } from '../lib/clock.ts';
+import { MeshError } from '../lib/errors.ts';
+import { AddressBook } from './address-book.ts';
+import { BootstrapDialer } from './bootstrap-dialer.ts';
+import { DialPolicy } from './dial-policy.ts';
+import { Dialer } from './dialer.ts';
+import { DiscoveryDialer } from './discovery-dialer.ts';
+import type { NetworkLimits } from './limits.ts';
+
+export interface DialersComponents {
+  log: Logger;
+  clock: Clock;
+  /** Dials one address; rejects or throws where nobody answers. */
+  connect: (address: Multiaddr, options: { signal?: AbortSignal }) => Promise<Connection>;
+  /** Addresses that this node listens on. */
+  listening: () => Multiaddr[];
+  isConnected: (nodeId: string) => boolean;
+  peerCount: () => number;
+}
+
+export interface DialersInit {
+  /** This node's own id. */
+  nodeId: string;
+  bootstrap: readonly string[];
+  limits: Pick<NetworkLimits, 'maxConnections' | 'dialTimeoutMs'>;
+}
+
+/** All dialling: of nodes that the operator names, that are found or heard of, and that there is work for. */
+export class Dialers {
+  readonly #components: DialersComponents;
+  readonly #bootstrap: BootstrapDialer;
+  readonly #discovery: DiscoveryDialer;
+  readonly #book: AddressBook;
+  readonly #dialer: Dialer;
+
+  constructor(components: DialersComponents, { nodeId, bootstrap, limits }: DialersInit) {
+    const { log, clock, connect, listening, isConnected, peerCount } = components;
+    this.#components = components;
+    this.#bootstrap = new BootstrapDialer(
+      { log, clock, isConnected, dial: (address) => this.dialAddress(address) },
+      { addresses: bootstrap },
+    );
+    this.#discovery = new DiscoveryDialer(
+      { log, clock, isConnected, dial: (found) => this.dial(found) },
+      { nodeId, maxWaiting: limits.maxConnections },
+    );
+    this.#book = new AddressBook({
+      clock,
+      policy: new DialPolicy({ clock, listening }),
+      peerCount: () => peerCount() + this.#discovery.waiting,
+      found: this.#discovery.found,
+    });
+    this.#dialer = new Dialer({ clock, connect, targets: (wanted) => this.#book.targets(wanted) }, limits);
+  }
+
+  start(): void {
+    this.#bootstrap.start();
+  }
+
+  stop(): void {
+    this.#bootstrap.stop();
+    this.#discovery.stop();
+    this.#dialer.stop();
+  }
+
+  /** Dials a node where it answered before, or says that it does; rejects with `unreachable`. */
+  dial(nodeId: string): Promise<Connection> {
+    return this.#dialer.dial(nodeId);
+  }
+
+  /** Dials whoever is at the address, and gives the node id; rejects with `unreachable`. */
+  async dialAddress(address: string, options: { signal?: AbortSignal } = {}): Promise<string> {
+    throwIfAborted(options.signal);
+    try {
+      const { remotePeer } = await this.#components.connect(multiaddr(address), options);
+      return remotePeer.toString();
+    } catch (error) {
+      if (options.signal?.aborted) throw abortError(options.signal);
+      throw new MeshError('unreachable', `Nobody answers at ${address}.`, undefined, { cause: error });
+    }
+  }
+
+  /** Whether this peer may answer at an address that is being dialled. */
+  expects(address: Multiaddr, nodeId: string): boolean {
+    return this.#dialer.expects(address, nodeId);
+  }
+
+  isBootstrap(nodeId: string): boolean {
+    return this.#bootstrap.includes(nodeId);
+  }
+
+  /** Where a node says that it can be dialled; it is dialled while few peers are connected. */
+  learn(nodeId: string, addresses: readonly string[]): void {
+    this.#book.learn(nodeId, addresses);
+  }
+
+  /** For a node found on the local network. It says where by itself, so that is a claim like those of strangers. */
+  readonly discovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
+    const nodeId = id.toString();
+    if (!this.#components.isConnected(nodeId)) this.#book.claim(nodeId, multiaddrs.map(String));
+    this.#discovery.found(nodeId);
+  };
+
+  /** For a connection that has opened. */
+  opened({ direction, remotePeer, remoteAddr }: Connection): void {
+    if (direction === 'outbound') this.#book.proved(remotePeer.toString(), remoteAddr);
+  }
+
+  /** For what a peer says of itself when it connects. */
+  identified({ peerId, listenAddrs }: IdentifyResult): void {
+    this.#book.claim(peerId.toString(), listenAddrs.map(String));
+  }
+
+  /** For a peer's last connection closing. */
+  disconnected(nodeId: string): void {
+    this.#bootstrap.disconnected(nodeId);
+  }
+}
