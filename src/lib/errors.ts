@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorBody, type ErrorCode } from '../../protocols/common/v1/errors.ts';
+import type { ErrorBody, ErrorCode } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 
 /** A fault or refusal with a stable code. `message` is one sentence; `detail` is JSON-safe data for a caller. */
@@ -21,10 +21,6 @@ export function toErrorBody(thrown: unknown): ErrorBody {
   return thrown.detail === undefined
     ? { code: thrown.code, message }
     : { code: thrown.code, message, detail: thrown.detail };
-}
-
-export function canRetryElsewhere(code: ErrorCode): boolean {
-  return ERROR_CODES[code].retryElsewhere;
 }
 
 /** The system's name for what it refused, such as `ENOENT`, else what it says. */
