@@ -91,7 +91,7 @@ export interface ApiInit {
   token: string | null;
   /** This node's 64-hex key. */
   identity: string;
-  /** Credits an identity may owe this node. */
+  /** Credits that an identity may owe this node, where the operator did not name it. */
   creditLimit: number;
   version: string;
 }

@@ -1,11 +1,11 @@
-import type { NextStep } from '../../protocols/capsule/v1/schema.ts';
+import type { NextStep, StepPolicy } from '../../protocols/capsule/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { ApiComponents } from './components.ts';
 import type { CapsuleDraft, CapsuleView } from './schemas/capsules.ts';
+import { viewOf } from './view.ts';
 import { hasEnded } from './wait.ts';
 
 type Components = Pick<ApiComponents, 'capsules' | 'workflows' | 'clock'>;
-type Policy = NonNullable<NextStep['executionPolicy']>;
 
 export interface Retry {
   draft: CapsuleDraft;
@@ -21,14 +21,14 @@ export interface Retry {
  * again, from its root. Throws `not_found`, `permission_denied` where this node is not the origin, `conflict` where nothing failed.
  */
 export async function prepareRetry(components: Components, identity: string, id: string): Promise<Retry> {
-  const { workflows, clock } = components;
-  const asked = await found(components, id);
+  const { capsules, workflows, clock } = components;
+  const asked = await viewOf(capsules, id);
   if (asked.capsule.originIdentity !== identity)
     throw new MeshError('permission_denied', 'Only its origin can submit a capsule again.', {
       originIdentity: asked.capsule.originIdentity,
     });
   refuseUnlessFailed(asked, workflows.of(id)?.status);
-  const root = asked.record.root === id ? asked : await found(components, asked.record.root);
+  const root = asked.record.root === id ? asked : await viewOf(capsules, asked.record.root);
   const { id: _, signature, signer, lineage, parentCapsule, chainDepth, ...content } = root.capsule;
   // Its clock may have been ahead of the present one; the same timestamp would give the same capsule.
   const timestamp = Math.max(clock.now(), content.timestamp + 1);
@@ -42,12 +42,6 @@ export async function prepareRetry(components: Components, identity: string, id:
   return { draft, retryOf: root.id, only: root.only };
 }
 
-async function found({ capsules }: Components, id: string): Promise<CapsuleView> {
-  const view = await capsules.view(id);
-  if (view === undefined) throw new MeshError('not_found', `The node has no capsule ${id}.`);
-  return view;
-}
-
 /** A root that completed has failed where a step of its chain did. */
 function refuseUnlessFailed({ id, status, record }: CapsuleView, workflow: string | undefined): void {
   if (!hasEnded({ status }) || workflow === 'executing')
@@ -56,7 +50,7 @@ function refuseUnlessFailed({ id, status, record }: CapsuleView, workflow: strin
   if (!failed) throw new MeshError('conflict', 'The capsule completed; only what failed is submitted again.');
 }
 
-function postponed<P extends Policy>(policy: P | null, later: number): P | null {
+function postponed<P extends StepPolicy>(policy: P | null, later: number): P | null {
   if (policy?.expiresAt === undefined) return policy;
   return { ...policy, expiresAt: policy.expiresAt + later };
 }

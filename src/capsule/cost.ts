@@ -1,10 +1,6 @@
-import type { NextStep, PaymentRule } from '../../protocols/capsule/v1/schema.ts';
+import type { PaymentRule } from '../../protocols/capsule/v1/schema.ts';
 import { fromMicro, toMicro } from './credits.ts';
-
-interface Paid {
-  paymentRule?: PaymentRule | null;
-  next?: NextStep[] | null;
-}
+import type { Paid } from './roles.ts';
 
 export interface Cost {
   /** Most credits that all of it takes together. */

@@ -10,6 +10,7 @@ import {
 } from '../../protocols/messages/v1/schema.ts';
 import { type Check, checkOf } from '../lib/check.ts';
 import { describeProblem, jsonProblem } from '../lib/json.ts';
+import { cutText } from '../lib/text.ts';
 import { checkAssignmentStructure } from './assignment.ts';
 import { type Refused, refuse } from './outcome.ts';
 import { checkReceiptStructure } from './receipt.ts';
@@ -123,17 +124,14 @@ const isDetailTooLarge = (detail: unknown): boolean =>
 
 /** An error as it may be sent: a sentence cut to its limit, and no detail beyond its own. */
 export function wireError({ code, message, detail }: ErrorBody): WireError {
-  const told = { code, message: cut(message, LIMITS.errorMessageChars) };
+  const told = { code, message: cutText(message, LIMITS.errorMessageChars) };
   return detail === undefined || isDetailTooLarge(detail) ? told : { ...told, detail };
 }
 
 function typeOf(value: unknown): string {
   if (!isRecord(value) || typeof value.type !== 'string') return '';
-  return cut(value.type, LIMITS.messageTypeChars);
+  return cutText(value.type, LIMITS.messageTypeChars);
 }
-
-/** Half a surrogate pair at the end would make the message no JSON that anyone takes. */
-const cut = (text: string, chars: number): string => text.slice(0, chars).toWellFormed();
 
 function capsuleIdOf(value: unknown): string | null {
   if (!isRecord(value)) return null;

@@ -1,4 +1,4 @@
-import type { Capsule, NextStep, PaymentRule } from '../../protocols/capsule/v1/schema.ts';
+import type { Capsule, NextStep } from '../../protocols/capsule/v1/schema.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 
 type Rules = Pick<
@@ -24,10 +24,8 @@ export function continuesAt(
   return asked && capsule.privacyRule === 'public' && !isAnythingPaid(capsule) ? 'executor' : 'submitter';
 }
 
-interface Paid {
-  paymentRule?: PaymentRule | null;
-  next?: NextStep[] | null;
-}
+/** What pays: a capsule, a draft of one, or a step. */
+export type Paid = Pick<NextStep, 'paymentRule' | 'next'>;
 
 /** Whether the capsule or any step below is paid; a step that inherits a rule has it from one of these. */
 export function isAnythingPaid({ paymentRule, next }: Paid): boolean {

@@ -1,8 +1,8 @@
-import type { Capsule, NextStep, PaymentRule } from '../../protocols/capsule/v1/schema.ts';
+import type { Capsule, NextStep } from '../../protocols/capsule/v1/schema.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { isWholeMicro } from './credits.ts';
 import { type Refused, refuse } from './outcome.ts';
-import { isAnythingPaid, submitterOf } from './roles.ts';
+import { isAnythingPaid, type Paid, submitterOf } from './roles.ts';
 
 /**
  * What protocol "Capsule" demands beyond the schema and whatever the time is: amounts, the depth of the tree of
@@ -67,11 +67,6 @@ function refuseParties(capsule: Capsule): Refused | null {
   if (signer === originIdentity)
     return refuse('invalid_capsule', 'The capsule\'s "signer" is its origin, which is left out.');
   return null;
-}
-
-interface Paid {
-  paymentRule?: PaymentRule | null;
-  next?: NextStep[] | null;
 }
 
 function refuseAmounts(paid: Paid, path: string): Refused | null {

@@ -87,7 +87,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock });
-  const { standing, creditLimit } = standingsOf(signer.identity, config);
+  const { standing, creditLimit, othersLimit } = standingsOf(signer.identity, config);
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
   const folders = await findCapabilities(config.capabilities);
@@ -200,7 +200,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       hosts: config.api.hosts,
       token: config.api.requireToken ? token : null,
       identity: signer.identity,
-      creditLimit: config.network.allow.length > 0 ? config.credits.limit : config.credits.strangerLimit,
+      creditLimit: othersLimit,
       version,
     },
   );

@@ -7,6 +7,8 @@ export interface Standings {
   standing(identity: string): Standing;
   /** Credits that the identity may owe here. */
   creditLimit(identity: string): number;
+  /** The same for all whom the operator did not name. */
+  othersLimit: number;
 }
 
 /** A list of who may join makes a mesh private: nobody in it is a stranger. On an open one, all are whom nobody named. */
@@ -21,11 +23,13 @@ export function standingsOf(
     ]),
   );
   const everybody = network.allow.length > 0;
+  const othersLimit = everybody ? credits.limit : credits.strangerLimit;
   return {
     standing: (identity) => {
       if (identity === self) return 'own';
       return everybody || known.has(identity) ? 'known' : 'stranger';
     },
-    creditLimit: (identity) => known.get(identity) ?? (everybody ? credits.limit : credits.strangerLimit),
+    creditLimit: (identity) => known.get(identity) ?? othersLimit,
+    othersLimit,
   };
 }

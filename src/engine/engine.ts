@@ -215,14 +215,14 @@ export class MeshEngine implements Engine {
 
   admit(capabilityId: string, origin: string): Ticket | ErrorBody {
     if (this.#stopping) return { code: 'busy', message: 'This node is stopping.' };
-    const capability = this.#registry.moduleOf(capabilityId)?.capabilities.get(capabilityId);
+    const capability = this.#router.capability(capabilityId);
     if (capability !== undefined && this.#availability.offered(capabilityId) !== undefined)
       return this.#admission.admit(capability, origin);
     return { code: 'capability_unavailable', message: `This node does not offer ${capabilityId} now.` };
   }
 
   hasRoom(capabilityId: string, origin = this.#identity): boolean {
-    const capability = this.#registry.moduleOf(capabilityId)?.capabilities.get(capabilityId);
+    const capability = this.#router.capability(capabilityId);
     return capability !== undefined && !this.#stopping && this.#admission.hasRoom(capability, origin);
   }
 

@@ -1,6 +1,7 @@
 import { type ErrorBody, isErrorCode } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { MeshError, toErrorBody } from '../lib/errors.ts';
+import { cutText } from '../lib/text.ts';
 
 /**
  * What a receipt and a caller may learn about anything thrown. An engine's `MeshError` is told as it is. Capability
@@ -12,13 +13,7 @@ export function describeFailure(thrown: unknown): ErrorBody {
     const code: unknown = Object.getOwnPropertyDescriptor(thrown, 'code')?.value;
     const message = String(thrown.message).split('\n', 1)[0]?.trim() ?? '';
     if (typeof code === 'string' && isErrorCode(code) && message !== '')
-      return { code, message: cut(message) };
+      return { code, message: cutText(message, LIMITS.errorMessageChars) };
   }
-  const body = toErrorBody(thrown);
-  return { ...body, message: cut(body.message) };
-}
-
-/** A cut in the middle of a character would leave what no signed document may hold. */
-function cut(message: string): string {
-  return message.slice(0, LIMITS.errorMessageChars).toWellFormed();
+  return toErrorBody(thrown);
 }

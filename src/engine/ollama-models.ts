@@ -2,6 +2,7 @@ import { Ollama } from 'ollama';
 import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
 import { abortError, throwIfAborted } from '../lib/abort.ts';
 import { MeshError } from '../lib/errors.ts';
+import { cutText } from '../lib/text.ts';
 import type { ModelInfo, ModelsApi } from './capability.ts';
 import type { ModelsPort } from './scoped-models.ts';
 
@@ -146,7 +147,7 @@ function executionOf(
     seed: typeof seed === 'number' && Number.isSafeInteger(seed) ? seed : null,
     promptTokens: prompt_eval_count ?? null,
     completionTokens: eval_count ?? null,
-    ended: typeof done_reason === 'string' ? done_reason.slice(0, MAX_ENDED_CHARS).toWellFormed() : null,
+    ended: typeof done_reason === 'string' ? cutText(done_reason, MAX_ENDED_CHARS) : null,
   };
 }
 

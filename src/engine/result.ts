@@ -4,8 +4,6 @@ import { MeshError } from '../lib/errors.ts';
 import { canonicalJson, deepFreeze, describeProblem, jsonProblem } from '../lib/json.ts';
 import type { EngineCapability } from './module.ts';
 
-/** Canonical bytes of a result; more has to travel as a blob. */
-const MAX_RESULT_BYTES = 1_048_576;
 /** A result travels inside a message and may become part of a payload: both must stay within `jsonDepth`. */
 const MAX_RESULT_DEPTH = LIMITS.jsonDepth - 16;
 
@@ -16,7 +14,7 @@ export interface SoundResult {
   hash: string;
 }
 
-/** Throws `internal` for what is no JSON or not what the manifest promises, `too_large` above 1 MiB. */
+/** Throws `internal` for what is no JSON or not what the manifest promises, `too_large` above `LIMITS.resultBytes`. */
 export function checkResult(value: unknown, capability: EngineCapability, crypto: Crypto): SoundResult {
   const problem = jsonProblem(value, MAX_RESULT_DEPTH);
   if (problem !== null)
@@ -26,8 +24,8 @@ export function checkResult(value: unknown, capability: EngineCapability, crypto
     throw new MeshError('internal', `The result is not what ${capability.spec.id} promises: ${mismatch}.`);
   }
   const canonical = canonicalJson(value);
-  if (Buffer.byteLength(canonical) > MAX_RESULT_BYTES) {
-    throw new MeshError('too_large', `The result has more than ${MAX_RESULT_BYTES} bytes.`);
+  if (Buffer.byteLength(canonical) > LIMITS.resultBytes) {
+    throw new MeshError('too_large', `The result has more than ${LIMITS.resultBytes} bytes.`);
   }
   return { value: deepFreeze(value), hash: crypto.sha256Hex(canonical) };
 }

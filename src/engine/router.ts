@@ -22,30 +22,27 @@ export class Router {
 
   /** The module may be in any state. Throws `capability_unavailable`. */
   resolve(capabilityId: string, action: string): Route {
-    const module = this.#registry.moduleOf(capabilityId);
-    const requested = module?.capabilities.get(capabilityId);
-    if (module === undefined || requested === undefined) {
-      throw new MeshError(
-        'capability_unavailable',
-        `This node does not have the capability ${capabilityId}.`,
-      );
-    }
-    const target = this.#target(module, requested, action);
-    if (target === undefined) {
-      throw new MeshError(
-        'capability_unavailable',
-        `The action ${action} is not one that ${capabilityId} includes.`,
-      );
-    }
-    return { module, requested, target, lane: laneOf(target) };
+    const route = this.find(capabilityId, action);
+    if (route !== undefined) return { ...route, lane: laneOf(route.target) };
+    throw new MeshError(
+      'capability_unavailable',
+      this.capability(capabilityId) === undefined
+        ? `This node does not have the capability ${capabilityId}.`
+        : `The action ${action} is not one that ${capabilityId} includes.`,
+    );
   }
 
   /** What `resolve` finds; undefined where that would throw. */
-  find(capabilityId: string, action: string): Pick<Route, 'module' | 'requested' | 'target'> | undefined {
+  find(capabilityId: string, action: string): Omit<Route, 'lane'> | undefined {
     const module = this.#registry.moduleOf(capabilityId);
     const requested = module?.capabilities.get(capabilityId);
     const target = module && requested && this.#target(module, requested, action);
     return target && { module, requested, target };
+  }
+
+  /** As it is installed, on offer or not. */
+  capability(id: string): EngineCapability | undefined {
+    return this.#registry.moduleOf(id)?.capabilities.get(id);
   }
 
   /** Another capability only where it costs no more: asking for the cheap one must not run the dear one. */

@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { canonicalJson, deepFreeze } from '../lib/json.ts';
+import { cutText } from '../lib/text.ts';
 import type { Transaction } from '../store/types.ts';
 import type { CapabilityApi, ModelsApi, NetworkApi, SealApi, StorageApi } from './capability.ts';
 import type { EngineModule } from './module.ts';
@@ -158,7 +159,7 @@ class ScopedApi implements CapabilityApi {
     return ({ delta = '', stage }) => {
       permissions.use('progress');
       if (onProgress === undefined) return;
-      if (stage !== undefined) onProgress({ stage: stage.slice(0, MAX_STAGE_CHARS).toWellFormed() });
+      if (stage !== undefined) onProgress({ stage: cutText(stage, MAX_STAGE_CHARS) });
       for (const piece of piecesOf(delta)) onProgress({ delta: piece });
     };
   }

@@ -32,12 +32,18 @@ export function accountKeys({ debit, credit, sequence }: LedgerEntry, self: stri
 }
 
 const PAYMENT = 'capsule:';
+const REVERSAL = 'reversal:';
+const DISPUTE = 'dispute:';
 
-/** What a payment's reference is of; undefined for any other reference. */
-export function paymentId(reference: string): string | undefined {
-  return reference.startsWith(PAYMENT) ? reference.slice(PAYMENT.length) : undefined;
+export const paymentReference = (id: string): string => PAYMENT + id;
+export const reversalReference = (id: string): string => REVERSAL + id;
+export const disputeReference = (id: string): string => DISPUTE + id;
+
+/** The capsule that a reference of this kind is of; undefined for any other reference. */
+export const paymentId = (reference: string): string | undefined => idAfter(PAYMENT, reference);
+export const reversedId = (reference: string): string | undefined => idAfter(REVERSAL, reference);
+export const disputedId = (reference: string): string | undefined => idAfter(DISPUTE, reference);
+
+function idAfter(kind: string, reference: string): string | undefined {
+  return reference.startsWith(kind) ? reference.slice(kind.length) : undefined;
 }
-
-export const paymentReference = (id: string): string => `${PAYMENT}${id}`;
-export const reversalReference = (id: string): string => `reversal:${id}`;
-export const disputeReference = (id: string): string => `dispute:${id}`;

@@ -1,4 +1,4 @@
-import { disputeReference, paymentId, paymentReference, reversalReference } from './books.ts';
+import { disputedId, paymentId, paymentReference, reversalReference, reversedId } from './books.ts';
 import type { LedgerEntry } from './types.ts';
 
 /** What two books must agree on about one reference. */
@@ -91,19 +91,20 @@ class Walk {
 
   /** What one book took back, and the other never had, is no difference: an execution that was not accepted. */
   #missingHere(theirs: Booking): void {
-    const payment = this.#found.get(paymentReference(reversedId(theirs.reference)));
-    if (payment?.kind === 'missing_here' && cancels(theirs, payment.theirs)) {
+    const id = reversedId(theirs.reference);
+    const payment = id === undefined ? undefined : this.#found.get(paymentReference(id));
+    if (payment?.kind === 'missing_here' && cancel(theirs, payment.theirs)) {
       this.#found.delete(payment.reference);
     } else this.#note({ reference: theirs.reference, kind: 'missing_here', theirs });
   }
 
   #takenBackHere(mine: Numbered): boolean {
-    const id = paymentId(mine.reference);
-    const other = this.#own.find(
-      id === undefined ? paymentReference(reversedId(mine.reference)) : reversalReference(id),
-    );
-    if (other === undefined || this.#seen.has(other.sequence)) return false;
-    return id === undefined ? cancels(mine, other) : cancels(other, mine);
+    const paid = paymentId(mine.reference);
+    const reversed = reversedId(mine.reference);
+    let other: Numbered | undefined;
+    if (paid !== undefined) other = this.#own.find(reversalReference(paid));
+    else if (reversed !== undefined) other = this.#own.find(paymentReference(reversed));
+    return other !== undefined && !this.#seen.has(other.sequence) && cancel(mine, other);
   }
 
   #note(difference: Difference): void {
@@ -130,17 +131,10 @@ class Bits {
   }
 }
 
-/** Empty where the reference is no reversal: no payment is of nothing. */
-function reversedId(reference: string): string {
-  const prefix = reversalReference('');
-  return reference.startsWith(prefix) ? reference.slice(prefix.length) : '';
-}
-
 export function isDispute(reference: string): boolean {
-  return reference.startsWith(disputeReference(''));
+  return disputedId(reference) !== undefined;
 }
 
-function cancels(reversal: Booking, payment: Booking): boolean {
-  const opposite = reversal.debit === payment.credit && reversal.credit === payment.debit;
-  return opposite && reversal.microAmount === payment.microAmount;
+function cancel(one: Booking, other: Booking): boolean {
+  return one.debit === other.credit && one.credit === other.debit && one.microAmount === other.microAmount;
 }

@@ -5,10 +5,12 @@ import {
   BALANCES,
   BY_ACCOUNT,
   DISPUTED,
+  disputedId,
   ENTRIES,
   type LedgerHead,
   paymentReference,
   REFERENCES,
+  reversedId,
 } from './books.ts';
 import { EMPTY_BOOK, type EntryCrypto, hashEntry } from './entry.ts';
 import type { LedgerEntry, LedgerVerification } from './types.ts';
@@ -19,8 +21,8 @@ const PROBLEMS_NAMED = 100;
 /**
  * Recomputes the whole book: every hash, link and sequence number; that each entry has its reference and its place
  * in the accounts' indexes and nothing else has; that balances are the sums of entries and add up to nothing; that what is
- * disputed was booked, and adds up. An entry cut from the end is missing in the balances. Bookings go on meanwhile: all scans begin on one state. Keeps one number per
- * account and the open disputes in memory.
+ * disputed was booked, and adds up. An entry cut from the end is missing in the balances. Bookings go on meanwhile: all
+ * scans begin on one state. Keeps one number per account and the open disputes in memory.
  */
 export async function verifyLedger(
   db: Database,
@@ -144,19 +146,20 @@ class Disputes {
 
   /** Gives what is wrong with it. */
   add({ sequence, reference, debit, credit, microAmount }: LedgerEntry): string | undefined {
-    const [kind, id = ''] = reference.split(':', 2);
-    if ((kind === 'dispute') !== (microAmount === 0)) return `Entry ${sequence} moves ${microAmount}.`;
-    if (kind === 'dispute') {
-      const paid = this.#db.get(REFERENCES, paymentReference(id));
+    const disputed = disputedId(reference);
+    const reversed = reversedId(reference);
+    if ((disputed !== undefined) !== (microAmount === 0)) return `Entry ${sequence} moves ${microAmount}.`;
+    if (disputed !== undefined) {
+      const paid = this.#db.get(REFERENCES, paymentReference(disputed));
       const payment = paid === undefined ? undefined : this.#db.get(ENTRIES, sequenceKey(paid));
       if (payment?.debit !== debit || payment.credit !== credit || payment.sequence >= sequence) {
         return `Entry ${sequence} disputes what was not booked.`;
       }
-      this.#open.set(id, payment.microAmount);
+      this.#open.set(disputed, payment.microAmount);
       this.#sums.set(debit, (this.#sums.get(debit) ?? 0) + payment.microAmount);
     }
     // The reversal credits whom the payment had debited.
-    if (kind === 'reversal' && this.#open.delete(id)) {
+    if (reversed !== undefined && this.#open.delete(reversed)) {
       this.#sums.set(credit, (this.#sums.get(credit) ?? 0) - microAmount);
     }
     return undefined;

@@ -1,5 +1,6 @@
-import { ERROR_CODES, type ErrorBody, type ErrorCode } from '../../protocols/common/v1/errors.ts';
+import type { ErrorBody, ErrorCode } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import { cutText } from './text.ts';
 
 /** A fault or refusal with a stable code. `message` is one sentence; `detail` is JSON-safe data for a caller. */
 export class MeshError extends Error {
@@ -17,14 +18,10 @@ export class MeshError extends Error {
 /** What may leave the process about any thrown value: unknown faults become `internal`, with no inner text. */
 export function toErrorBody(thrown: unknown): ErrorBody {
   if (!(thrown instanceof MeshError)) return { code: 'internal', message: 'An internal error occurred.' };
-  const message = thrown.message.slice(0, LIMITS.errorMessageChars);
+  const message = cutText(thrown.message, LIMITS.errorMessageChars);
   return thrown.detail === undefined
     ? { code: thrown.code, message }
     : { code: thrown.code, message, detail: thrown.detail };
-}
-
-export function canRetryElsewhere(code: ErrorCode): boolean {
-  return ERROR_CODES[code].retryElsewhere;
 }
 
 /** The system's name for what it refused, such as `ENOENT`, else what it says. */

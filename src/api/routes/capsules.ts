@@ -8,6 +8,7 @@ import type { RouteContext, Server } from '../route-context.ts';
 import { CapsuleDraft, CapsuleRecord, CapsuleStatus, CapsuleViewRef, Decision } from '../schemas/capsules.ts';
 import { described, list, page, paging, refusals } from '../schemas/shared.ts';
 import { compileValidator } from '../validation.ts';
+import { viewOf } from '../view.ts';
 import { waitForEnd } from '../wait.ts';
 
 /** Longest wait for an outcome in one request; a client that wants longer follows the events. */
@@ -109,7 +110,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 200: described('All that the node knows.', CapsuleViewRef), ...refusals },
       },
     },
-    async ({ params: { id } }) => (await capsules.view(id)) ?? unknownCapsule(id),
+    async ({ params: { id } }) => viewOf(capsules, id),
   );
 
   app.post(
@@ -172,14 +173,10 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
       },
     },
     async ({ params: { id } }) => {
-      if ((await capsules.view(id)) === undefined) unknownCapsule(id);
+      await viewOf(capsules, id);
       return { items: capsules.explain(id) };
     },
   );
-}
-
-export function unknownCapsule(id: string): never {
-  throw new MeshError('not_found', `The node has no capsule ${id}.`);
 }
 
 function isSigned(body: unknown): boolean {

@@ -5,8 +5,8 @@ import { EventStream, resumePoint } from '../event-stream.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { type CapsuleView, MeshEventRef } from '../schemas/capsules.ts';
 import { refusals } from '../schemas/shared.ts';
+import { viewOf } from '../view.ts';
 import { hasEnded } from '../wait.ts';
-import { unknownCapsule } from './capsules.ts';
 
 const headers = Type.Object({
   'last-event-id': Type.Optional(
@@ -58,7 +58,7 @@ export function eventRoutes(app: Server, context: RouteContext): void {
     async (request, reply) => {
       const { id } = request.params;
       const since = resumePoint(request.headers['last-event-id'], context.instance) ?? 0;
-      const view = (await capsules.view(id)) ?? unknownCapsule(id);
+      const view = await viewOf(capsules, id);
       const stream = open(context);
       const stop = capsules.follow(
         (event) => {

@@ -97,7 +97,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
           roundTripMs: 0,
           ageMs: 0,
           proven: true,
-          idempotent: offer.capability.idempotent,
+          idempotent: offer.idempotent,
           ...(offer.detail !== undefined && { detail: offer.detail }),
         }));
       const others = market.providers({ limit, ...(capability !== undefined && { capability }) });
