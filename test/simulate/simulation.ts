@@ -141,12 +141,7 @@ class Simulation {
     }
     for (let number = nodes - byzantine; number < nodes; number++) {
       const random = seededRandom(seed ^ (0xbad + number));
-      const parts = {
-        key: this.#keyOf(number),
-        crypto: this.#crypto,
-        clock: skewed(this.#clock, this.#random),
-        hub: this.#hub,
-      };
+      const parts = { key: this.#keyOf(number), clock: skewed(this.#clock, this.#random), hub: this.#hub };
       this.#byzantine.push(new Byzantine({ ...parts, random, honest }));
     }
   }
