@@ -7,17 +7,18 @@ import { PeerHealthTracker } from '../../src/market/peer-health.ts';
 import { ProviderTable } from '../../src/market/provider-table.ts';
 import { createScheduler } from '../../src/market/scheduler.ts';
 import { capsuleNamed, nodeNamed, offer } from '../support/market.ts';
+import { median } from './measure.ts';
 
 /** How the providers of one capability differ. */
 const SHAPES = ['different', 'equal', 'unaffordable', 'model', 'unproven'] as const;
-export type Shape = (typeof SHAPES)[number];
+type Shape = (typeof SHAPES)[number];
 
 /** Microseconds, medians over the rounds. */
-export interface SchedulerFigures {
-  decisions: { shape: Shape; us100: number; us10000: number; growth: number }[];
-  /** One advertisement of 10,000 that says the same, and one whose latency changed. */
-  updateUnchangedUs: number;
-  updateChangedUs: number;
+interface Decisions {
+  shape: Shape;
+  us10000: number;
+  /** Over the same among 100. */
+  growth: number;
 }
 
 const CAPABILITY = 'ai.chat';
@@ -34,13 +35,13 @@ const LARGE = 10_000;
 const SMALL = 100;
 
 /** Scheduling decisions among 100 and among 10,000 providers, interleaved, so that the machine's drift hits both. */
-export async function benchScheduler(): Promise<SchedulerFigures> {
+export function benchScheduler(): Decisions[] {
   const plain = Array.from({ length: DECISIONS_PER_ROUND }, (_, i) => capsuleFor(i, {}));
   const naming = Array.from({ length: DECISIONS_PER_ROUND }, (_, i) =>
     capsuleFor(i, { model: modelOf(i % MODELS_ASKED_FOR) }),
   );
   const names = Array.from({ length: LARGE }, (_, i) => nodeNamed(`${i}`));
-  const decisions = SHAPES.map((shape) => {
+  return SHAPES.map((shape) => {
     const capsules = shape === 'model' ? naming : plain;
     const small = decider(shape, names.slice(0, SMALL), capsules);
     const large = decider(shape, names, capsules);
@@ -49,11 +50,9 @@ export async function benchScheduler(): Promise<SchedulerFigures> {
       times.small.push(small());
       times.large.push(large());
     }
-    const us100 = median(times.small);
     const us10000 = median(times.large);
-    return { shape, us100, us10000, growth: us10000 / us100 };
+    return { shape, us10000, growth: us10000 / median(times.small) };
   });
-  return { decisions, ...benchUpdates(names) };
 }
 
 /** Fills a table and gives a function that takes one round's microseconds for each decision. */
@@ -99,27 +98,4 @@ function offerOf(shape: Shape, index: number): Offer {
   return index % 10 === 0
     ? offer(CAPABILITY, (spot % 1000) / 100, 100 + spot / 500)
     : offer(CAPABILITY, 11 + spot / 1e4, 0);
-}
-
-function benchUpdates(names: readonly string[]): { updateUnchangedUs: number; updateChangedUs: number } {
-  const table = new ProviderTable({ clock: systemClock });
-  let sequence = 0;
-  const round = (latency: (index: number) => number): number => {
-    sequence++;
-    const start = performance.now();
-    names.forEach((nodeId, index) => {
-      const capabilities = [offer(CAPABILITY, 1, latency(index))];
-      table.apply({ nodeId, sequence, capabilities }, { ring: 'ring1', roundTripMs: 5 });
-    });
-    return ((performance.now() - start) * 1000) / names.length;
-  };
-  const rounds = Array.from({ length: 5 }, (_, i) => i + 1);
-  round((index) => index / 100);
-  const unchanged = rounds.map(() => round((index) => index / 100));
-  const changed = rounds.map((shift) => round((index) => ((index * 7_919 + shift * 13) % LARGE) / 100));
-  return { updateUnchangedUs: median(unchanged), updateChangedUs: median(changed) };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

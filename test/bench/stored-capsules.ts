@@ -41,12 +41,12 @@ export async function fillStore(
   const db = await openDatabase({ directory, log: pino({ level: 'silent' }), clock: systemClock });
   const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock: systemClock });
   const { signer, sign } = signing(seed);
-  const makers = [cancelled, waiting, elsewhere, here];
+  const makers = [waiting, elsewhere, here];
   for (let stored = 0; stored < ended + unfinished; stored += BATCH) {
     const tx = db.transaction();
     for (let count = stored; count < Math.min(stored + BATCH, ended + unfinished); count++) {
       const capsule = sign(count);
-      const make = count < ended ? cancelled : (makers[1 + (count % 3)] ?? waiting);
+      const make = count < ended ? cancelled : (makers[count % makers.length] ?? waiting);
       capsules.add(tx, capsule, after(signer, capsule, make(capsule, signer)));
     }
     await tx.commit();

@@ -32,8 +32,7 @@ export function whoIs(name: string): Who {
 }
 
 /** How a run may end. `unfit`: completed with a result that no step can be made of. `before`: no code was begun. */
-export const ENDS = ['completed', 'passing', 'final', 'unfit', 'before', 'stopped'] as const;
-export type End = (typeof ENDS)[number];
+export type End = 'completed' | 'passing' | 'final' | 'unfit' | 'before' | 'stopped';
 
 const CODES: Record<'passing' | 'final' | 'before', ErrorCode> = {
   passing: 'model_unavailable',

@@ -1,7 +1,6 @@
 import type { Event } from '../../src/exchange/machine/event.ts';
-import { arrive, deliver } from './arrive.ts';
 import { nameOf, S, WHO } from './documents.ts';
-import { type Emit, type From, follow, happen } from './happen.ts';
+import { arrive, deliver, type Emit, type From, follow, happen } from './happen.ts';
 import { describe } from './message.ts';
 import { part, perform } from './perform.ts';
 import { mayCrash, settle, toDisk } from './settle.ts';

@@ -1,6 +1,5 @@
-import { reactionsTo } from './arrive.ts';
 import { S, WHO, type Who } from './documents.ts';
-import { send, sendAll } from './happen.ts';
+import { reactionsTo, send, sendAll } from './happen.ts';
 import {
   BEGUN,
   DISK,

@@ -28,13 +28,13 @@ export const MEMORY = 0;
 export const DISK = 1;
 export const TOLD = 2;
 export const BEGUN = 3;
-export const NODE_WORDS = 4;
+const NODE_WORDS = 4;
 export const ON_THE_WAY = NODE_WORDS * WHO.length;
 /** Facts of the past that no node need remember: see `Universe.facts`. */
 export const PAST = ON_THE_WAY + 1;
 /** Orders that the hostile node has seen. */
 export const SEEN = ON_THE_WAY + 2;
-export const BUDGET = ON_THE_WAY + 3;
+const BUDGET = ON_THE_WAY + 3;
 export const WORDS = ON_THE_WAY + 4;
 
 /** What a memory asks for, with the number of its key. */

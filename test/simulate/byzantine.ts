@@ -3,18 +3,15 @@ import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import { MARKET_TOPIC } from '../../protocols/common/v1/limits.ts';
 import type { ExchangeMessage, ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
 import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
-import { assignmentHash, signAssignment } from '../../src/capsule/assignment.ts';
 import { identityOf } from '../../src/capsule/identity.ts';
-import { capsuleToIntent, inputHashOf } from '../../src/capsule/intent.ts';
-import { signReceipt } from '../../src/capsule/receipt.ts';
-import { hashJson } from '../../src/capsule/signing.ts';
 import type { Clock } from '../../src/lib/clock.ts';
-import type { Crypto } from '../../src/lib/crypto.ts';
 import { ADVERTISE_INTERVAL_MS } from '../../src/market/advertiser.ts';
 import type { MemoryHub } from '../../src/network/memory-hub.ts';
 import { MemoryNetwork } from '../../src/network/memory-network.ts';
+import { silentLog } from '../support/database.ts';
+import { leaseOf } from '../support/documents.ts';
+import { resultBy } from '../support/hostile.ts';
 import type { TestKey } from '../support/keys.ts';
-import { silentLog } from '../support/network.ts';
 import { CLAIMED } from './workload.ts';
 
 /** What it does with an order, each as likely as the next. */
@@ -39,16 +36,14 @@ const DEEDS = [
 ] as const;
 type Deed = (typeof DEEDS)[number];
 
-const ZEROS = '0'.repeat(64);
 /** ms between two signs of life of a run that never ends, and how many it gives. */
 const BEAT_MS = 5_000;
 const BEATS = 40;
 /** Orders of others that it keeps, to send them again. */
 const KEPT_ORDERS = 64;
 
-export interface ByzantineParts {
+interface ByzantineParts {
   key: TestKey;
-  crypto: Crypto;
   clock: Clock;
   hub: MemoryHub;
   random: () => number;
@@ -89,18 +84,15 @@ export class Byzantine {
 
   /** Orders a capsule of its own of an honest node, paid or not, and will answer the result as it likes. */
   order(capsule: Capsule): void {
-    const { crypto } = this.#parts;
     const to = this.#anybody();
     const now = this.#parts.clock.now();
-    const assignment = signAssignment(this.key.signer, crypto, {
-      capsuleId: capsule.id,
+    const lease = {
       executor: identityOf(to),
       epoch: 1 + (this.#epochs++ % 3),
-      price: capsule.paymentRule?.amount ?? 0,
       grantedAt: now,
       expiresAt: Math.min(now + 60_000, capsule.executionPolicy?.expiresAt ?? now + 60_000),
-      coordinator: this.key.identity,
-    });
+    };
+    const assignment = leaseOf(capsule, lease, this.key);
     this.#say(to, { type: 'capsule_data', capsule, assignment });
     // And of another at the same time, under the same epoch.
     if (this.#chance(0.3)) this.#say(this.#anybody(), { type: 'capsule_data', capsule, assignment });
@@ -143,17 +135,13 @@ export class Byzantine {
     const { epoch } = lease;
     const { id: capsuleId } = capsule;
     const accept = (): void => this.#say(from, { type: 'capsule_accept', capsuleId, of: 'order', epoch });
-    const deliver = (change: Partial<Receipt> = {}, value = 0): void => {
+    const deliver = ({ signature, ...change }: Partial<Receipt> = {}, value = 0): void => {
+      const now = this.#parts.clock.now();
+      const times = { startedAt: now, finishedAt: now };
       const result = { number: value, by: 'byzantine' };
-      const receipt = this.#receipt(capsule, lease, result, change);
-      this.#say(from, {
-        type: 'capsule_result',
-        capsuleId,
-        status: 'completed',
-        result,
-        receipt,
-        assignment: lease,
-      });
+      const message = resultBy(this.key, capsule, lease, { ...times, ...change }, result);
+      const receipt = { ...message.receipt, ...(signature !== undefined && { signature }) };
+      this.#say(from, { ...message, receipt });
     };
     const later = (does: () => void): void =>
       void this.#parts.clock.after(5_000 * this.#parts.random(), does);
@@ -194,7 +182,7 @@ export class Byzantine {
       case 'invalid_receipt':
         return later(() => deliver({ signature: '0'.repeat(128) }));
       case 'wrong_input':
-        return later(() => deliver({ inputHash: ZEROS }));
+        return later(() => deliver({ inputHash: '0'.repeat(64) }));
       case 'overcharges':
         return later(() => deliver({ charge: 1_000 }));
       case 'twice':
@@ -238,37 +226,6 @@ export class Byzantine {
     if (left === 0) return;
     this.#say(to, { type: 'capsule_progress', capsuleId, epoch, seq: 0 });
     this.#parts.clock.after(BEAT_MS, () => this.#beat(to, capsuleId, epoch, left - 1));
-  }
-
-  #receipt(capsule: Capsule, lease: Assignment, result: unknown, change: Partial<Receipt>): Receipt {
-    const { crypto, clock } = this.#parts;
-    const now = clock.now();
-    const { signature, ...inside } = change;
-    const receipt = signReceipt(this.key.signer, crypto, {
-      version: 1,
-      capsuleId: capsule.id,
-      identity: this.key.identity,
-      capabilityId: capsule.requestedCapability,
-      codeHash: null,
-      action: capsuleToIntent(capsule).action,
-      inputHash: inputHashOf(crypto, capsule),
-      resultHash: hashJson(crypto, result),
-      status: 'completed',
-      error: null,
-      lease: assignmentHash(crypto, lease),
-      epoch: lease.epoch,
-      charge: lease.price > 0 ? lease.price : null,
-      execution: null,
-      permissionsDeclared: [],
-      permissionsUsed: [],
-      startedAt: now,
-      finishedAt: now,
-      previousStateRoot: ZEROS,
-      nextStateRoot: ZEROS,
-      previousReceiptHash: ZEROS,
-      ...inside,
-    });
-    return signature === undefined ? receipt : { ...receipt, signature };
   }
 
   #advertise(): void {

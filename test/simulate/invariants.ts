@@ -38,7 +38,7 @@ export async function violationsOf(nodes: readonly SimNode[], record: Record): P
   repeated(nodes, record, say);
   unsigned(nodes, record, say);
   for (const node of nodes) {
-    for await (const row of node.life.capsules.open()) idle(node, row, say);
+    for await (const state of node.life.capsules.open()) inHand(node, state, say);
     const receipts = await node.life.engine.receipts.verify();
     for (const { problem } of receipts.problems) say(null, `${node.name}: receipt: ${problem}`);
     const ledger = await node.life.ledger.verify();
@@ -85,16 +85,17 @@ function forgotten(record: Record, say: Say): void {
   }
 }
 
-/** Something that has not ended must have something that moves it. */
-export function idle(node: SimNode, state: State, say: Say): void {
+/** Nothing is left to be done, and so nothing may wait for something, or for nothing. */
+function inHand(node: SimNode, state: State, say: Say): void {
   const capsule = node.capsule(state.id);
   if (capsule === undefined)
     return say(state.id, `${node.name} has the state of a capsule, and not the capsule`);
-  if (effectsOf(state, capsule, EXCHANGE).length === 0)
-    say(
-      state.id,
-      `${node.name} waits for nothing: ${state.status}, ${JSON.stringify(state.life).slice(0, 200)}`,
-    );
+  const asks = effectsOf(state, capsule, EXCHANGE).map(({ key }) => key);
+  const life = JSON.stringify(state.life).slice(0, 200);
+  say(
+    state.id,
+    `${node.name} has it in hand when all is over, ${state.status}, and waits for ${asks.join(', ') || 'nothing'}: ${life}`,
+  );
 }
 
 /** What may not run twice did. */

@@ -6,7 +6,7 @@ import type { Crypto } from '../../src/lib/crypto.ts';
 import type { MemoryHub } from '../../src/network/memory-hub.ts';
 import { MemoryDisk } from '../../src/store/memory-disk.ts';
 import type { TestKey } from '../support/keys.ts';
-import { beginLife, type Life, type WorkRun } from '../support/mesh-life.ts';
+import { beginLife, crash, dial, type Life, startLife, type WorkRun } from '../support/mesh-life.ts';
 
 /** Shorter than in life, so that a simulation need not last for hours. */
 export const EXCHANGE = {
@@ -86,30 +86,18 @@ export class SimNode {
       },
     });
     this.#life = life;
-    await life.engine.start();
-    await life.network.start();
-    await life.exchange.start();
-    await life.advertiser.start();
+    await startLife(life);
     this.isWaking = false;
     await this.dial(peers);
   }
 
-  async dial(peers: readonly string[]): Promise<void> {
-    for (const peer of peers) {
-      if (!this.isAlive || peer === this.nodeId || this.life.network.isConnected(peer)) continue;
-      await this.life.network.dial(`/p2p/${peer}`).catch(() => {
-        // Kept apart, or down.
-      });
-    }
+  dial(peers: readonly string[]): Promise<void> {
+    return dial(this.life, peers);
   }
 
   /** Loses everything that is not on the disk, at once. */
   crash(): void {
-    const life = this.#life;
-    if (life === undefined || !life.alive) return;
-    life.alive = false;
-    life.end();
-    void life.network.stop();
+    crash(this.life);
   }
 
   state(id: string): State | undefined {

@@ -1,6 +1,4 @@
 import { nodeIdOf } from '../../src/capsule/identity.ts';
-import { effectsOf } from '../../src/exchange/machine/effects-of.ts';
-import type { Clock } from '../../src/lib/clock.ts';
 import { type Crypto, createSigner } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import type { TestKey } from '../support/keys.ts';
@@ -9,9 +7,10 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 import { Byzantine } from './byzantine.ts';
 import { Faults } from './faults.ts';
 import { type Run, Unfinished, type Violation, violationsOf } from './invariants.ts';
-import { EXCHANGE, SimNode } from './sim-node.ts';
+import { SimNode } from './sim-node.ts';
 import { SparseHub } from './sparse-hub.ts';
 import { standInCrypto, standInSigner } from './stand-in-crypto.ts';
+import { during, pass, skewed } from './time.ts';
 import { Trace } from './trace.ts';
 import { Wire } from './wire.ts';
 import { offersOf, Workload } from './workload.ts';
@@ -56,9 +55,6 @@ const CANCELLED_MS = 120_000;
 /** Beyond every delivery: nothing may be open then. */
 const FOR_EVER_MS = 1_200_000;
 const STEP_MS = 10_000;
-/** A clock that is wrong is wrong by up to so many ms; of some nodes it is a little wrong, of some much. */
-const SKEW_MS = 600_000;
-const LITTLE_SKEW_MS = 2_000;
 /** Users without a node, whose capsules are submitted by nodes that they name. */
 const USERS = 3;
 
@@ -109,19 +105,21 @@ class Simulation {
   async run(): Promise<SimulationReport> {
     const nodeIds = [...this.#nodes, ...this.#byzantine].map(({ nodeId }) => nodeId);
     this.#hub.place(nodeIds);
-    for (const node of this.#nodes) await this.#during(node.start(nodeIds));
-    for (const byzantine of this.#byzantine) await this.#during(byzantine.start());
+    for (const node of this.#nodes) await during(this.#clock, node.start(nodeIds));
+    for (const byzantine of this.#byzantine) await during(this.#clock, byzantine.start());
     const parts = { clock: this.#clock, hub: this.#hub, wire: this.#wire, trace: this.#trace };
     const random = seededRandom(this.#init.seed ^ 0xfa17);
     const faults = new Faults({ ...parts, random, nodes: this.#nodes, nodeIds });
-    await this.#pass(5_000);
+    await pass(this.#clock, 5_000);
     faults.start();
     this.#submitAll();
-    await this.#pass((1_000 * this.#init.capsules) / this.#perSecond + AFTERMATH_MS);
+    await pass(this.#clock, (1_000 * this.#init.capsules) / this.#perSecond + AFTERMATH_MS);
     faults.stop();
-    await this.#during(faults.reconnect());
+    await during(this.#clock, faults.reconnect());
     await this.#untilQuiet();
-    return this.#report(await this.#judge(), faults.crashes);
+    const record = { accepted: this.#accepted, signed: this.#signed, runs: this.#runs };
+    const violations = [...this.#found, ...(await violationsOf(this.#nodes, record))];
+    return this.#report(violations, faults.crashes);
   }
 
   #populate(): void {
@@ -133,7 +131,7 @@ class Simulation {
         name: `node ${number}`,
         key: this.#keyOf(number),
         crypto: this.#crypto,
-        clock: this.#skewed(),
+        clock: skewed(this.#clock, this.#random),
         hub: this.#hub,
         offers: offersOf(number),
         onRun: (at, { raw }) => this.#onRun(at, raw.replace('capsule:', '')),
@@ -143,7 +141,7 @@ class Simulation {
     }
     for (let number = nodes - byzantine; number < nodes; number++) {
       const random = seededRandom(seed ^ (0xbad + number));
-      const parts = { key: this.#keyOf(number), crypto: this.#crypto, clock: this.#skewed(), hub: this.#hub };
+      const parts = { key: this.#keyOf(number), clock: skewed(this.#clock, this.#random), hub: this.#hub };
       this.#byzantine.push(new Byzantine({ ...parts, random, honest }));
     }
   }
@@ -217,7 +215,7 @@ class Simulation {
   /** Until all has ended that does not wait for a reason; the rest is cancelled. Then for ever. */
   async #untilQuiet(): Promise<void> {
     const end = this.#clock.monotonic() + QUIET_MS;
-    while (this.#clock.monotonic() < end && this.#stuck().length > 0) await this.#pass(STEP_MS);
+    while (this.#clock.monotonic() < end && this.#stuck().length > 0) await pass(this.#clock, STEP_MS);
     for (const { id, node, state } of this.#stuck()) {
       const { status, life } = state ?? {};
       const how = `${status ?? 'unknown'}, ${JSON.stringify(life?.care?.phase ?? life?.work ?? null).slice(0, 200)}`;
@@ -227,15 +225,15 @@ class Simulation {
       });
     }
     for (const { id, node } of this.#unfinished.look()) this.#cancel(node, id);
-    for (const node of this.#nodes) await this.#during(node.life.advertiser.stop());
+    for (const node of this.#nodes) await during(this.#clock, node.life.advertiser.stop());
     for (const byzantine of this.#byzantine) byzantine.stop();
-    await this.#pass(CANCELLED_MS);
+    await pass(this.#clock, CANCELLED_MS);
     for (const { id, node } of this.#unfinished.look())
       this.#found.push({
         capsuleId: id,
         sentence: `${node.name} has not ended it ${CANCELLED_MS / 1000} s after it was cancelled`,
       });
-    await this.#pass(FOR_EVER_MS);
+    await pass(this.#clock, FOR_EVER_MS);
   }
 
   /** What has not ended although nothing goes wrong any more, and does not wait for somebody who may come. */
@@ -250,21 +248,6 @@ class Simulation {
       // A byzantine one may say for ever that it is at it; of an honest one it is known.
       return coordinator !== undefined && theirs?.life.care?.phase.kind !== 'waiting';
     });
-  }
-
-  async #judge(): Promise<Violation[]> {
-    const violations = [...this.#found, ...(await violationsOf(this.#nodes, this.#record()))];
-    for (const node of this.#nodes) {
-      for await (const state of node.life.capsules.open()) {
-        const capsule = node.capsule(state.id);
-        const asks = capsule === undefined ? [] : effectsOf(state, capsule, EXCHANGE).map(({ key }) => key);
-        violations.push({
-          capsuleId: state.id,
-          sentence: `${node.name} has it in hand ${FOR_EVER_MS / 1000} s after the end of everything: ${asks.join(', ')}`,
-        });
-      }
-    }
-    return violations;
   }
 
   #report(violations: Violation[], crashes: number): SimulationReport {
@@ -291,45 +274,6 @@ class Simulation {
     };
   }
 
-  #record() {
-    return { accepted: this.#accepted, signed: this.#signed, runs: this.#runs };
-  }
-
-  /** Lets virtual time pass; all that is due at one time is done before the promises that come of it. */
-  async #pass(ms: number): Promise<void> {
-    const end = this.#clock.monotonic() + ms;
-    await turn();
-    for (let at = this.#clock.nextAt; at <= end; at = this.#clock.nextAt) {
-      while (this.#clock.fire(at));
-      await turn();
-    }
-    this.#clock.rest(end);
-  }
-
-  /** Lets time pass until the promise has resolved. */
-  async #during(promise: Promise<unknown>): Promise<void> {
-    let done = false;
-    const finish = (): void => {
-      done = true;
-    };
-    promise.then(finish, finish);
-    await turn();
-    while (!done) await this.#pass(5);
-    await promise;
-  }
-
-  #skewed(): Clock {
-    const lot = this.#random();
-    const most = lot < 0.5 ? LITTLE_SKEW_MS : lot < 0.75 ? SKEW_MS / 2 : SKEW_MS;
-    const skewMs = Math.round((2 * this.#random() - 1) * most);
-    const clock = this.#clock;
-    return {
-      now: () => Math.floor(clock.now() + skewMs),
-      monotonic: () => clock.monotonic(),
-      after: (ms, callback) => clock.after(ms, callback),
-    };
-  }
-
   #keyOf(number: number): TestKey {
     const seed = Buffer.alloc(32);
     seed.writeUInt32BE(number + 1);
@@ -347,6 +291,3 @@ class Simulation {
     if (this.#trace.watches(id)) this.#trace.say(this.#clock.monotonic(), `${line} (${id.slice(0, 8)})`);
   }
 }
-
-/** All promises that can go on go on. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -12,6 +12,7 @@ import { createNodeCrypto } from '../../src/lib/crypto-node.ts';
 import { MeshError } from '../../src/lib/errors.ts';
 import { toHex } from '../../src/lib/hex.ts';
 import type { CapsuleRow } from '../../src/store/types.ts';
+import { pendingRow } from './stored-capsules.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export const TOKEN = 'ab'.repeat(32);
@@ -335,29 +336,8 @@ const manifest = {
 };
 
 function recordOf(id: string, requestedCapability: string, at: number): Omit<CapsuleRow, 'life'> {
-  return {
-    id,
-    status: 'pending',
-    originIdentity: IDENTITY,
-    requestedCapability,
-    parentCapsule: null,
-    chainDepth: 0,
-    root: id,
-    timestamp: at,
-    receivedAt: at,
-    updatedAt: at,
-    expiresAt: at + 604_800_000,
-    submitter: NODE_ID,
-    coordinator: NODE_ID,
-    executor: null,
-    epoch: 0,
-    attempts: 0,
-    error: null,
-    receiptHash: null,
-    steps: [],
-    share: 'own',
-    bytes: 0,
-    open: true,
-    history: [{ at, status: 'pending' }],
-  };
+  const here = { originIdentity: IDENTITY, submitter: NODE_ID, coordinator: NODE_ID };
+  const history = [{ at, status: 'pending' as const }];
+  const { life: _, ...record } = pendingRow(id, { ...here, requestedCapability, receivedAt: at, history });
+  return record;
 }

@@ -1,5 +1,5 @@
 import type { Assignment } from '../../protocols/assignment/v1/schema.ts';
-import type { Capsule, UnsignedCapsule } from '../../protocols/capsule/v1/schema.ts';
+import type { Capsule, NextStep, UnsignedCapsule } from '../../protocols/capsule/v1/schema.ts';
 import type { Proof } from '../../protocols/messages/v1/schema.ts';
 import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts';
 import { type AssignmentBody, assignmentHash, signAssignment } from '../../src/capsule/assignment.ts';
@@ -29,6 +29,11 @@ export function unsignedRoot(options: Partial<CapsuleOptions> = {}): UnsignedCap
     },
     { now: () => NOW },
   );
+}
+
+/** A next step that hands on the text of the result, unless told. */
+export function step(requestedCapability: string, fields: Partial<NextStep> = {}): NextStep {
+  return { requestedCapability, payloadTemplate: { text: '$result.text' }, ...fields };
 }
 
 /** Alice's lease of `capsule` to Bob. */

@@ -157,6 +157,33 @@ export async function beginLife(body: Body): Promise<Life> {
   return life;
 }
 
+/** In the order of a real node. */
+export async function startLife({ engine, network, exchange, advertiser }: Life): Promise<void> {
+  await engine.start();
+  await network.start();
+  await exchange.start();
+  await advertiser.start();
+}
+
+/** Connects to those that can be reached. */
+export async function dial(life: Life, nodeIds: readonly string[]): Promise<void> {
+  const { network } = life;
+  for (const nodeId of nodeIds) {
+    if (!life.alive || nodeId === network.nodeId || network.isConnected(nodeId)) continue;
+    await network.dial(`/p2p/${nodeId}`).catch(() => {
+      // Kept apart, or down.
+    });
+  }
+}
+
+/** Takes away everything that is not on the disk, at once. */
+export function crash(life: Life): void {
+  if (!life.alive) return;
+  life.alive = false;
+  life.end();
+  void life.network.stop();
+}
+
 /** A timer that the life counts, and that does not outlive it. */
 function mortalTimer(life: Life, clock: Clock, ms: number, callback: () => void): () => void {
   let pending = true;

@@ -12,7 +12,7 @@ import type { MemoryHub } from '../../src/network/memory-hub.ts';
 import { MemoryDisk } from '../../src/store/memory-disk.ts';
 import { Workflows } from '../../src/workflow/tree.ts';
 import type { TestKey } from './keys.ts';
-import { beginLife, type Life, type OwnWork, type WorkRun } from './mesh-life.ts';
+import { beginLife, crash, dial, type Life, type OwnWork, startLife, type WorkRun } from './mesh-life.ts';
 import type { DiskCondition } from './mortal-disk.ts';
 import { settle, type VirtualClock } from './virtual-clock.ts';
 
@@ -100,21 +100,14 @@ export class TestNode {
   async start(): Promise<void> {
     const life = await this.#begin();
     this.#life = life;
-    await life.engine.start();
-    await life.network.start();
-    await life.exchange.start();
-    await life.advertiser.start();
+    await startLife(life);
     await this.connect();
     await this.#mesh.settle();
   }
 
   async connect(): Promise<void> {
-    for (const other of this.#mesh.nodes) {
-      if (other === this || !other.isAlive || !this.isAlive) continue;
-      await this.life.network.dial(`/p2p/${other.nodeId}`).catch(() => {
-        // Kept apart.
-      });
-    }
+    const living = this.#mesh.nodes.flatMap(({ isAlive, nodeId }) => (isAlive ? nodeId : []));
+    await dial(this.life, living);
   }
 
   /** Stops as an operator would. */
@@ -142,11 +135,7 @@ export class TestNode {
 
   /** Loses everything that is not on the disk, at once. */
   crash(): void {
-    const life = this.#life;
-    if (life === undefined || !life.alive) return;
-    life.alive = false;
-    life.end();
-    void life.network.stop();
+    if (this.#life !== undefined) crash(this.#life);
   }
 
   /** Lets nothing reach the disk until the result is called. */

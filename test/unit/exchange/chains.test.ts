@@ -1,16 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { NextStep } from '../../../protocols/capsule/v1/schema.ts';
+import { step } from '../../support/documents.ts';
 import { alice, bob, carol, dave } from '../../support/keys.ts';
 import { Mesh } from '../../support/mesh.ts';
 
 /** Only what is paid is settled. */
 const paymentRule = { type: 'credit', amount: 1 } as const;
-
-const step = (requestedCapability: string, more: Partial<NextStep> = {}): NextStep => ({
-  requestedCapability,
-  payloadTemplate: { text: '$result.text' },
-  ...more,
-});
 
 /** Alice asks; Bob echoes, Carol waits. */
 async function trio() {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { NextStep } from '../../../protocols/capsule/v1/schema.ts';
 import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
@@ -7,15 +6,11 @@ import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { WorkflowArchives } from '../../../src/workflow/archive/archive.ts';
 import { workflowDraft } from '../../../src/workflow/archive/draft.ts';
 import { gatherWorkflow } from '../../../src/workflow/archive/facts.ts';
+import { step } from '../../support/documents.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type TestNode } from '../../support/mesh.ts';
 
 const paymentRule = { type: 'credit', amount: 1.5 } as const;
-const step = (requestedCapability: string, more: Partial<NextStep> = {}): NextStep => ({
-  requestedCapability,
-  payloadTemplate: { text: '$result.text' },
-  ...more,
-});
 
 /** Alice asks; Bob echoes, Carol waits and fails. */
 async function trio() {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { NextStep } from '../../../../protocols/capsule/v1/schema.ts';
 import type { CapsuleOptions } from '../../../../src/capsule/capsule.ts';
-import { childOf, proofOf } from '../../../support/documents.ts';
+import { childOf, proofOf, step as textStep } from '../../../support/documents.ts';
 import {
   capsuleBy,
   failureBy,
@@ -18,11 +18,9 @@ import {
 import { alice, bob, carol, mallory } from '../../../support/keys.ts';
 import { Mesh } from '../../../support/mesh.ts';
 
-const step = (requestedCapability: string, more: Partial<NextStep> = {}): NextStep => ({
-  requestedCapability,
-  payloadTemplate: { from: '$result' },
-  ...more,
-});
+/** Takes whatever the result is. */
+const step = (requestedCapability: string, fields: Partial<NextStep> = {}): NextStep =>
+  textStep(requestedCapability, { payloadTemplate: { from: '$result' }, ...fields });
 
 /** Bob offers what chains want, and what stores in the origin's name. */
 async function chainTarget() {
