@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Decision } from '../market/types.ts';
 import type { Database, HistoryEntry, Transaction } from '../store/types.ts';
@@ -25,8 +24,6 @@ const RELAXED: ReadonlySet<Event['type']> = new Set([
   'parted',
   'offered',
 ]);
-/** Pause before an event is taken again that the disk had no room for. */
-const DISK_BUSY_MS = 100;
 
 /** A capsule in hand. Everything about it that matters is in `state`, as it is in the store. */
 interface Entry {
@@ -51,7 +48,6 @@ interface Staged {
 }
 
 interface RuntimeComponents {
-  clock: Clock;
   db: Database;
   capsules: Capsules;
   events: EventLog;
@@ -128,7 +124,7 @@ export class Runtime {
 
   /**
    * Takes one event to its capsule. Resolves when what it changed is durable and told. Rejects with `busy` where the disk
-   * has no room, and then nothing has happened.
+   * has no room for one more capsule, and then nothing has happened.
    */
   async take(id: string, event: Event, { recovered = false } = {}): Promise<void> {
     if (this.#stopped) throw new MeshError('interrupted', 'The node is stopping.');
@@ -138,13 +134,11 @@ export class Runtime {
     await this.#settle(staged, this.#commit(tx, staged));
   }
 
-  /** For events of the node's own, which nobody repeats: taken again where the disk had no room. */
+  /** For events of the node's own, which nobody waits for. */
   readonly raise = (id: string, event: Event): void => {
     this.take(id, event).catch((error: unknown) => {
-      if (this.#stopped) return;
-      if (error instanceof MeshError && error.code === 'busy')
-        this.#parts.clock.after(DISK_BUSY_MS, () => this.raise(id, event));
-      else this.#parts.log.error({ capsuleId: id, event: event.type, err: error }, 'An event was not taken');
+      if (!this.#stopped)
+        this.#parts.log.error({ capsuleId: id, event: event.type, err: error }, 'An event was not taken');
     });
   };
 
@@ -159,8 +153,7 @@ export class Runtime {
     try {
       await durable;
     } catch (error) {
-      const again = error instanceof MeshError && error.code === 'busy';
-      for (const { entry } of staged) this.#giveBack(entry, again);
+      for (const { entry } of staged) this.#letGo(entry);
       throw error;
     }
     if (this.#stopped) return;
@@ -174,12 +167,12 @@ export class Runtime {
   #commit(tx: Transaction, staged: readonly Staged[]): Promise<void> {
     const changed = staged.some(({ before, change }) => change.state !== before || change.writes.length > 0);
     if (!changed) return staged[0]?.entry.durable ?? Promise.resolve();
-    return tx.commit({ relaxed: staged.every(({ event }) => RELAXED.has(event.type)) });
+    return tx.commit({ done: true, relaxed: staged.every(({ event }) => RELAXED.has(event.type)) });
   }
 
   /** Step after step, the scheduler asked in between, children included; all in one transaction. */
   #stage(tx: Transaction, id: string, event: Event, recovered: boolean): Staged[] | undefined {
-    const { capsules, batch, census, stepper } = this.#parts;
+    const { db, capsules, batch, census, stepper } = this.#parts;
     const known = this.#entries.get(id);
     const before = known?.state ?? capsules.row(id, tx);
     // What is known was verified; what an order brings again was not.
@@ -188,6 +181,9 @@ export class Runtime {
     // Pruned in the meantime.
     if (capsule === undefined) return undefined;
     if (before !== undefined && event.type === 'spawned') return [];
+    // What is in hand goes on however slow the disk is: a run would be begun a second time.
+    if (before === undefined && event.type !== 'spawned' && !db.hasRoom)
+      throw new MeshError('busy', 'The disk does not keep up.');
     const decisions = known?.decisions ?? [];
     const change = stepper.step(before, capsule, event, decisions);
     const state = batch.stage(tx, before, change);
@@ -260,19 +256,12 @@ export class Runtime {
     for (const reply of change.replies) replies.send(entry.capsule, entry.state, reply);
   }
 
-  /** The disk took nothing of it: what is stored counts, where that can be gone on with. */
-  #giveBack(entry: Entry, again: boolean): void {
-    const { id } = entry.capsule;
-    for (const end of entry.effects.values()) end();
-    entry.effects.clear();
-    this.#entries.delete(id);
-    this.#parts.census.forget(id);
-    const stored = this.#parts.capsules.row(id);
-    if (stored !== undefined) this.#parts.census.note(stored);
-    if (stored === undefined || this.#stopped || !again) return;
-    this.#parts.stepper.settle(stored);
-    entry.state = stored;
-    this.#follow(entry);
+  /** The store failed: nothing more comes of it in this life. */
+  #letGo({ capsule, effects }: Entry): void {
+    for (const end of effects.values()) end();
+    effects.clear();
+    this.#entries.delete(capsule.id);
+    this.#parts.census.forget(capsule.id);
   }
 }
 

@@ -40,11 +40,6 @@ export class Stepper {
     return ends ? { ...change, state: { ...state, life: { ...state.life, decisions } } } : change;
   }
 
-  /** Of a state that is stored: a place that was taken for a run which did not come of it is given back. */
-  settle(state: State): void {
-    this.#components.chooser.settle(state);
-  }
-
   #step(before: State | undefined, capsule: Capsule, event: Event, decisions: Decision[]): Change {
     const { signer, clock, chooser } = this.#components;
     const { identity } = signer;

@@ -71,6 +71,10 @@ export class BufferedDatabase implements Database {
     }
   }
 
+  get hasRoom(): boolean {
+    return this.#commits.hasRoom;
+  }
+
   flushed(): Promise<void> {
     return this.#commits.flushed();
   }

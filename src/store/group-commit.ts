@@ -9,7 +9,7 @@ const BATCH_ROWS = 4_096;
 const BATCH_LENGTH = 4 * 1_048_576;
 /**
  * Characters waiting for the disk; a disk this far behind must slow its callers, not fill the memory. What is `done` comes on
- * top: at most one result for each capsule in hand, since whatever follows from it begins when it is on the disk.
+ * top: at most what the capsules in hand still come to, since no new ones are taken meanwhile.
  */
 const QUEUED_LENGTH = 128 * 1_048_576;
 /** Milliseconds a relaxed commit waits for another one's write before it gets one of its own. */
@@ -52,11 +52,14 @@ export class GroupCommit {
     this.#init = init;
   }
 
+  get hasRoom(): boolean {
+    return this.#queuedLength <= QUEUED_LENGTH;
+  }
+
   /** Throws where nothing is accepted any more, or `busy`; else resolves when durable. */
   add(writes: Map<string, Write>, { relaxed = false, done = false }: CommitOptions = {}): Promise<void> {
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (!done && this.#queuedLength > QUEUED_LENGTH)
-      throw new MeshError('busy', 'The disk does not keep up.');
+    if (!done && !this.hasRoom) throw new MeshError('busy', 'The disk does not keep up.');
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const length = lengthOf(writes);
     this.#queue.push({ writes, length, resolve, reject, relaxed });

@@ -29,7 +29,7 @@ export interface ScanRange {
 export interface CommitOptions {
   /** Nobody waits for it: it is synced with the next commit, or some milliseconds later. Visible at once all the same. */
   relaxed?: boolean;
-  /** It says what has happened already, such as the receipt of a run: never refused as `busy`. Its callers bound such commits. */
+  /** It follows from what was taken before, such as the receipt of a run: never refused as `busy`. Its callers bound such commits. */
   done?: boolean;
 }
 
@@ -59,6 +59,8 @@ export interface Database extends Reader {
   scan<T>(space: Keyspace<T>, range: ScanRange): AsyncIterable<[key: string, value: T]>;
   /** The same, many at a time: for whoever reads a whole keyspace. */
   scanMany<T>(space: Keyspace<T>, range: ScanRange): AsyncIterable<[key: string, value: T][]>;
+  /** Whether a commit of what could still be refused would be taken now. */
+  readonly hasRoom: boolean;
   /** Resolves when everything committed so far is durable. */
   flushed(): Promise<void>;
   close(): Promise<void>;

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { callAt } from '../../../src/exchange/call-at.ts';
 import type { MeshEvent } from '../../../src/exchange/types.ts';
+import { keyspace } from '../../../src/store/keyspaces.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type TestNode } from '../../support/mesh.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 const wait = (ms: number) => ({ requestedCapability: 'work.wait', payload: { ms } });
 
@@ -197,6 +198,64 @@ describe('a disk that fails', () => {
     expect(a.status(id)).toBe('executing');
     const c = await mesh.add(carol, { offers: { 'work.wait': 0 } });
     expect(await a.ended(id)).toMatchObject({ status: 'completed', executor: c.nodeId });
+  });
+});
+
+describe('a disk that does not keep up', () => {
+  /** More waits for it than may, until what this gives is called. */
+  async function overload(node: TestNode): Promise<() => void> {
+    const release = node.stallDisk();
+    const { db } = node.life;
+    const put = (value: string) => {
+      const tx = db.transaction();
+      tx.put(keyspace<string>('stateDigests'), 'x', value);
+      void tx.commit();
+    };
+    put('being written');
+    await settle();
+    put('x'.repeat(129 * 1_048_576));
+    return release;
+  }
+
+  it('takes nothing more, neither of its own nor of others, and forgets what it refused', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
+    const b = await mesh.add(bob);
+    const release = await overload(a);
+    const own = a.capsule();
+    await expect(a.submit(own)).rejects.toMatchObject({ code: 'busy' });
+    expect(a.status(own.id)).toBe('unknown');
+    const { id } = await b.submit(b.capsule());
+    await mesh.settle();
+    expect(a.status(id)).toBe('unknown');
+    expect(b.record(id)?.life.care?.phase).toMatchObject({ kind: 'waiting', error: { code: 'busy' } });
+    expect([a.runs, a.life.engine.load()]).toEqual([[], 0]);
+    release();
+    await mesh.settle();
+    await a.submit(own);
+    expect(await a.ended(own.id)).toMatchObject({ status: 'completed' });
+    expect(await b.ended(id)).toMatchObject({ status: 'completed', executor: a.nodeId });
+  });
+
+  it('goes on with what it has: a run is begun once, ended by its cancel, and told of', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.once': 0 } });
+    const once = { requestedCapability: 'work.once', payload: { ms: 60_000 } };
+    const { id } = await a.submit(a.capsule(once));
+    const { id: other } = await a.submit(a.capsule({ ...once, payload: { ms: 1_000 } }));
+    await mesh.settle();
+    const release = await overload(b);
+    const cancelling = a.exchange.cancel(id);
+    await mesh.advance(5_000);
+    release();
+    await cancelling;
+    expect(await a.ended(id)).toMatchObject({ status: 'failed', error: { code: 'cancelled' } });
+    expect(await a.ended(other)).toMatchObject({ status: 'completed', record: { epoch: 1 } });
+    await mesh.settle();
+    expect([b.runsOf(id), b.runsOf(other)]).toEqual([1, 1]);
+    expect(b.status(id)).toBe('failed');
+    expect(await mesh.problems()).toEqual([]);
   });
 });
 
