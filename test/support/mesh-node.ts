@@ -9,6 +9,7 @@ import type { DatabaseLedger } from '../../src/ledger/ledger.ts';
 import type { LedgerEntry } from '../../src/ledger/types.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import type { MemoryHub } from '../../src/network/memory-hub.ts';
+import { keyspace } from '../../src/store/keyspaces.ts';
 import { MemoryDisk } from '../../src/store/memory-disk.ts';
 import { Workflows } from '../../src/workflow/tree.ts';
 import type { TestKey } from './keys.ts';
@@ -146,6 +147,19 @@ export class TestNode {
       this.#disk.stalled = undefined;
       resolve();
     };
+  }
+
+  /** Stalls the disk with as much behind it as it takes, until the result is called. */
+  async fillDisk(): Promise<() => void> {
+    const release = this.stallDisk();
+    const { db } = this.life;
+    for (let n = 0; db.hasRoom; n++) {
+      const tx = db.transaction();
+      tx.put(keyspace('stateDigests'), `fill:${n}`, 'x'.repeat(32 * 1_048_576));
+      void tx.commit();
+      await settle();
+    }
+    return release;
   }
 
   /** Every write fails from now on. */

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { callAt } from '../../../src/exchange/call-at.ts';
 import type { MeshEvent } from '../../../src/exchange/types.ts';
-import { keyspace } from '../../../src/store/keyspaces.ts';
 import { alice, bob, carol } from '../../support/keys.ts';
 import { Mesh, type TestNode } from '../../support/mesh.ts';
-import { settle, VirtualClock } from '../../support/virtual-clock.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const wait = (ms: number) => ({ requestedCapability: 'work.wait', payload: { ms } });
 
@@ -202,26 +201,11 @@ describe('a disk that fails', () => {
 });
 
 describe('a disk that does not keep up', () => {
-  /** More waits for it than may, until what this gives is called. */
-  async function overload(node: TestNode): Promise<() => void> {
-    const release = node.stallDisk();
-    const { db } = node.life;
-    const put = (value: string) => {
-      const tx = db.transaction();
-      tx.put(keyspace<string>('stateDigests'), 'x', value);
-      void tx.commit();
-    };
-    put('being written');
-    await settle();
-    put('x'.repeat(129 * 1_048_576));
-    return release;
-  }
-
   it('takes nothing more, neither of its own nor of others, and forgets what it refused', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
     const b = await mesh.add(bob);
-    const release = await overload(a);
+    const release = await a.fillDisk();
     const own = a.capsule();
     await expect(a.submit(own)).rejects.toMatchObject({ code: 'busy' });
     expect(a.status(own.id)).toBe('unknown');
@@ -245,7 +229,7 @@ describe('a disk that does not keep up', () => {
     const { id } = await a.submit(a.capsule(once));
     const { id: other } = await a.submit(a.capsule({ ...once, payload: { ms: 1_000 } }));
     await mesh.settle();
-    const release = await overload(b);
+    const release = await b.fillDisk();
     const cancelling = a.exchange.cancel(id);
     await mesh.advance(5_000);
     release();
