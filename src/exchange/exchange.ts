@@ -35,7 +35,7 @@ import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions } from './ty
 
 /** How long a stopping node lets its work finish; what is left is taken up at the next start. */
 const DRAIN_MS = 5_000;
-/** How long it then tries to hand their outcomes to the network. */
+/** How long it then waits until their receivers have their outcomes. */
 const FLUSH_MS = 2_000;
 
 /**

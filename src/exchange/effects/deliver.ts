@@ -39,19 +39,22 @@ export class Deliveries {
   readonly #graceMs: number;
   /** As many as the undelivered outcomes have receivers. */
   readonly #debtors = new Map<string, Debtor>();
-  /** First offers under way, as many as the runs that just ended. */
-  readonly #first = new Set<Promise<void>>();
+  /** Of this life's outcomes: offered, and not acknowledged yet. */
+  readonly #unconfirmed = new Set<Promise<void>>();
 
   constructor(components: Components, { graceMs }: { graceMs: number }) {
     this.#components = components;
     this.#graceMs = graceMs;
   }
 
-  /** Resolves when every new outcome was given to the network, or after so long. */
+  /**
+   * Resolves when every new outcome was acknowledged or has nobody who takes it, or after so long. That the network took it
+   * is not enough for a node that leaves: what a busy receiver has not read yet is lost where it writes to us after we closed.
+   */
   async flush(ms: number): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancelTimer = this.#components.clock.after(ms, resolve);
-    await Promise.race([Promise.all(this.#first), late]);
+    await Promise.race([Promise.all(this.#unconfirmed), late]);
     cancelTimer();
   }
 
@@ -61,6 +64,7 @@ export class Deliveries {
     const debtor = this.#debtors.get(to) ?? this.#addDebtor(to);
     let sent = false;
     let cancelNote = (): void => {};
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
     const offer = async (): Promise<boolean> => {
       const message = outcomes.messageFor(to, state());
       if (message === undefined) return true;
@@ -76,16 +80,20 @@ export class Deliveries {
     if (recovered) this.#roundIn(0, debtor);
     else {
       const first = offer()
-        .then(() => faults.hit('result.sent'))
+        .then((taken) => {
+          faults.hit('result.sent');
+          return taken ? over : undefined;
+        })
         .catch((error: unknown) => log.error({ capsuleId: id, err: error }, 'An outcome was not offered'))
-        .finally(() => this.#first.delete(first));
-      this.#first.add(first);
+        .finally(() => this.#unconfirmed.delete(first));
+      this.#unconfirmed.add(first);
       if (debtor.owed.size === 1) this.#roundLater(debtor);
     }
     const stopParting = parting({ peers, clock }, [to], this.#graceMs, (from) => {
       if (!sent) raise({ type: 'parted', from });
     });
     return () => {
+      end();
       stopParting();
       cancelNote();
       debtor.owed.delete(id);

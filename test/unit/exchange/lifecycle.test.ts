@@ -73,6 +73,25 @@ describe('a node that stops', () => {
     expect(a.runsOf(elsewhere.id)).toBe(0);
   });
 
+  it('waits until its last results are acknowledged, and not for a receiver that is not there', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.echo': 0 } });
+    let lost = 0;
+    mesh.filter(({ type }) => (type === 'capsule_result' && lost++ === 0 ? 'drop' : undefined));
+    const { id } = await a.submit(a.capsule({ payload: { ms: 1_000 } }));
+    await mesh.settle();
+    await b.stop();
+    expect([lost, a.status(id)]).toEqual([2, 'completed']);
+    await b.start();
+    await a.submit(a.capsule({ payload: { ms: 1_000 } }));
+    await mesh.settle();
+    a.crash();
+    const before = mesh.clock.monotonic();
+    await b.stop();
+    expect(mesh.clock.monotonic() - before).toBeLessThan(2_000);
+  });
+
   it('twice is fine, and so is starting again', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
