@@ -3,11 +3,20 @@ import { defineConfig } from 'vitest/config';
 /** These share a process and its modules from file to file: nothing keeps state on import, and loading costs most. */
 const quick = (name: string) => project(name, { isolate: false, sequence: { groupOrder: 0 } });
 /** These start whole nodes, and have the processors to themselves afterwards. */
-const nodes = (name: string) => project(name, { sequence: { groupOrder: 1 } });
+const nodes = (name: string, globalSetup?: string) =>
+  project(name, { sequence: { groupOrder: 1 }, ...(globalSetup !== undefined && { globalSetup }) });
 
-function project(name: string, options: { isolate?: boolean; sequence: { groupOrder: number } }) {
+interface Options {
+  isolate?: boolean;
+  sequence: { groupOrder: number };
+  globalSetup?: string;
+}
+
+function project(name: string, options: Options) {
   return { extends: true as const, test: { name, include: [`test/${name}/**/*.test.ts`], ...options } };
 }
+
+const BUILT = './test/support/built.ts';
 
 export default defineConfig({
   test: {
@@ -22,8 +31,8 @@ export default defineConfig({
       quick('conformance'),
       quick('simulate'),
       quick('model'),
-      nodes('mesh'),
-      nodes('cli'),
+      nodes('mesh', BUILT),
+      nodes('cli', BUILT),
       nodes('browser'),
     ],
   },

@@ -2,8 +2,8 @@
 // Plain JavaScript without dependencies, for Node 20 or newer. Progress goes to stderr, one line a step.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -78,7 +78,8 @@ async function isBuilt() {
 /** A hash over the names and contents of everything that dist/ is made from. */
 async function fingerprint() {
   const hash = createHash('sha256');
-  const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...(await buildInputs())];
+  const makers = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/bundle.ts'];
+  const files = [...makers, ...(await buildInputs())];
   for (const file of files)
     hash
       .update(`${file}\0`)
@@ -99,22 +100,18 @@ async function buildInputs() {
   return files.sort();
 }
 
-/** Compiles beside dist/ and renames, so that nobody ever runs half a build. */
+/** Builds beside dist/ and renames, so that nobody ever runs half a build. */
 async function build(runtime) {
   const fresh = inRoot('dist.new');
   const old = inRoot('dist.old');
   const mark = await fingerprint();
   await rm(fresh, { recursive: true, force: true });
   const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc');
-  await step('Building', runtime, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], {
+  await step('Checking the sources', runtime, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], {
     hint: 'The sources do not compile.',
   });
-  for (const file of await buildInputs()) {
-    if (['.ts', '.md'].includes(extname(file))) continue;
-    await mkdir(dirname(join(fresh, file)), { recursive: true });
-    await cp(inRoot(file), join(fresh, file));
-  }
-  // The compiler writes plain files; a linked `capsule` is run as a program.
+  await step('Building', runtime, ['scripts/bundle.ts', fresh], { hint: 'The sources cannot be bundled.' });
+  // The bundler writes plain files; a linked `capsule` is run as a program.
   await chmod(join(fresh, 'src', 'cli', 'main.js'), 0o755);
   await writeFile(join(fresh, '.fingerprint'), mark);
   await rm(old, { recursive: true, force: true });

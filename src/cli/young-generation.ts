@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 const GROWTH_FACTOR = 2;
 
 /**
- * Keeps V8's young generation at its first size until the result is called. Loading a node's 1,700 modules would drive
+ * Keeps V8's young generation at its first size until the result is called. Loading a node's code would drive
  * it to its largest, where it stays: 20 MB of resident memory that an idle node has no use for. Under load it still grows.
  */
 export function keepYoungGenerationSmall(): () => void {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { capsule, MAIN, type Ran } from '../support/cli.ts';
+import { capsule, mainFile, type Ran } from '../support/cli.ts';
 
 const HEX = /^[0-9a-f]{64}$/;
 
@@ -70,7 +70,7 @@ describe('archives, as a new user and a script meet them', () => {
         ({ stderr }) => ({ code: 0, stderr }),
         ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
       );
-    const verify = (file: string) => `"${process.execPath}" "${MAIN}" verify ${file}`;
+    const verify = (file: string) => `"${process.execPath}" "${mainFile()}" verify ${file}`;
     expect(await shell(`${verify('tampered.capsule')} | exec true`)).toEqual({ code: 1, stderr: '' });
     expect(await shell(`${verify('clean.capsule')} | exec true`)).toEqual({ code: 0, stderr: '' });
     expect(await shell(`${verify('clean.capsule')} > /dev/full`)).toEqual({

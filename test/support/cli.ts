@@ -1,14 +1,11 @@
 import { spawn } from 'node:child_process';
 import { PassThrough, Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import type { CliIo } from '../../src/cli/io.ts';
 import { runCli } from '../../src/cli/program.ts';
+import { built } from './built.ts';
 
 /** The command's file. */
-export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-
-/** Compiled code of the command's modules, which a test loads many times. */
-const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url));
+export const mainFile = (): string => built('src/cli/main.js');
 
 export interface Ran {
   code: number | null;
@@ -26,8 +23,8 @@ export interface RunOptions {
 /** Runs the real command in a process of its own. */
 export function spawnCapsule(args: readonly string[], options: RunOptions = {}) {
   const { CAPSULE_DATA: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...inherited, ...options.env },
+  const child = spawn(process.execPath, [mainFile(), ...args], {
+    env: { ...inherited, ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   });
   const ran: Ran = { code: null, stdout: '', stderr: '' };

@@ -15,15 +15,13 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { createSigner } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import type { Workflow } from '../../src/workflow/types.ts';
+import { built } from './built.ts';
+import { mainFile } from './cli.ts';
 import { type DieAt, diesAt } from './run-node.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const RUNNER = fileURLToPath(new URL('./run-node.ts', import.meta.url));
 export const ECHO_CAPABILITY = fileURLToPath(new URL('./echo-capability', import.meta.url));
 /** The module's name in `capabilities.enabled`. */
 export const ECHO = 'echo-capability';
-/** Compiled code of the nodes' modules: a test starts many, and half of a start is compiling. */
-const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url));
 /** Between two looks at what has no event of its own. */
 const LOOK_AGAIN_MS = 25;
 /** Below the ports that systems give out by themselves, so that nobody takes one while its node is down. */
@@ -233,11 +231,11 @@ export class Cluster implements AsyncDisposable {
     const config = join(directory, 'test-config.json');
     await writeFile(config, JSON.stringify(configOf(options)));
     const args = options.faults
-      ? [RUNNER, directory, config]
-      : [MAIN, 'start', '--data', options.data ?? directory, '--config', config];
+      ? [built('test/support/run-node.js'), directory, config]
+      : [mainFile(), 'start', '--data', options.data ?? directory, '--config', config];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe', ...(options.faults ? (['ipc'] as const) : [])],
-      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
+      env: { ...process.env, ...options.env },
     });
     const { stdout, stderr } = child;
     if (stdout === null || stderr === null) throw new Error('The node has no output');

@@ -1,0 +1,70 @@
+/**
+ * Makes what is installed: the program in a few files, dependencies included (`docs/decisions/0029-bundle.md`), and the
+ * archive library with its own. Usage: `node scripts/bundle.ts <folder>`.
+ */
+import { readdirSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { build, type InputOptions } from 'rolldown';
+
+const root = join(import.meta.dirname, '..');
+
+/** Loads a compiled add-on from its own folder. */
+const STAYS_OUTSIDE = ['classic-level'];
+
+/** At the depth of the sources' own folders, so that a path that starts at a module's address leads to the same place. */
+const CHUNKS = 'src/chunks';
+
+/** Makes it in `folder`; `more` are further entries, such as a test's program, by their sources without extension. */
+export async function bundle(folder: string, more: readonly string[] = []): Promise<void> {
+  const program = ['src/cli/main', 'src/daemon/node', ...capabilities(), ...more];
+  await make(folder, CHUNKS, {
+    external: STAYS_OUTSIDE,
+    input: {
+      ...keepingPaths(program),
+      // Beside the module that starts it.
+      [`${CHUNKS}/worker`]: './src/archive/apart/worker.ts',
+    },
+  });
+  // Its users have a bundler of their own, or share the dependencies with it.
+  const library = ['src/archive/index', 'src/archive/node'];
+  await make(folder, 'src/archive/chunks', { external: /^[^./]/, input: keepingPaths(library) });
+  for (const name of ['capabilities', 'config', 'protocols'])
+    await cp(join(root, name), join(folder, name), { recursive: true, filter: isNoSource });
+}
+
+/** Manifests, schemas, defaults; a folder has no extension. */
+function isNoSource(path: string): boolean {
+  return !['.ts', '.md'].includes(extname(path)) && !path.includes('vectors');
+}
+
+async function make(folder: string, chunks: string, options: InputOptions): Promise<void> {
+  await build({
+    ...options,
+    cwd: root,
+    platform: 'node',
+    output: {
+      dir: folder,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      // No hash: the code of a capability stays the same where only the node around it changes.
+      chunkFileNames: `${chunks}/[name].js`,
+      // A quarter less memory for a node at rest. Names stay, for stack traces.
+      minify: { compress: true, codegen: true, mangle: { keepNames: true } },
+      sourcemap: true,
+    },
+    logLevel: 'warn',
+  });
+}
+
+function keepingPaths(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(entries.map((entry) => [entry, `./${entry}.ts`]));
+}
+
+function capabilities(): string[] {
+  const folders = readdirSync(join(root, 'capabilities'), { withFileTypes: true });
+  return folders.filter((entry) => entry.isDirectory()).map(({ name }) => `capabilities/${name}/index`);
+}
+
+const [, , folder] = process.argv;
+if (import.meta.main && folder !== undefined) await bundle(folder);
