@@ -80,7 +80,9 @@ function nobodyLeft(draft: Draft, { nobody, hopeless }: Of<'chosen'>): void {
   const final = [...care.tries, ...care.asked].every((each) => !canPass(each.error));
   if (failure !== undefined && final) return giveUp(draft, failure);
   const error = failure ?? care.asked.at(-1)?.error ?? nobody;
-  wait(draft, { again: null, error, searchMs: hopeless ? limits.hopelessMs : limits.searchMs });
+  // A name that somebody had is no misspelt one.
+  const unheard = hopeless && care.grants.length === 0;
+  wait(draft, { again: null, error, searchMs: unheard ? limits.hopelessMs : limits.searchMs });
 }
 
 function wait(
@@ -89,8 +91,11 @@ function wait(
 ): void {
   const { care, capsule, now } = draft;
   if (care === null) return;
-  const limit = care.patient ? draft.state.expiresAt : now + searchMs;
-  const until = Math.min(care.searchUntil ?? limit, draft.state.expiresAt);
+  const searchedFrom = care.searchedFrom ?? now;
+  const until = Math.min(
+    care.patient ? Number.POSITIVE_INFINITY : searchedFrom + searchMs,
+    draft.state.expiresAt,
+  );
   if (until <= now) return giveUp(draft, error);
   const open = capsule.privacyRule === 'public' && care.only === null;
   // Whoever refused is asked again when everybody was asked.
@@ -99,7 +104,7 @@ function wait(
     ? [...care.refused, ...care.asked.map(({ executor }) => executor)].slice(-KEPT_REFUSED)
     : [];
   const phase = { kind: 'waiting', until, again: at, open, error } as const;
-  draft.tend({ searchUntil: until, asked: [], refused, phase });
+  draft.tend({ searchedFrom, asked: [], refused, phase });
   if (draft.state.status !== 'announced') {
     draft.set({ executor: null });
     draft.become('announced', at === null ? error.message : `to be tried again: ${error.message}`);

@@ -30,7 +30,7 @@ export function onAccepted(draft: Draft, { from, epoch }: Of<'accepted'>): void 
   const timeout = draft.capsule.executionPolicy?.timeout;
   const { graceMs } = draft.setting.limits;
   const endBy = timeout === undefined ? grant.lease.expiresAt + graceMs : draft.now + timeout + graceMs;
-  draft.tend({ phase: { kind: 'running', endBy }, searchUntil: null });
+  draft.tend({ phase: { kind: 'running', endBy }, searchedFrom: null });
   draft.set({ executor: from });
   draft.become('executing');
 }
@@ -106,7 +106,7 @@ export function fail(draft: Draft, grant: Grant, error: ErrorBody): void {
   const { executor, lease } = grant;
   const attempt = { executor, epoch: lease.epoch, error, at: draft.now };
   const tries = [...care.tries, attempt].slice(-KEPT_TRIES);
-  draft.tend({ tries, searchUntil: null });
+  draft.tend({ tries, searchedFrom: null });
   draft.become('executing', `failed at ${executor}: ${error.code}`);
   // What may not run twice, and may have begun, is not tried again.
   if (!grant.mayRepeat && !neverBegan(error)) return giveUp(draft, error);

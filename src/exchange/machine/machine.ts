@@ -119,7 +119,7 @@ function careOf(
     asked: [],
     refused: [],
     unproven: 0,
-    searchUntil: null,
+    searchedFrom: null,
     patient,
     only,
     unknownRun: false,

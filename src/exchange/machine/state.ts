@@ -81,8 +81,8 @@ export interface Care {
   refused: string[];
   /** Orders to unproven nodes so far. */
   unproven: number;
-  /** The search that is under way ends then; null while somebody has the capsule. */
-  searchUntil: number | null;
+  /** When the search that is under way began; null while somebody has the capsule. */
+  searchedFrom: number | null;
   /** Sought until it expires, because it or its root says when that is. */
   patient: boolean;
   /** Only this node may execute (`--on`). */

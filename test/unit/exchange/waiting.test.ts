@@ -57,6 +57,24 @@ describe('the only provider', () => {
     expect(error?.message).toContain('It is not back yet.');
   });
 
+  it('of a name that nobody knew at first is sought for long when it falls silent', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    await mesh.add(carol);
+    const { id } = await a.submit(a.capsule({ requestedCapability: 'work.wait', payload: { ms: 1 } }));
+    await mesh.advance(1_000);
+    const hear = mesh.filter(({ type }) => (type === 'capsule_data' ? 'drop' : undefined));
+    const b = await mesh.add(bob, { offers: { 'work.wait': 0 } });
+    await mesh.advance(6_000);
+    expect(a.record(id)?.open).toBe(true);
+    b.crash();
+    await mesh.advance(10_000);
+    expect(a.status(id)).toBe('announced');
+    hear();
+    await b.start();
+    expect(await a.ended(id)).toMatchObject({ status: 'completed', executor: b.nodeId });
+  });
+
   it('that stopped and started again is asked again', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
