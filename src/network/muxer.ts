@@ -26,9 +26,12 @@ function guarded(factory: Yamux): Yamux {
   factory.createStreamMuxer = (connection: MessageStream) => {
     const muxer = create(connection);
     const send = muxer.send.bind(muxer);
-    // Only data comes as a list of pieces; a control frame is its 12-byte header alone.
-    muxer.send = (frame) =>
-      frame instanceof Uint8Array && connection.status !== 'open' ? false : send(frame);
+    // A control frame is its 12-byte header alone, data a list of pieces.
+    muxer.send = (frame) => {
+      if (frame instanceof Uint8Array) return connection.status === 'open' ? send(frame) : false;
+      // Each piece would be a record of TLS, and a write of the system's, of its own.
+      return send(frame.subarray());
+    };
     return muxer;
   };
   return factory;
