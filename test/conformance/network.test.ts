@@ -247,8 +247,8 @@ describe.each(implementations)('the %s network', (_name, factory) => {
     const atB = inbox(b);
     await gone;
     await a.send(b.nodeId, query('3'));
-    await atB.count(1);
-    expect(atB.ids().at(-1)).toBe('3');
+    // The second one comes too where its stream was not closed before it was read.
+    await vi.waitFor(() => expect(atB.ids().at(-1)).toBe('3'));
     expect(seen).toEqual(['1']);
     remove();
     await a.send(b.nodeId, query('4'));
