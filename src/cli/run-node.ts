@@ -67,6 +67,7 @@ function showInfo(info: NodeInfo): string {
     ['identity', info.identity],
     ['addresses', info.addresses.join('\n') || 'none'],
     ['capabilities', info.capabilities.join(', ') || 'none'],
+    ...info.unavailable.map(({ module, reason }) => ['not offered', `${module}: ${reason}`] as const),
     ['API', info.apiUrl],
     ['console', info.consoleUrl],
     ['stop', 'Ctrl-C'],

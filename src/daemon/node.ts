@@ -55,6 +55,8 @@ export interface NodeInfo {
   addresses: string[];
   /** Capability ids on offer. */
   capabilities: string[];
+  /** Modules that offer nothing now, and why. */
+  unavailable: { module: string; reason: string }[];
   apiUrl: string;
   /** Carries a one-time code. */
   consoleUrl: string;
@@ -236,6 +238,9 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       identity: signer.identity,
       addresses: network.addresses(),
       capabilities: engine.offers().map(({ capability }) => capability.id),
+      unavailable: engine
+        .modules()
+        .flatMap(({ manifest, reason }) => (reason === null ? [] : [{ module: manifest.id, reason }])),
       apiUrl: api.url,
       consoleUrl: api.consoleUrl(),
     }),
