@@ -178,6 +178,18 @@ describe('capsule seal', () => {
 
   it.each([
     ['a private key', 'keys/alice.private.hex', 'ab', 'is a private key'],
+    [
+      'a name in two cases',
+      'Notes.txt',
+      'x',
+      '"payload/Notes.txt" and "payload/notes.txt" differ only in case',
+    ],
+    [
+      'a device of Windows',
+      'sub/aux.txt',
+      'x',
+      '"payload/sub/aux.txt" has "aux.txt" in it, which is a device',
+    ],
     ['two files for one place', 'payload/notes.txt', 'x', 'would both become payload/notes.txt'],
     ['events twice', 'events.json', '[]', 'events.json or events.jsonl'],
     ['an event that is no JSON', 'events.jsonl', '{}\n{', 'events.jsonl'],
