@@ -45,6 +45,8 @@ export class AvailabilityMonitor implements Startable {
   readonly #init: AvailabilityInit;
   /** Per probed module, what is on offer by capability id. */
   readonly #offered = new Map<EngineModule, ReadonlyMap<string, Offered>>();
+  /** Probes that have not ended, also where nobody waits for them any more: no second one runs beside them. */
+  readonly #probing = new Set<EngineModule>();
   #controller: AbortController | undefined;
   #probed = false;
   #round: Promise<void> = Promise.resolve();
@@ -147,7 +149,12 @@ export class AvailabilityMonitor implements Startable {
     const use = new PermissionUse(module, permissions);
     try {
       const api = { models: scopedModels(models, signal, use), config: module.config, signal };
-      return await raceAbort(probe(api), signal);
+      if (this.#probing.has(module)) throw timeout;
+      this.#probing.add(module);
+      const answer = (async () => probe(api))();
+      const ended = (): void => void this.#probing.delete(module);
+      answer.then(ended, ended);
+      return await raceAbort(answer, signal);
     } finally {
       cancel();
       use.end();
