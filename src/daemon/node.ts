@@ -29,6 +29,7 @@ import { Workflows } from '../workflow/tree.ts';
 import { archivesOf } from './archives.ts';
 import { findCapabilities } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
+import { checkConsistency } from './consistency.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
 import { Pruning } from './pruning.ts';
@@ -220,6 +221,9 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     closing(db),
     ledger,
     engine,
+    starting(() =>
+      checkConsistency({ receipts: engine.receipts, ledger, capsules, identity: signer.identity }),
+    ),
     network,
     exchange,
     advertiser,
@@ -255,6 +259,10 @@ function pricesOf({ capabilities: { prices } }: Config): ReadonlyMap<string, num
     throw new MeshError('config_invalid', `The price of ${capability} has more than 6 decimals.`, detail);
   }
   return new Map(Object.entries(prices));
+}
+
+function starting(work: () => Promise<void>): Startable {
+  return { start: work, stop: async () => {} };
 }
 
 function closing(db: Database): Startable {
