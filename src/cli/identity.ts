@@ -45,7 +45,7 @@ export async function exportKey(cli: Cli, options: PassphraseOptions & { out?: s
   const { passphraseFile, out } = options;
   const text = await exportIdentity(dataDirectory(cli.io, options), {
     ...keyOptions(cli),
-    ...(passphraseFile !== undefined && { exportPassphrase: await readPassphrase(passphraseFile) }),
+    ...(passphraseFile !== undefined && { exportPassphrase: await readPassphrase(cli.io, passphraseFile) }),
   });
   if (out === undefined) cli.print(text);
   else await writeOutput(out, text, OWNER_ONLY);
@@ -66,7 +66,9 @@ export async function importKey(
 
 async function protection(cli: Cli, { passphraseFile }: PassphraseOptions): Promise<IdentityOptions> {
   const base = keyOptions(cli);
-  return passphraseFile === undefined ? base : { ...base, passphrase: await readPassphrase(passphraseFile) };
+  return passphraseFile === undefined
+    ? base
+    : { ...base, passphrase: await readPassphrase(cli.io, passphraseFile) };
 }
 
 function print(cli: Cli, options: DataOptions, { identity }: NodeIdentity): void {

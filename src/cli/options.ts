@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { isKeptNumber } from '../lib/json-numbers.ts';
 
 /** What a ZIP without extensions can hold. */
 const MAX_ENTRIES = 65_534;
@@ -24,7 +25,7 @@ export const bounded = (command: Command): Command =>
 /** A positive amount of credits with at most six decimals. */
 export function amount(text: string): number {
   const value = Number(text);
-  if (/^\d+(\.\d{1,6})?$/.test(text) && value > 0) return value;
+  if (/^\d+(\.\d{1,6})?$/.test(text) && value > 0 && isKeptNumber(text)) return value;
   throw new InvalidArgumentError('It must be a number of credits above 0, with at most 6 decimals.');
 }
 

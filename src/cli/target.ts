@@ -1,6 +1,5 @@
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import * as home from '../lib/home.ts';
 import { ApiClient } from './api-client.ts';
 import { type OutputOptions, withJson } from './cli.ts';
 import { CliError, usage } from './failure.ts';
@@ -25,8 +24,7 @@ export const withNode = (command: Command): Command =>
   );
 
 export function dataDirectory(io: Pick<CliIo, 'env'>, options: DataOptions): string {
-  const named = options.data ?? io.env.CAPSULE_DATA ?? io.env.CAPSULE_DATA_DIRECTORY;
-  return named ? resolve(named) : join(homedir(), '.capsule');
+  return home.dataDirectory(options.data, io.env);
 }
 
 /**

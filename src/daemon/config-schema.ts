@@ -1,6 +1,7 @@
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { closed, JsonObject } from '../../protocols/common/v1/schema.ts';
+import { DEFAULT_DATA_DIRECTORY } from '../lib/home.ts';
 
 /*
  * The one source of the configuration (interfaces "Configuration"): types, defaults, validation, the published
@@ -60,7 +61,7 @@ export const ConfigSchema = Type.Object(
       directory: Type.String({
         description:
           'Data directory: identity, token and database. A leading `~/` is the home directory. `--data` and `CAPSULE_DATA` come first.',
-        default: '~/.capsule',
+        default: DEFAULT_DATA_DIRECTORY,
         minLength: 1,
       }),
     }),

@@ -3,8 +3,9 @@ import { join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { Crypto } from '../lib/crypto.ts';
-import { MeshError } from '../lib/errors.ts';
+import { MeshError, reasonOf } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
+import { decodeText } from '../lib/local-text.ts';
 import type { CapabilityModule } from './capability.ts';
 
 /** Files a capability's folder may hold: more is a mistake, such as a data directory put there. */
@@ -18,9 +19,11 @@ const ENTRIES = ['index.js', 'index.ts'];
 export async function readManifest(folder: string): Promise<unknown> {
   const file = join(folder, 'manifest.json');
   return readFile(file)
-    .then((bytes) => parseJson(bytes, { maxBytes: MAX_MANIFEST_BYTES, maxDepth: LIMITS.jsonDepth }))
+    .then((bytes) => decodeText(bytes, 'The file', 'config_invalid').text)
+    .then((text) => parseJson(text, { maxBytes: MAX_MANIFEST_BYTES, maxDepth: LIMITS.jsonDepth }))
     .catch((error: unknown) => {
-      throw invalid(`${file} cannot be read`, error);
+      const reason = error instanceof MeshError ? error.message.replace(/\.$/, '') : reasonOf(error);
+      throw invalid(`${file} cannot be read: ${reason}`, error);
     });
 }
 

@@ -115,6 +115,18 @@ describe('a folder that cannot be used stops the start', () => {
     await expect(starting()).rejects.toMatchObject(refused(/manifest\.json cannot be read/));
   });
 
+  it('with a manifest that has a number that would be another one', async () => {
+    await writeFile(join(folder, 'manifest.json'), '{"pricing": {"baseCredits": 9007199254740993}}');
+    await expect(starting()).rejects.toMatchObject(
+      refused(/manifest\.json cannot be read: .*"pricing\.baseCredits" is the integer 9007199254740993/),
+    );
+  });
+
+  it('with a manifest that is not UTF-8', async () => {
+    await writeFile(join(folder, 'manifest.json'), '{}', 'utf16le');
+    await expect(starting()).rejects.toMatchObject(refused(/manifest\.json cannot be read: .* UTF-16/));
+  });
+
   it('with a manifest that lacks a field', async () => {
     await writeFile(join(folder, 'manifest.json'), '{"id": "x"}');
     await expect(starting()).rejects.toMatchObject(refused(/manifest is not valid/));
