@@ -66,7 +66,7 @@ const drafts: fc.Arbitrary<ArchiveDraft> = actors.chain((names) =>
       events: eventsBy(names),
       skills: fc.uniqueArray(
         fc.record({
-          id: fc.stringMatching(/^s[A-Za-z0-9._-]{0,12}$/),
+          id: fc.stringMatching(/^s(?:[A-Za-z0-9._-]{0,11}[A-Za-z0-9_-])?$/),
           tier: fc.constantFrom('signed' as const, 'unsigned' as const),
           metadata: fc.dictionary(
             segment.map((name) => `x${name}`),
