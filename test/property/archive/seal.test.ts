@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENT_KINDS } from '../../../protocols/archive/v1/schema.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { continueArchive } from '../../../src/archive/seal/continue.ts';
 import { sealToBytes } from '../../../src/archive/seal/seal.ts';
 import type { ArchiveDraft, EventDraft, SealOptions } from '../../../src/archive/types.ts';
