@@ -6,6 +6,7 @@ import { createNode, type NodeInfo } from '../daemon/node.ts';
 import { packageVersion } from '../daemon/version.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { MeshError } from '../lib/errors.ts';
+import { containConsole } from '../telemetry/contain-console.ts';
 import { createLogger } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
 import { containFaults } from './contain-faults.ts';
@@ -22,7 +23,7 @@ const SAME_PRESS_MS = 500;
 /** Runs a node until somebody asks it to stop, or its disk fails. */
 export async function runNode(cli: Cli, options: StartOptions, onReady: () => void): Promise<void> {
   const stopping = stopRequest(cli);
-  let stopContaining = () => {};
+  const contained: (() => void)[] = [];
   try {
     const { config } = await loadConfig({
       flags: flagsOf(options),
@@ -32,9 +33,10 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     });
     const identity = await loadOrCreateIdentity(config.data.directory, keyOptions(cli));
     const log = createLogger({ level: config.log.level, pretty: cli.io.stderr.isTTY === true });
+    contained.push(containConsole(console, log));
     const node = await createNode({ config, identity, log, onFatal: stopping.fail });
     await node.start();
-    stopContaining = containFaults(process, { log, clock: systemClock });
+    contained.push(containFaults(process, { log, clock: systemClock }));
     onReady();
     const info = node.info();
     cli.answer(options, info, () => showInfo(info));
@@ -44,7 +46,7 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     // All of ours is closed; libp2p leaves timers behind that would hold the process for another second.
     cli.io.exitNow(EXIT.ok);
   } finally {
-    stopContaining();
+    for (const remove of contained) remove();
     stopping.remove();
   }
 }
@@ -67,6 +69,7 @@ function showInfo(info: NodeInfo): string {
     ['identity', info.identity],
     ['addresses', info.addresses.join('\n') || 'none'],
     ['capabilities', info.capabilities.join(', ') || 'none'],
+    ...info.unavailable.map(({ module, reason }) => ['not offered', `${module}: ${reason}`] as const),
     ['API', info.apiUrl],
     ['console', info.consoleUrl],
     ['stop', 'Ctrl-C'],

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MeshError, reasonOf } from '../lib/errors.ts';
+import { diskFull, isDiskFull } from '../store/failure.ts';
 
 /*
  * Files that only their owner may read: identity, token, address. Always written beside, synced and moved into
@@ -30,7 +31,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
   }
 }
 
-/** Replaces or creates the file in one step. Throws `data_dir_unwritable`. */
+/** Replaces or creates the file in one step. Throws `data_dir_unwritable`, or `storage_failed` where the disk is full. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   await writeBeside(path, text, (temporary) => rename(temporary, path));
 }
@@ -90,6 +91,7 @@ async function guard(directory: string, work: () => Promise<unknown>): Promise<v
     await work();
   } catch (error) {
     if (error instanceof MeshError) throw error;
+    if (isDiskFull(error)) throw diskFull(error, directory);
     const message = `The data directory ${directory} cannot be written (${reasonOf(error)}).`;
     throw new MeshError('data_dir_unwritable', message, { path: directory }, { cause: error });
   }

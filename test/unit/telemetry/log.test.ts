@@ -71,3 +71,15 @@ it('is readable on a terminal', () => {
   expect(lines.join('')).toMatch(/WARN.*\[engine\] Queue is full/);
   expect(lines.join('')).toContain('abc');
 });
+
+it('says where a parser failed, and not what it quotes', () => {
+  const { log, lines, last } = capture('debug');
+  try {
+    JSON.parse('Ada Roe is ill');
+  } catch (error) {
+    log.error({ err: new Error('Unreadable.', { cause: error }) }, 'm');
+  }
+  expect(lines.join('')).not.toContain('Ada');
+  expect(last().err).toMatchObject({ message: 'Unreadable.', cause: { type: 'SyntaxError' } });
+  expect(JSON.stringify(last().err)).toContain('log.test.ts');
+});
