@@ -1,6 +1,7 @@
 import { nodeArchiveCrypto } from '../../../archive/crypto/node-crypto.ts';
 import { openFileSource } from '../../../archive/file-source.ts';
-import { openArchive, type ReadArchive, readArchive } from '../../../archive/open.ts';
+import { openArchive } from '../../../archive/open-verified.ts';
+import { type ReadArchive, readArchive } from '../../../archive/read-unverified.ts';
 import type { OpenedArchive, VerifyOptions } from '../../../archive/types.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
