@@ -18,9 +18,11 @@ import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
 import { Advertiser } from '../market/advertiser.ts';
 import { ChangeFeed } from '../market/change-feed.ts';
+import { OwnSession } from '../market/own-session.ts';
 import { PeerHealthTracker } from '../market/peer-health.ts';
 import { ProviderTable } from '../market/provider-table.ts';
 import { createScheduler } from '../market/scheduler.ts';
+import { TwinWatch } from '../market/twin-watch.ts';
 import { createLibp2pNetwork } from '../network/libp2p-network.ts';
 import { DatabaseCapsuleStore } from '../store/capsule-store.ts';
 import { openDatabase } from '../store/database.ts';
@@ -115,6 +117,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     { ...peers, seed: options.identity.seed, limits: { maxConnections, maxPerHost, maxPerNearHost } },
   );
   const { nodeId } = network;
+  const session = await OwnSession.begin({ db, clock, crypto, signer });
   const changes = new ChangeFeed({ clock });
   const connected = (peer: string) => network.isConnected(peer);
   const table = new ProviderTable(
@@ -127,8 +130,9 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const scheduler = createScheduler({ table, local, localNames, health, nodeId });
   const advertiser = new Advertiser(
     { network, offers: engine, table, health, clock, random: Math.random, log: part('market') },
-    { intervalMs: config.market.advertiseIntervalMs },
+    { intervalMs: config.market.advertiseIntervalMs, session },
   );
+  const twins = new TwinWatch({ network, session, advertiser, log: part('market') });
   const exchange = new Exchange(
     {
       signer,
@@ -154,13 +158,14 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const pruning = new Pruning({ capsules, clock, log: part('store') }, { ...config.store, maxBytes });
 
   const startedAt = clock.now();
+  const startedMonotonic = clock.monotonic();
   const status = async (): Promise<NodeStatus> => ({
     nodeId,
     identity: signer.identity,
     version,
     labels: config.node.labels,
     startedAt,
-    uptimeMs: clock.now() - startedAt,
+    uptimeMs: Math.round(clock.monotonic() - startedMonotonic),
     addresses: network.addresses(),
     peers: network.peers().length,
     capabilities: engine.offers().map(({ capability }) => capability.id),
@@ -168,6 +173,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     load: engine.load(),
     memoryBytes: process.memoryUsage.rss(),
     dataDirectory: directory,
+    warnings: [...(twins.warning === null ? [] : [twins.warning]), ...advertiser.warnings()],
   });
   let ready = false;
   const api = createApi(
@@ -226,6 +232,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     ),
     network,
     exchange,
+    twins,
     advertiser,
     pruning,
     api,

@@ -276,6 +276,7 @@ export function memoryNode(clock: VirtualClock) {
         load: 0,
         memoryBytes: 1,
         dataDirectory: '/data',
+        warnings: [],
       }),
       ready: () => ready,
     },
