@@ -17,7 +17,7 @@ import { type ModelsPort, scopedModels } from './scoped-models.ts';
 const MAX_DETAIL_BYTES = 4_096;
 
 export interface AvailabilityComponents {
-  registry: Pick<Registry, 'modules' | 'moduleOf'>;
+  registry: Pick<Registry, 'modules' | 'moduleOf' | 'check'>;
   permissions: PermissionBook;
   models: ModelsPort | undefined;
   clock: Clock;
@@ -105,6 +105,7 @@ export class AvailabilityMonitor implements Startable {
 
   /** True when anything but latency changed. */
   async #probe(module: EngineModule, signal: AbortSignal): Promise<boolean> {
+    await this.#components.registry.check(module);
     const { code } = module;
     if (code?.probe === undefined || module.state === 'safe_mode') return false;
     const before = fingerprint(module, this.#offered.get(module));

@@ -107,7 +107,10 @@ export class MeshEngine implements Engine {
     const limits = { ...DEFAULT_ENGINE_INIT, ...init };
     this.#clock = clock;
     this.#drainMs = limits.drainMs;
-    const registry = new Registry({ db, crypto }, { ...init, sources: init.modules });
+    const registry = new Registry(
+      { db, crypto },
+      { ...init, sources: init.modules, onChange: () => this.#tellOffers() },
+    );
     const grantedByDefault = init.grantedByDefault ?? (() => false);
     const permissions = new PermissionBook({ db, registry }, { grantedByDefault });
     const storage = new ModuleStorage({ db, crypto });
@@ -133,7 +136,7 @@ export class MeshEngine implements Engine {
     const router = new Router({ registry });
     const faults = components.faults ?? noFaultPoints;
     this.#handler = new IntentHandler(
-      { db, crypto, clock, log, faults, router, availability, admission, latency, chain, scope },
+      { db, crypto, clock, log, faults, registry, router, availability, admission, latency, chain, scope },
       limits,
     );
     this.#registry = registry;
