@@ -36,6 +36,7 @@ import { reconcileWith } from './reconciliation.ts';
 import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
+import { webhooksOf } from './webhooks.ts';
 
 export interface NodeOptions {
   /** Complete; `data.directory` is absolute. */
@@ -102,6 +103,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
+      webhooks: webhooksOf(config, process.env),
       grantedByDefault: defaultGrants(config.permissions, builtIn),
     },
   );

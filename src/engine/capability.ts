@@ -31,6 +31,15 @@ export interface NetworkApi {
     url: string,
     init?: { method?: string; headers?: Record<string, string>; body?: string },
   ): Promise<{ status: number; body: string }>;
+  /**
+   * POSTs to the webhook that the operator gave this name, with the operator's headers over these; its address is nobody
+   * else's business. No redirect is followed. Rejects with `not_found` where no webhook has the name. Needs
+   * `network:config`.
+   */
+  webhook(
+    name: string,
+    init: { headers?: Record<string, string>; body: string },
+  ): Promise<{ status: number; body: string }>;
 }
 
 export interface ModelInfo {

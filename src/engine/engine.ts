@@ -19,6 +19,7 @@ import { ReceiptBook } from './receipt-log.ts';
 import { Registry } from './registry.ts';
 import { Router } from './router.ts';
 import type { ModelsPort } from './scoped-models.ts';
+import type { Webhooks } from './scoped-network.ts';
 import { StorageLocks } from './storage-lock.ts';
 import type {
   Engine,
@@ -50,6 +51,8 @@ export interface EngineInit {
   config?: ReadonlyMap<string, JsonObject>;
   /** Credits by capability id, where the operator asks for something else than the manifest. */
   prices?: ReadonlyMap<string, number>;
+  /** The operator's, by name, for `network:config`. */
+  webhooks?: Webhooks;
   /** Whether a declared permission is granted where the operator has not decided; none is unless told. */
   grantedByDefault?: (module: string, permission: string) => boolean;
   /** Intents that run at once, over all capabilities. */
@@ -132,7 +135,8 @@ export class MeshEngine implements Engine {
     const standing = init.standing ?? ((origin) => (origin === identity ? 'own' : 'known'));
     const admission = new Admission({ queue, clock, standing });
     const locks = new StorageLocks();
-    const scope = { clock, log, storage, locks, permissions, fetch, models, signer, identity };
+    const webhooks = init.webhooks ?? new Map();
+    const scope = { clock, log, storage, locks, permissions, fetch, webhooks, models, signer, identity };
     const router = new Router({ registry });
     const faults = components.faults ?? noFaultPoints;
     this.#handler = new IntentHandler(
