@@ -147,7 +147,8 @@ export const ConfigSchema = Type.Object(
     }),
     permissions: section('What capabilities may do before an operator says more.', {
       builtins: Type.Boolean({
-        description: 'Grant the built-in modules everything that they declare.',
+        description:
+          'Grant the built-in modules everything that they declare but `seal:others`, which is granted by name.',
         default: true,
       }),
       granted: Type.Record(

@@ -16,6 +16,7 @@ import { nodeCrypto } from '../lib/crypto-node.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
+import type { OffersSource } from '../market/advertisement.ts';
 import { Advertiser } from '../market/advertiser.ts';
 import { ChangeFeed } from '../market/change-feed.ts';
 import { PeerHealthTracker } from '../market/peer-health.ts';
@@ -124,8 +125,12 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const local = (capabilityId: string) => engine.offer(capabilityId);
   const localNames = () => engine.offers().map(({ capability }) => capability.id);
   const scheduler = createScheduler({ table, local, localNames, health, nodeId });
+  const offers: OffersSource = {
+    offers: () => engine.offers().filter(({ ownOnly }) => ownOnly !== true),
+    onOffersChanged: (listener) => engine.onOffersChanged(listener),
+  };
   const advertiser = new Advertiser(
-    { network, offers: engine, table, health, clock, random: Math.random, log: part('market') },
+    { network, offers, table, health, clock, random: Math.random, log: part('market') },
     { intervalMs: config.market.advertiseIntervalMs },
   );
   const exchange = new Exchange(

@@ -66,8 +66,11 @@ export class CodeFolder {
   }
 
   /** Asks the file system, which is cheap enough for every call; reads the files again only where it says something new. */
-  async isUnchanged(): Promise<boolean> {
-    if (stampOf(this.#listing.paths) === this.#listing.stamp) return true;
+  isUnchanged(): boolean | Promise<boolean> {
+    return stampOf(this.#listing.paths) === this.#listing.stamp || this.#isSame();
+  }
+
+  async #isSame(): Promise<boolean> {
     const found = await listFolder(this.#folder, this.#crypto).catch(() => undefined);
     if (found?.hash !== this.hash) return false;
     this.#listing = found;

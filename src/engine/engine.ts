@@ -115,7 +115,10 @@ export class MeshEngine implements Engine {
       { ...init, sources: init.modules, onChange: () => this.#tellOffers() },
     );
     const grantedByDefault = init.grantedByDefault ?? (() => false);
-    const permissions = new PermissionBook({ db, registry }, { grantedByDefault });
+    const permissions = new PermissionBook(
+      { db, registry },
+      { grantedByDefault, onChange: (module) => this.#availability.refresh(module) },
+    );
     const storage = new ModuleStorage({ db, crypto });
     const chain = new ReceiptChain({ db, crypto, signer });
     const availability = new AvailabilityMonitor(
@@ -199,6 +202,7 @@ export class MeshEngine implements Engine {
       price: capability.spec.price,
       estimatedLatency: average + ahead * average,
       idempotent: capability.spec.idempotent && target.spec.idempotent,
+      ...(offered.ownOnly === true && { ownOnly: true }),
       ...(offered.detail !== undefined && { detail: offered.detail }),
     };
   }
@@ -223,14 +227,15 @@ export class MeshEngine implements Engine {
   admit(capabilityId: string, origin: string): Ticket | ErrorBody {
     if (this.#stopping) return { code: 'busy', message: 'This node is stopping.' };
     const capability = this.#router.capability(capabilityId);
-    if (capability !== undefined && this.#availability.offered(capabilityId) !== undefined)
+    if (capability !== undefined && this.#offeredTo(capabilityId, origin))
       return this.#admission.admit(capability, origin);
     return { code: 'capability_unavailable', message: `This node does not offer ${capabilityId} now.` };
   }
 
   hasRoom(capabilityId: string, origin = this.#identity): boolean {
     const capability = this.#router.capability(capabilityId);
-    return capability !== undefined && !this.#stopping && this.#admission.hasRoom(capability, origin);
+    if (capability === undefined || this.#stopping || !this.#offeredTo(capabilityId, origin)) return false;
+    return this.#admission.hasRoom(capability, origin);
   }
 
   onRoom(listener: () => void): () => void {
@@ -248,6 +253,11 @@ export class MeshEngine implements Engine {
     await this.#installed();
     await this.#availability.refresh();
     this.#tellOffers();
+  }
+
+  #offeredTo(capabilityId: string, origin: string): boolean {
+    const offered = this.#availability.offered(capabilityId);
+    return offered !== undefined && (offered.ownOnly !== true || origin === this.#identity);
   }
 
   #capabilities(): EngineCapability[] {

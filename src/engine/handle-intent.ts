@@ -135,7 +135,9 @@ export class IntentHandler {
     if (this.#refusal !== undefined) throw this.#refusal;
     const route = router.resolve(intent.capability, intent.action);
     run.route = route;
-    await registry.check(route.module);
+    const checking = registry.check(route.module);
+    // A place is taken in the turn of the call.
+    if (checking !== undefined) await checking;
     const code = runnableCode(route);
     availability.assertOffered(route.requested.spec.id);
     availability.assertOffered(route.target.spec.id);

@@ -29,8 +29,8 @@ export interface EngineModule {
   /** By capability id. */
   readonly capabilities: ReadonlyMap<string, EngineCapability>;
   readonly load: () => Promise<CapabilityModule>;
-  /** Whether the code is still what `codeHash` stands for. */
-  readonly isUnchanged: () => Promise<boolean>;
+  /** Whether the code is still what `codeHash` stands for; told at once where nothing was written. */
+  readonly isUnchanged: () => boolean | Promise<boolean>;
   code: CapabilityModule | undefined;
   state: ModuleState;
   reason: string | null;

@@ -61,11 +61,17 @@ export class Registry {
 
   /**
    * Looks whether the code of a module is still what was accepted. While it is not, the module is in safe mode: it may
-   * load more of it at any call.
+   * load more of it at any call. Undefined where that is known at once.
    */
-  async check(module: EngineModule): Promise<void> {
-    if (module.code === undefined) return;
-    const unchanged = await module.isUnchanged();
+  check(module: EngineModule): Promise<void> | undefined {
+    if (module.code === undefined) return undefined;
+    const unchanged = module.isUnchanged();
+    if (typeof unchanged !== 'boolean') return unchanged.then((found) => this.#note(module, found));
+    this.#note(module, unchanged);
+    return undefined;
+  }
+
+  #note(module: EngineModule, unchanged: boolean): void {
     if (unchanged === (module.state !== 'safe_mode')) return;
     module.state = unchanged ? 'ready' : 'safe_mode';
     module.reason = unchanged ? null : changedMeanwhile(module);
@@ -90,7 +96,7 @@ export class Registry {
     if ('module' in source) {
       const { manifest, codeHash, module } = source;
       const load = async (): Promise<CapabilityModule> => module;
-      const isUnchanged = async (): Promise<boolean> => true;
+      const isUnchanged = (): boolean => true;
       return buildModule(
         manifest,
         'this process',

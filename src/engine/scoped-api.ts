@@ -150,7 +150,7 @@ class ScopedApi implements CapabilityApi {
 
   get seal(): SealApi {
     this.#assertDeclared('seal');
-    this.#seal ??= scopedSeal(this.#components.signer, this.#parts.permissions);
+    this.#seal ??= scopedSeal(this.#components.signer, this.#parts.permissions, this.#init.origin);
     return this.#seal;
   }
 
