@@ -44,6 +44,17 @@ const Weights = section('Factors of the score by which a provider is chosen; the
   }),
 });
 
+const Webhook = section('A webhook.', {
+  url: Type.String({ pattern: '^https?://[^\\s/@]+(/[^\\s]*)?$', maxLength: 2048 }),
+  headers: Type.Optional(
+    Type.Record(
+      Type.String({ pattern: '^[A-Za-z][A-Za-z0-9-]{0,63}$' }),
+      Type.String({ pattern: '^\\$[A-Za-z_][A-Za-z0-9_]{0,127}$' }),
+      { maxProperties: 16, ...closed },
+    ),
+  ),
+});
+
 export const ConfigSchema = Type.Object(
   {
     node: section('What this node says about itself.', {
@@ -123,14 +134,22 @@ export const ConfigSchema = Type.Object(
       ),
       settings: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), JsonObject, {
         description:
-          'Each module\'s own section, such as `{"notify": {"hosts": ["hooks.example.org"]}}`; the module checks it.',
+          'Each module\'s own section, such as `{"gemma": {"model": "gemma3:4b"}}`; the module checks it.',
         default: {},
+        ...closed,
+      }),
+      webhooks: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), Webhook, {
+        description:
+          'Where `notify.send` may send things, by the name that a capsule gives: `{"team": {"url": "https://hooks.example.org/T0/abc"}}`. Nobody else chooses an address. `headers` names a variable of the environment for each: `{"authorization": "$TEAM_TOKEN"}`.',
+        default: {},
+        maxProperties: 64,
         ...closed,
       }),
     }),
     permissions: section('What capabilities may do before an operator says more.', {
       builtins: Type.Boolean({
-        description: 'Grant the built-in modules everything that they declare.',
+        description:
+          'Grant the built-in modules everything that they declare but `seal:others`, which is granted by name.',
         default: true,
       }),
       granted: Type.Record(

@@ -193,7 +193,7 @@ function withoutPassword(found: unknown): unknown {
 /** What one key's schema cannot say because it takes two keys. */
 function checkTogether(config: Config): void {
   const { engine, market, api } = config;
-  const rules = [
+  const rules: { path: string; found: string | number | boolean; holds: boolean; allowed: string }[] = [
     {
       path: 'engine.defaultTimeoutMs',
       found: engine.defaultTimeoutMs,
@@ -213,12 +213,24 @@ function checkTogether(config: Config): void {
       allowed: `true where api.host (${api.host}) is not loopback`,
     },
   ];
+  for (const key of ['hosts', 'webhook']) {
+    rules.push({
+      path: `capabilities.settings.notify.${key}`,
+      found: true,
+      holds: config.capabilities.settings.notify?.[key] === undefined,
+      allowed: 'left out: webhooks have names, in capabilities.webhooks',
+    });
+  }
   for (const { path, found, holds, allowed } of rules) {
     if (holds) continue;
-    throw new MeshError('config_invalid', `"${path}" is ${String(found)}; it must be ${allowed}.`, {
-      path,
-      found,
-      allowed,
-    });
+    throw new MeshError(
+      'config_invalid',
+      `"${path}" is ${found === true ? 'given' : String(found)}; it must be ${allowed}.`,
+      {
+        path,
+        found,
+        allowed,
+      },
+    );
   }
 }

@@ -16,6 +16,7 @@ import { nodeCrypto } from '../lib/crypto-node.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
+import type { OffersSource } from '../market/advertisement.ts';
 import { Advertiser } from '../market/advertiser.ts';
 import { ChangeFeed } from '../market/change-feed.ts';
 import { OwnSession } from '../market/own-session.ts';
@@ -39,6 +40,7 @@ import { reconcileWith } from './reconciliation.ts';
 import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
+import { webhooksOf } from './webhooks.ts';
 
 export interface NodeOptions {
   /** Complete; `data.directory` is absolute. */
@@ -107,6 +109,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
+      webhooks: webhooksOf(config, process.env),
       grantedByDefault: defaultGrants(config.permissions, builtIn),
     },
   );
@@ -128,8 +131,12 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const local = (capabilityId: string) => engine.offer(capabilityId);
   const localNames = () => engine.offers().map(({ capability }) => capability.id);
   const scheduler = createScheduler({ table, local, localNames, health, nodeId });
+  const offers: OffersSource = {
+    offers: () => engine.offers().filter(({ ownOnly }) => ownOnly !== true),
+    onOffersChanged: (listener) => engine.onOffersChanged(listener),
+  };
   const advertiser = new Advertiser(
-    { network, offers: engine, table, health, clock, random: Math.random, log: part('market') },
+    { network, offers, table, health, clock, random: Math.random, log: part('market') },
     { intervalMs: config.market.advertiseIntervalMs, session },
   );
   const twins = new TwinWatch({ network, session, advertiser, log: part('market') });

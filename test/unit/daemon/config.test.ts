@@ -149,10 +149,10 @@ describe('environment', () => {
     ['CAPSULE_NODE_LABELS', 'room=office,url=a=b', 'node', 'labels', { room: 'office', url: 'a=b' }],
     [
       'CAPSULE_CAPABILITIES_SETTINGS',
-      '{"notify":{"hosts":["h"]}}',
+      '{"gemma":{"model":"m"}}',
       'capabilities',
       'settings',
-      { notify: { hosts: ['h'] } },
+      { gemma: { model: 'm' } },
     ],
     ['CAPSULE_MODELS_OLLAMA', 'http://gpu:11434', 'models', 'ollama', 'http://gpu:11434'],
     ['CAPSULE_API_PORT', '', 'api', 'port', 4480],
