@@ -8,14 +8,23 @@ import type { Crypto } from '../lib/crypto.ts';
 import type { Decision, Provider } from '../market/types.ts';
 import type { Network } from '../network/types.ts';
 import type { CapsuleStore } from '../store/types.ts';
+import type { Principals } from './principal.ts';
+import type { QuotaInit } from './quotas.ts';
 import type { CapsuleDraft, CapsuleView, MeshEvent, Workflow } from './schemas/capsules.ts';
 import type { Reconciliation } from './schemas/credits.ts';
 import type { NodeStatus } from './schemas/node.ts';
 
+export interface SubmitOptions {
+  /** Only this node may execute it. */
+  executor?: string;
+  /** Its signature was made or verified here just now. */
+  signedHere?: boolean;
+}
+
 /** What HTTP asks of the exchange. */
 export interface Capsules {
   /** Resolves when the capsule is durable. The same capsule twice gives the same id. Throws `MeshError`. */
-  submit(capsule: unknown, options?: { executor?: string; signedHere?: boolean }): Promise<{ id: string }>;
+  submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }>;
   view(id: string): Promise<CapsuleView | undefined>;
   /** Throws `not_found`, and `conflict` when it has ended. */
   cancel(id: string): Promise<void>;
@@ -56,7 +65,9 @@ export interface ApiComponents {
   capsules: Capsules;
   workflows: Workflows;
   archives: Archives;
-  store: Pick<CapsuleStore, 'list'>;
+  store: Pick<CapsuleStore, 'list' | 'row' | 'open'>;
+  /** Whoever may call beside the owner. */
+  principals: Principals;
   /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */
   signDraft(draft: CapsuleDraft): Capsule;
   engine: Pick<Engine, 'offers' | 'modules' | 'trust' | 'receipts' | 'permissions'>;
@@ -76,7 +87,7 @@ export interface ApiComponents {
     /** Whether it takes work: everything started, nothing stopping. */
     ready(): boolean;
   };
-  crypto: Pick<Crypto, 'randomBytes' | 'sha256'>;
+  crypto: Crypto;
   clock: Clock;
   log: Logger;
 }
@@ -89,9 +100,13 @@ export interface ApiInit {
   hosts: readonly string[];
   /** The bearer token; null, on loopback only, asks for none. */
   token: string | null;
+  /** The address to print for people, where it is another than the one listened on; null else. */
+  publicUrl: string | null;
   /** This node's 64-hex key. */
   identity: string;
   /** Credits that an identity may owe this node, where the operator did not name it. */
   creditLimit: number;
   version: string;
+  /** Of each principal but the owner. */
+  quotas: QuotaInit;
 }

@@ -10,7 +10,15 @@ export function errorHandler(log: Logger) {
     const error = toMeshError(thrown);
     const status = ERROR_CODES[error.code].http;
     if (status >= 500 && error.code === 'internal') {
-      log.error({ err: thrown, method: request.method, route: request.routeOptions.url }, 'A request failed');
+      log.error(
+        {
+          err: thrown,
+          principal: request.principal?.name,
+          method: request.method,
+          route: request.routeOptions.url,
+        },
+        'A request failed',
+      );
     }
     if (error.code === 'unauthorized') reply.header('www-authenticate', 'Bearer');
     if (error.code === 'busy' || error.code === 'rate_limited') reply.header('retry-after', '1');

@@ -7,8 +7,6 @@ import type { MeshEvent } from './schemas/capsules.ts';
 const BUFFER_BYTES = 1024 * 1024;
 /** Keeps proxies from closing a quiet connection, and finds out about clients that are gone. */
 const HEARTBEAT_MS = 15_000;
-/** Streams and waiting submissions at once. */
-const MAX_FOLLOWERS = 256;
 
 /** One client that follows events: text of the `text/event-stream` format, bounded. */
 export class EventStream extends Readable {
@@ -77,27 +75,4 @@ export function resumePoint(
   if (sequence === undefined)
     throw new MeshError('invalid_request', 'The Last-Event-ID is not one of this node’s.');
   return from === instance ? Number(sequence) : 0;
-}
-
-/** Whoever waits for something to happen; released together when the API stops. */
-export class Followers {
-  readonly #release = new Set<() => void>();
-
-  get full(): boolean {
-    return this.#release.size >= MAX_FOLLOWERS;
-  }
-
-  /** `release` is called once at most, at the stop. Returns the removal. Throws `busy`. */
-  add(release: () => void): () => void {
-    if (this.full) {
-      throw new MeshError('busy', `${MAX_FOLLOWERS} clients follow this node already.`);
-    }
-    this.#release.add(release);
-    return () => void this.#release.delete(release);
-  }
-
-  releaseAll(): void {
-    for (const release of [...this.#release]) release();
-    this.#release.clear();
-  }
 }

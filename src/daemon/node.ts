@@ -31,6 +31,7 @@ import { findCapabilities } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
+import { DatabasePrincipals } from './principals.ts';
 import { Pruning } from './pruning.ts';
 import { reconcileWith } from './reconciliation.ts';
 import { standingsOf } from './standing.ts';
@@ -87,6 +88,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock });
+  const principals = await DatabasePrincipals.open({ db, crypto, ageNow: () => capsules.ageNow() });
   const { standing, creditLimit, othersLimit } = standingsOf(signer.identity, config);
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
@@ -173,6 +175,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       workflows: new Workflows({ capsules }),
       archives: archivesOf({ capsules, explain: (id) => exchange.explain(id), signer, clock }),
       store: capsules,
+      principals,
       signDraft: draftSigner({ signer, crypto, clock }),
       engine,
       ledger,
@@ -198,10 +201,16 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       host: config.api.host,
       port: config.api.port,
       hosts: config.api.hosts,
+      publicUrl: config.api.publicUrl || null,
       token: config.api.requireToken ? token : null,
       identity: signer.identity,
       creditLimit: othersLimit,
       version,
+      quotas: {
+        requestsPerSecond: config.api.requestsPerSecond,
+        streams: config.api.streamsPerToken,
+        capsules: config.api.capsulesPerToken,
+      },
     },
   );
 

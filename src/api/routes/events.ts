@@ -2,8 +2,9 @@ import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { EventStream, resumePoint } from '../event-stream.ts';
+import { EITHER, type Principal, principalOf } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { type CapsuleView, MeshEventRef } from '../schemas/capsules.ts';
+import { type CapsuleView, type MeshEvent, MeshEventRef } from '../schemas/capsules.ts';
 import { refusals } from '../schemas/shared.ts';
 import { viewOf } from '../view.ts';
 import { hasEnded } from '../wait.ts';
@@ -22,11 +23,13 @@ const events = {
 };
 
 export function eventRoutes(app: Server, context: RouteContext): void {
-  const { capsules } = context.components;
+  const { submissions, components } = context;
+  const { capsules } = components;
 
   app.get(
     '/api/events',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'followNode',
         summary: 'Everything that happens, as it happens.',
@@ -35,9 +38,13 @@ export function eventRoutes(app: Server, context: RouteContext): void {
       },
     },
     async (request, reply) => {
+      const caller = principalOf(request);
       const since = resumePoint(request.headers['last-event-id'], context.instance);
-      const stream = open(context);
-      const stop = capsules.follow((event) => stream.send(event), { ...(since !== undefined && { since }) });
+      const stream = open(context, caller);
+      const send = (event: MeshEvent): void => {
+        if (submissions.seesEvent(caller, event)) stream.send(event);
+      };
+      const stop = capsules.follow(send, { ...(since !== undefined && { since }) });
       stream.once('close', stop);
       return answer(reply, stream);
     },
@@ -46,6 +53,7 @@ export function eventRoutes(app: Server, context: RouteContext): void {
   app.get(
     '/api/capsules/:id/events',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'followCapsule',
         summary:
@@ -57,9 +65,11 @@ export function eventRoutes(app: Server, context: RouteContext): void {
     },
     async (request, reply) => {
       const { id } = request.params;
+      const caller = principalOf(request);
+      submissions.check(caller, id);
       const since = resumePoint(request.headers['last-event-id'], context.instance) ?? 0;
       const view = await viewOf(capsules, id);
-      const stream = open(context);
+      const stream = open(context, caller);
       const stop = capsules.follow(
         (event) => {
           stream.send(event);
@@ -84,13 +94,13 @@ function sendOutcome(stream: EventStream, { id, status, executor, error }: Capsu
   stream.finish();
 }
 
-function open({ components, followers, instance }: RouteContext): EventStream {
+function open({ components, followers, instance }: RouteContext, caller: Principal): EventStream {
   const stream = new EventStream(components, { instance });
   try {
-    stream.once(
-      'close',
-      followers.add(() => stream.finish()),
-    );
+    const finish = (): void => stream.finish();
+    stream.once('close', followers.add(caller, finish));
+    if (caller.expiresAt !== null)
+      stream.once('close', components.clock.after(caller.expiresAt - components.clock.now(), finish));
   } catch (error) {
     stream.destroy();
     throw error;

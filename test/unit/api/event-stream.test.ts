@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EventStream, Followers, resumePoint } from '../../../src/api/event-stream.ts';
+import { EventStream, resumePoint } from '../../../src/api/event-stream.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const at = 1;
@@ -45,17 +45,4 @@ it('resumes within one life of the node only', () => {
   for (const bad of ['', '42', 'now-', 'now-x', '-1', `now-${'9'.repeat(16)}`]) {
     expect(() => resumePoint(bad, 'now'), bad).toThrow(/Last-Event-ID/);
   }
-});
-
-it('admits a bounded number of followers, and releases them together', () => {
-  const followers = new Followers();
-  let released = 0;
-  const removals = Array.from({ length: 256 }, () => followers.add(() => void released++));
-  expect(followers.full).toBe(true);
-  expect(() => followers.add(() => undefined)).toThrow(expect.objectContaining({ code: 'busy' }));
-  removals[0]?.();
-  expect(followers.full).toBe(false);
-  followers.releaseAll();
-  followers.releaseAll();
-  expect(released).toBe(255);
 });
