@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import fastify from 'fastify';
 import type { Access } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
+import { Connections } from './connections.ts';
 import { errorHandler, notFoundHandler, refuseConnection } from './errors.ts';
 import { Followers } from './followers.ts';
 import { namedSchemas, openApi } from './openapi.ts';
@@ -24,10 +25,14 @@ import { compileValidator, parseBody } from './validation.ts';
 
 /** A capsule of 1 MiB in canonical form may be written with white space and escapes. */
 const BODY_BYTES = 2 * 1024 * 1024;
-/** Open connections; a person's browser takes six, a program one. */
-const MAX_CONNECTIONS = 512;
-/** How long a client may take to send a request. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** How long a client may take to send what comes before the body: one packet, so slower is broken or hostile. */
+const HEADERS_TIMEOUT_MS = 5_000;
+/** How long it may take to send all of a request: an archive of 64 MiB, at 2 Mbit/s. Only a token gets as far as a body. */
+const REQUEST_TIMEOUT_MS = 300_000;
+/** How often both are looked at. */
+const CHECK_INTERVAL_MS = 1_000;
+/** A client whose machine is gone says nothing; the system finds out by asking, after so long a silence. */
+const KEEP_ALIVE_PROBE_MS = 15_000;
 /** Longest path parameter: a permission names a host. */
 const PARAMETER_CHARS = 300;
 
@@ -47,6 +52,12 @@ export async function buildServer(components: ApiComponents, init: ApiInit, acce
   const app: Server = fastify({
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+    },
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => errorHandler(log)(error, request, reply),
     // While stopping, requests that came in are answered as usual; their connections close afterwards.
@@ -54,7 +65,8 @@ export async function buildServer(components: ApiComponents, init: ApiInit, acce
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAMETER_CHARS },
   });
-  app.server.maxConnections = MAX_CONNECTIONS;
+  const connections = new Connections();
+  connections.watch(app.server);
   app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler(errorHandler(log));
@@ -74,6 +86,7 @@ export async function buildServer(components: ApiComponents, init: ApiInit, acce
     if (config.open === true) return;
     const principal = access.check(request);
     request.principal = principal;
+    connections.admit(request.raw.socket);
     // Whoever has a token may know that there is no such route.
     if (!request.is404) checkScope(principal, config);
     quotas.request(principal);
