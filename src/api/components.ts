@@ -29,8 +29,17 @@ export interface Capsules {
   /** Throws `not_found`, and `conflict` when it has ended. */
   cancel(id: string): Promise<void>;
   explain(id: string): Decision[];
-  /** Remembered events after `since`, at once and in order, then every new one. Returns the removal. */
-  follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
+  /** Every new event, of one capsule or of all. Returns the removal. */
+  follow(listener: (event: MeshEvent) => void, options?: { capsuleId?: string }): () => void;
+  /** Earlier events, in order, as many at a time as the caller wants; `position` is the `since` of the next piece. */
+  eventsAfter(range: { since: number; capsuleId?: string; limit: number }): {
+    events: MeshEvent[];
+    position: number;
+    /** Events after `since`, of any capsule, that are remembered no more. */
+    forgotten: number;
+  };
+  /** Number of the newest event. */
+  readonly newestEvent: number;
 }
 
 /** Chains of capsules as trees. */

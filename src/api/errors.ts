@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { ERROR_CODES, type ErrorCode } from '../../protocols/common/v1/errors.ts';
@@ -37,7 +36,7 @@ export function notFoundHandler(request: FastifyRequest): never {
 /** What is not HTTP, or too slow or too large in its headers, gets an answer of the same shape. */
 export function refuseConnection(
   error: { code?: string },
-  socket: Pick<Socket, 'writable' | 'write' | 'destroy'>,
+  socket: { readonly writable: boolean; write(text: string): unknown; destroy(): unknown },
 ): void {
   if (socket.writable && error.code !== 'ECONNRESET') {
     const { status, code, message } = REFUSALS.get(error.code ?? '') ?? NOT_HTTP;

@@ -122,13 +122,23 @@ export function memoryNode(clock: VirtualClock, principals: Principals = noPrinc
           leastBad: false,
         },
       ],
-      follow(listener, { since, capsuleId } = {}) {
+      follow(listener, { capsuleId } = {}) {
         const follower = (event: MeshEvent): void => {
           if (capsuleId === undefined || event.capsuleId === capsuleId) listener(event);
         };
-        if (since !== undefined) remembered.filter((event) => event.sequence > since).forEach(follower);
         followers.add(follower);
         return () => void followers.delete(follower);
+      },
+      eventsAfter({ since, capsuleId, limit }) {
+        const later = remembered
+          .slice(since)
+          .filter((event) => capsuleId === undefined || event.capsuleId === capsuleId);
+        const events = later.slice(0, limit);
+        const position = later.length > limit ? (events.at(-1)?.sequence ?? since) : remembered.length;
+        return { events, position, forgotten: 0 };
+      },
+      get newestEvent() {
+        return remembered.length;
       },
     },
     workflows: {

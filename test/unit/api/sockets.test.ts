@@ -419,6 +419,58 @@ describe('events', () => {
     while (node.followers.size > 0) await settle();
   });
 
+  it('of a backlog of 50,000 come whole, over a connection that breaks in between', async () => {
+    const count = 50_000;
+    for (let n = 1; n <= count; n++)
+      node.emit({ type: 'progress', epoch: 1, capsuleId: 'ab'.repeat(32), delta: `word ${n}` });
+    const seen: string[] = [];
+    /** Reads events from the one after the last that was seen, until there are so many, and breaks off. */
+    const readOn = async (enough: number): Promise<void> => {
+      const abort = new AbortController();
+      const response = await fetch(new URL('/api/events', api.url), {
+        headers: { ...bearer, 'last-event-id': seen.at(-1) ?? 'formerlife-1' },
+        signal: abort.signal,
+      });
+      let rest = '';
+      for await (const chunk of response.body ?? []) {
+        const blocks = (rest + Buffer.from(chunk).toString()).split('\n\n');
+        rest = blocks.pop() ?? '';
+        for (const block of blocks) seen.push(...(/^id: (\S+)$/m.exec(block)?.slice(1) ?? []));
+        if (seen.length >= enough) break;
+      }
+      abort.abort();
+    };
+    await readOn(20_000);
+    expect(seen.length).toBeLessThan(count);
+    await readOn(count);
+    const numbers = seen.map((id) => Number(id.split('-')[1]));
+    expect(numbers).toEqual(Array.from({ length: count }, (_, n) => n + 1));
+  });
+
+  it('free the place of a client that went away while its capsule was looked up', async () => {
+    const id = await submit('a');
+    const { view } = node.components.capsules;
+    const asked = Promise.withResolvers<void>();
+    const found = Promise.withResolvers<void>();
+    node.components.capsules.view = async (each) => {
+      asked.resolve();
+      await found.promise;
+      return view(each);
+    };
+    const socket = connect(Number(port()), '127.0.0.1');
+    socket.write(
+      `GET /api/capsules/${id}/events HTTP/1.1\r\nhost: 127.0.0.1:${port()}\r\nauthorization: Bearer ${TOKEN}\r\n\r\n`,
+    );
+    await asked.promise;
+    socket.destroy();
+    await settle();
+    await settle();
+    found.resolve();
+    await settle();
+    expect(node.followers.size).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('cut off a client that does not read', async () => {
     const socket = connect(Number(port()), '127.0.0.1');
     socket.pause();
@@ -428,10 +480,9 @@ describe('events', () => {
     );
     while (node.followers.size === 0) await settle();
     const delta = 'x'.repeat(256 * 1024);
-    for (let sent = 0; node.followers.size > 0 && sent < 400; sent++) {
+    for (let sent = 0; sent < 100; sent++)
       node.emit({ type: 'progress', epoch: 1, capsuleId: 'ab'.repeat(32), delta });
-      await settle();
-    }
+    for (let beats = 0; node.followers.size > 0 && beats < 100; beats++) await clock.advance(15_000);
     expect(node.followers.size).toBe(0);
     socket.resume();
     await closed;
