@@ -34,5 +34,11 @@ export function hexId(text: string): string {
   throw new InvalidArgumentError('It must be 64 lowercase hex characters.');
 }
 
+/** For every list: how many, and from where. */
+export const withPage = (command: Command): Command =>
+  command
+    .option('--limit <n>', 'how many (default: 50)', integer(1, 500))
+    .option('--cursor <c>', 'go on where the page before ended; it says how');
+
 /** For options that may be given several times. */
 export const several = (value: string, before: string[] = []): string[] => [...before, value];

@@ -108,6 +108,13 @@ export const ConfigSchema = Type.Object(
         maxLength: 253,
       }),
       port: count('Port to bind; 0 takes a free one.', 4480, 65_535, 0),
+      publicUrl: Type.String({
+        description:
+          'Address that is printed for people where it is another than `host` and `port`, such as `https://mesh.example.org` behind a proxy; it is answered without being in `hosts`.',
+        default: '',
+        maxLength: 512,
+        pattern: '^(https?://[^\\s/?#@]+)?$',
+      }),
       hosts: texts(
         'More names under which this API may be called, `name` (any port) or `name:port`, such as the one a reverse proxy or a published container port gives it.',
       ),
@@ -115,6 +122,9 @@ export const ConfigSchema = Type.Object(
         description: 'Whether every call needs the token; can be switched off on loopback only.',
         default: true,
       }),
+      requestsPerSecond: count("Requests that each token but the owner's may make, on average.", 50, 100_000),
+      streamsPerToken: count('Event streams and waiting submissions that each of them may hold.', 32, 192),
+      capsulesPerToken: count('Capsules that each of them may have under way.', 256, 1_000_000),
     }),
     capabilities: section('What this node can execute.', {
       enabled: Type.Union([Type.Literal('*'), Type.Array(Type.String({ minLength: 1, maxLength: 64 }))], {

@@ -35,6 +35,7 @@ import type { Config } from './config-schema.ts';
 import { checkConsistency } from './consistency.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
+import { DatabasePrincipals } from './principals.ts';
 import { Pruning } from './pruning.ts';
 import { reconcileWith } from './reconciliation.ts';
 import { standingsOf } from './standing.ts';
@@ -94,6 +95,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock });
+  const principals = await DatabasePrincipals.open({ db, crypto, ageNow: () => capsules.ageNow() });
   const { standing, creditLimit, othersLimit } = standingsOf(signer.identity, config);
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
@@ -189,6 +191,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       workflows: new Workflows({ capsules }),
       archives: archivesOf({ capsules, explain: (id) => exchange.explain(id), signer, clock }),
       store: capsules,
+      principals,
       signDraft: draftSigner({ signer, crypto, clock }),
       engine,
       ledger,
@@ -214,10 +217,16 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       host: config.api.host,
       port: config.api.port,
       hosts: config.api.hosts,
+      publicUrl: config.api.publicUrl || null,
       token: config.api.requireToken ? token : null,
       identity: signer.identity,
       creditLimit: othersLimit,
       version,
+      quotas: {
+        requestsPerSecond: config.api.requestsPerSecond,
+        streams: config.api.streamsPerToken,
+        capsules: config.api.capsulesPerToken,
+      },
     },
   );
 
