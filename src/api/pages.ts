@@ -1,24 +1,12 @@
+import { htmlText } from '../lib/untrusted-text.ts';
 import type { NodeStatus } from './schemas/node.ts';
 
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:44rem;padding:0 1rem;color-scheme:light dark}' +
   'dt{font-weight:600;margin-top:.75rem}dd{margin:0;overflow-wrap:anywhere}code{font-family:ui-monospace,monospace}';
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Whatever comes from elsewhere, such as another node's labels, is text and never markup. */
-function toText(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
-}
-
 function page(title: string, body: string): string {
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${toText(title)}</title><meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body><main><h1>${toText(title)}</h1>${body}</main></body></html>`;
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${htmlText(title)}</title><meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body><main><h1>${htmlText(title)}</h1>${body}</main></body></html>`;
 }
 
 export function statusPage(status: NodeStatus): string {
@@ -31,7 +19,7 @@ export function statusPage(status: NodeStatus): string {
     ['Capabilities', status.capabilities.join(', ') || 'none'],
     ['Capsules', counts.join(', ') || 'none'],
   ];
-  const list = rows.map(([name, value]) => `<dt>${toText(name)}</dt><dd>${toText(value)}</dd>`).join('');
+  const list = rows.map(([name, value]) => `<dt>${htmlText(name)}</dt><dd>${htmlText(value)}</dd>`).join('');
   return page(
     'This capsule node is running',
     `<dl>${list}</dl><p>Its HTTP API is described in <a href="/openapi.json"><code>/openapi.json</code></a>; on a terminal, <code>capsule --help</code> tells the rest.</p>`,
@@ -41,6 +29,6 @@ export function statusPage(status: NodeStatus): string {
 export function errorPage(reason: string): string {
   return page(
     'Not signed in',
-    `<p>${toText(reason)}</p><p>Open the console address that <code>capsule start</code> printed; each address works once.</p>`,
+    `<p>${htmlText(reason)}</p><p>Open the console address that <code>capsule start</code> printed; each address works once.</p>`,
   );
 }
