@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
+import { writeNew } from '../lib/atomic-file.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { makeDirectory, unwritable } from './archive-files.ts';
 import { usage } from './failure.ts';
@@ -35,9 +36,8 @@ export async function unpack(
     await mkdir(staging).catch(failing(target));
     for (const [index, path] of paths.entries()) {
       options.signal.throwIfAborted();
-      await writeFileAt(join(staging, String(index)), join(target, path), (sink) =>
-        options.write(path, sink),
-      );
+      const fault = (error: unknown) => unwritable(join(target, path), error);
+      await writeNew(join(staging, String(index)), { fault }, (sink) => options.write(path, sink));
     }
     for (const folder of folders) await makeFolder(join(target, folder));
     for (const [index, path] of paths.entries()) {
@@ -57,19 +57,6 @@ const failing =
   (error: unknown): never => {
     throw unwritable(place, error);
   };
-
-async function writeFileAt(
-  file: string,
-  place: string,
-  write: (sink: ByteSink) => Promise<void>,
-): Promise<void> {
-  const handle = await open(file, 'wx').catch(failing(place));
-  try {
-    await write((chunk) => handle.writeFile(chunk).catch(failing(place)));
-  } finally {
-    await handle.close();
-  }
-}
 
 /** Two names that one file system or another takes for the same would lose one of the files without a word. */
 function refuseCollisions(paths: readonly string[]): void {

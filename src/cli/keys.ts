@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { nodeIdOf } from '../capsule/identity.ts';
 import { type IdentityOptions, loadOrCreateIdentity } from '../daemon/identity-file.ts';
 import { createSigner, type Signer } from '../lib/crypto.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
 import type { Cli } from './cli.ts';
 import { usage } from './failure.ts';
+import { readText } from './files.ts';
+import type { CliIo } from './io.ts';
 import { type DataOptions, dataDirectory } from './target.ts';
 
 /** What opens a protected identity file: never an argument, which other users of the machine could read. */
@@ -13,11 +14,12 @@ export function keyOptions(cli: Cli): IdentityOptions {
   return { crypto: nodeCrypto, ...(passphrase && { passphrase }) };
 }
 
-/** The first line of a file. */
-export async function readPassphrase(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch(() => {
-    throw usage(`The passphrase file ${file} cannot be read.`);
-  });
+/** Bytes of a passphrase file: one long line, with room. */
+const PASSPHRASE_BYTES = 65_536;
+
+/** The first line of a file; `-` is standard input. */
+export async function readPassphrase(io: CliIo, file: string): Promise<string> {
+  const text = await readText(io, file, PASSPHRASE_BYTES);
   const [line = ''] = text.split(/\r?\n/);
   if (line === '') throw usage(`The first line of ${file} must be the passphrase.`);
   return line;

@@ -9,6 +9,7 @@ import type { MeshError } from '../lib/errors.ts';
 import { createLogger } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
 import { containFaults } from './contain-faults.ts';
+import { containOutput } from './contain-output.ts';
 import { EXIT } from './failure.ts';
 import { facts } from './format.ts';
 import { keyOptions } from './keys.ts';
@@ -23,6 +24,7 @@ const SAME_PRESS_MS = 500;
 export async function runNode(cli: Cli, options: StartOptions, onReady: () => void): Promise<void> {
   const stopping = stopRequest(cli);
   let stopContaining = () => {};
+  let stopOutput = () => {};
   try {
     const { config } = await loadConfig({
       flags: flagsOf(options),
@@ -32,6 +34,7 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     });
     const identity = await loadOrCreateIdentity(config.data.directory, keyOptions(cli));
     const log = createLogger({ level: config.log.level, pretty: cli.io.stderr.isTTY === true });
+    stopOutput = containOutput(console, process, log);
     const node = await createNode({ config, identity, log, onFatal: stopping.fail });
     await node.start();
     stopContaining = containFaults(process, { log, clock: systemClock });
@@ -45,6 +48,7 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     cli.io.exitNow(EXIT.ok);
   } finally {
     stopContaining();
+    stopOutput();
     stopping.remove();
   }
 }

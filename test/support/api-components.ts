@@ -162,9 +162,12 @@ export function memoryNode(clock: VirtualClock) {
       verify: verifyApart,
     },
     store: {
-      async list({ status, requestedCapability, limit = 50, cursor = '0' }) {
+      async list({ id = '', status, requestedCapability, limit = 50, cursor = '0' }) {
         const all = [...views.values()]
           .map(({ record }): CapsuleRow => ({ ...record, life: { care: 'not to be shown' } }))
+          .filter((record) =>
+            id.startsWith('…') ? record.id.endsWith(id.slice(1)) : record.id.startsWith(id),
+          )
           .filter((record) => status === undefined || record.status === status)
           .filter(
             (record) =>

@@ -54,13 +54,14 @@ export interface InProcess extends CliIo {
 
 /** Streams in memory, for commands that run in this process. */
 export function memoryIo(
-  options: { env?: Record<string, string>; input?: string; tty?: boolean } = {},
+  options: { env?: Record<string, string>; input?: string; tty?: boolean; columns?: number } = {},
 ): InProcess {
   const printed = { stdout: '', stderr: '' };
   const listeners = new Set<(signal: 'SIGINT' | 'SIGTERM') => void>();
   const exits: number[] = [];
   const output = (name: 'stdout' | 'stderr') => ({
     isTTY: options.tty === true,
+    ...(options.columns !== undefined && { columns: options.columns }),
     write: (text: string) => {
       printed[name] += text;
     },
@@ -68,6 +69,7 @@ export function memoryIo(
   return {
     stdin:
       options.input === undefined ? new PassThrough().end() : Readable.from([Buffer.from(options.input)]),
+    isPiped: () => options.input !== undefined,
     stdout: output('stdout'),
     stderr: output('stderr'),
     env: options.env ?? {},
