@@ -1,5 +1,5 @@
 import { access, constants, lstat, mkdir, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
 import { type AtomicOptions, writeAtomically } from '../lib/atomic-file.ts';
 import { reasonOf } from '../lib/errors.ts';
@@ -27,7 +27,8 @@ export async function checkOutputs(files: readonly string[], force: boolean): Pr
     if (/(?:^|\/)$/.test(file)) throw usage(`"${file}" is not the name of a file.`);
     if (!force) await refuseExisting(file);
     const replaced = await stat(file).catch(() => null);
-    if (replaced?.isFile() === false) throw usage(`${file} is not a file, and only a file is replaced.`);
+    if (replaced?.isFile() === false || (await isStream(file)))
+      throw usage(`${file} is not a file, and only a file is replaced.`);
     await access(dirname(file), constants.W_OK | constants.X_OK).catch((error: unknown) => {
       throw unwritable(file, error);
     });
@@ -87,10 +88,14 @@ function placing(file: string, { force, mode }: PlaceOptions): AtomicOptions {
   };
 }
 
+/** Directly in /dev or below /proc, where what looks like a file is the system's own, such as /dev/stdout. */
+const SYSTEM_NAME = /^\/(?:dev\/(?:fd\/)?[^/]+|proc\/.+)$/;
+
 /** A device or a pipe, such as /dev/null: it is written to, and never replaced by a file. */
 async function isStream(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => null);
-  return found !== null && (found.isCharacterDevice() || found.isFIFO() || found.isSocket());
+  if (found === null || found.isDirectory()) return false;
+  return !found.isFile() || SYSTEM_NAME.test(resolve(file));
 }
 
 /** Of text for `--out`, before the work that makes it: as `checkOutputs`, but for what `writeText` writes through. */

@@ -86,18 +86,21 @@ function requiredOf({ required, anyOf, oneOf }: JsonObject): string[] {
 function members(schema: JsonObject): string {
   const required = Array.isArray(schema.required) ? schema.required : [];
   const lines = propertiesOf(schema).map(([name, member]) => {
-    const facts = [
+    const traits = [
       typeOf(member),
       ...(required.includes(name) ? ['required'] : []),
       ...(member.default === undefined ? [] : [`default ${JSON.stringify(member.default)}`]),
     ].join(', ');
     const about = typeof member.description === 'string' ? `: ${member.description}` : '';
-    return `  ${terminalLine(`${name}  ${facts}${about}`)}`;
+    return [name, traits + about] as const;
   });
   const alternatives = [schema.anyOf, schema.oneOf].flatMap((list) => (Array.isArray(list) ? list : []));
   const names = alternatives.flatMap((each) => (isObject(each) ? requiredOf(each) : []));
-  if (names.length > 0) lines.push(`  (one of: ${terminalLine(names.join(', '))})`);
-  return lines.join('\n') || '  anything';
+  if (lines.length === 0) return '  anything';
+  const chosen = names.length > 0 ? [['', `one of: ${names.join(', ')}`] as const] : [];
+  return facts(
+    [...lines, ...chosen].map(([name, value]) => [`  ${terminalLine(name)}`, terminalLine(value)]),
+  );
 }
 
 function typeOf({

@@ -148,6 +148,11 @@ describe('what a person types and sees', () => {
       echoing();
       expect(await run('run', 'text.stats', 'x', '--out', '/dev/null', '--force')).toMatchObject({ code: 0 });
       expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true);
+      expect(await run('seal', folder, '-o', '/dev/stdout', '--force')).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('is not a file'),
+      });
+      expect(lstatSync('/dev/stdout').isSymbolicLink()).toBe(true);
       execFileSync('mkfifo', [at('pipe')]);
       // Opened for both, so that neither end waits for the other.
       const pipe = await open(at('pipe'), 'r+');
