@@ -35,7 +35,7 @@ export function documents(): VectorCollection {
     name: 'documents',
     description:
       'Documents that are not UTF-8, not JSON, not of their shape, or of rules this version does not know.',
-    vectors: [...manifests(), ...envelopes(), ...lines(), ...versions(), ...skills()],
+    vectors: [...manifests(), ...envelopes(), ...lines(), ...texts(), ...versions(), ...skills()],
   };
 }
 
@@ -174,6 +174,26 @@ function lines(): Vector[] {
       description: 'The link of an event in uppercase hex.',
       archive: line2(upper('prev_hash')),
       expected: chain,
+    },
+  ];
+}
+
+/** Texts that are not UTF-8, indexed and signed as they are. */
+function texts(): Vector[] {
+  const paths = { program: PATHS.program, agents: PATHS.agents, 'skill-instructions': 'skills/run/SKILL.md' };
+  const notUtf8 = fails(['layout'], { reason: 'invalid_utf8' });
+  return [
+    ...Object.entries({ ...paths, 'skill-metadata': 'skills/run/skill.json' }).map(([name, path]) => ({
+      name: `${name}-not-utf8`,
+      description: `A byte in ${path} that is no UTF-8.`,
+      archive: make({ files: { [path]: latin1 } }),
+      expected: notUtf8,
+    })),
+    {
+      name: 'program-breaks-off-in-a-character',
+      description: 'The last character of program.md lacks its last byte.',
+      archive: make({ files: { [PATHS.program]: Buffer.from('# Caf\u00e9').subarray(0, -1) } }),
+      expected: notUtf8,
     },
   ];
 }

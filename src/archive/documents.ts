@@ -17,6 +17,7 @@ export const EVENT_LIMITS: JsonLimits = { maxBytes: 4_194_304, maxDepth: 64 };
 /** The whole chain is held in memory while it is walked; both bounds, since empty lines cost memory too. */
 export const MAX_CHAIN_BYTES = 67_108_864;
 export const MAX_EVENTS = 100_000;
+const LINE_FEED = 0x0a;
 
 const manifestCheck = checkOf(Manifest);
 const envelopeCheck = checkOf(Envelope);
@@ -73,16 +74,15 @@ export function parseEvents(bytes: Uint8Array, report: Report): ReadEvent[] {
   const fail = (message: string, seq?: number) =>
     report({ area: 'chain', path: PATHS.chain, message, ...(seq !== undefined && { seq }) });
   const text = textOf(bytes);
-  if (text === null) fail('the chain is not valid UTF-8');
   if (text === '') fail('the chain has no event');
   let number = 0;
-  for (const line of linesOf(text ?? '')) {
+  for (const line of text === null ? damagedLinesOf(bytes) : linesOf(text)) {
     number += 1;
     if (number > MAX_EVENTS) {
       fail(`the chain has more than ${String(MAX_EVENTS)} events`);
       break;
     }
-    const read = readEvent(line);
+    const read = line === null ? 'the line is not valid UTF-8' : readEvent(line);
     if (typeof read === 'string') fail(read, number);
     else events.push({ line: number, event: read });
   }
@@ -95,6 +95,15 @@ function* linesOf(text: string): Generator<string> {
     const end = text.indexOf('\n', start);
     yield text.slice(start, end < 0 ? undefined : end);
     start = end < 0 ? text.length : end + 1;
+  }
+}
+
+/** The same of bytes that are not UTF-8 throughout, with null for the lines that are at fault. */
+function* damagedLinesOf(bytes: Uint8Array): Generator<string | null> {
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(LINE_FEED, start);
+    yield textOf(bytes.subarray(start, end < 0 ? undefined : end));
+    start = end < 0 ? bytes.length : end + 1;
   }
 }
 
@@ -112,7 +121,7 @@ function readEvent(line: string): (ArchiveEvent & JsonObject) | string {
 }
 
 function parse(path: string, bytes: Uint8Array): JsonValue {
-  if (textOf(bytes) === null) throw new LayoutError('invalid_utf8', `${path} is not valid UTF-8.`, path);
+  if (textOf(bytes) === null) throw notUtf8(path);
   try {
     return parseJson(bytes, DOCUMENT_LIMITS);
   } catch (error) {
@@ -126,10 +135,38 @@ function shaped<T>(path: string, check: Check<T>, document: JsonObject): T & Jso
   throw new LayoutError('invalid_shape', `${path} is malformed: ${check.explain(document)}.`, path);
 }
 
+const strictDecoder = () => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 function textOf(bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return strictDecoder().decode(bytes);
   } catch {
     return null;
   }
 }
+
+/** Whether bytes that come in pieces are UTF-8; keeps nothing of them. */
+export class Utf8Check {
+  readonly #decoder = strictDecoder();
+  #valid = true;
+
+  readonly add = (chunk: Uint8Array): void => this.#decode(chunk);
+
+  /** Throws LayoutError `invalid_utf8`, also for a character that the last piece breaks off. */
+  end(path: string): void {
+    this.#decode();
+    if (!this.#valid) throw notUtf8(path);
+  }
+
+  #decode(chunk?: Uint8Array): void {
+    if (!this.#valid) return;
+    try {
+      this.#decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      this.#valid = false;
+    }
+  }
+}
+
+const notUtf8 = (path: string): LayoutError =>
+  new LayoutError('invalid_utf8', `${path} is not valid UTF-8.`, path);

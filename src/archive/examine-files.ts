@@ -1,5 +1,5 @@
 import type { DecryptionMetadata } from '../../protocols/archive/v1/schema.ts';
-import { asDecryption, documentTooLarge, MAX_CHAIN_BYTES, parseDocument } from './documents.ts';
+import { asDecryption, documentTooLarge, MAX_CHAIN_BYTES, parseDocument, Utf8Check } from './documents.ts';
 import { layoutFinding, type Report } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
 import { PATHS } from './paths.ts';
@@ -24,6 +24,8 @@ export interface ReadingOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What is read as a text, by people or models (archive-v0.6 "Layout": readers reject invalid UTF-8). */
+const TEXT = /^(?:program\.md|agents\.md|skills\/(?!decryption\/)[^/]+\/SKILL\.md)$/;
 const SKILL_METADATA = /^skills\/(?!decryption\/)[^/]+\/skill\.json$/;
 
 /** Hashes every file and looks into those that have rules of their own; throws only when aborted. */
@@ -41,7 +43,10 @@ export async function readFiles(
     try {
       const use = useOf(entry, read, options);
       if (use === null) {
-        read.digests.set(path, await digestEntry(components, container, entry, signal));
+        const text = TEXT.test(path) ? new Utf8Check() : null;
+        const digest = await digestEntry(components, container, entry, { signal, look: text?.add });
+        read.digests.set(path, digest);
+        text?.end(path);
         continue;
       }
       const { bytes, crcMatches } = await readUnchecked(components, container, entry);

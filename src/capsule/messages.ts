@@ -1,4 +1,4 @@
-import { type ErrorBody, isErrorCode } from '../../protocols/common/v1/errors.ts';
+import { type ErrorBody, type ErrorCode, isErrorCode } from '../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { WireError } from '../../protocols/common/v1/schema.ts';
 import {
@@ -58,6 +58,21 @@ export function parseExchangeMessage(
 ): { ok: true; message: ExchangeMessage } | RefusedMessage {
   const parsed = parseBy(exchangeChecks, value);
   return parsed.ok ? parsed : { ...parsed, of: typeOf(value), capsuleId: capsuleIdOf(value) };
+}
+
+/** By whose code a message with a payload or a result is refused that this node cannot keep as it was sent. */
+const contentCodes: ReadonlyMap<string, ErrorCode> = new Map([
+  ['capsule_data', 'invalid_capsule'],
+  ['capsule_result', 'invalid_receipt'],
+]);
+
+/**
+ * The refusal of a message with a number that a double does not keep: its sender may have other numbers than this
+ * node, and is told so about work and results. Nowhere else does a message of this protocol have such numbers.
+ */
+export function refuseNumber(value: unknown, problem: string): RefusedMessage {
+  const code = contentCodes.get(typeOf(value)) ?? 'invalid_request';
+  return { ...refuse(code, problem), of: typeOf(value), capsuleId: capsuleIdOf(value) };
 }
 
 /** Structure of one gossip message; whether its sender may say so is the topic's validator's to judge. Never throws. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
+import { nameCollisions, portabilityProblem } from '../archive/zip/portable-names.ts';
 import { writeNew } from '../lib/atomic-file.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { makeDirectory, unwritable } from './archive-files.ts';
@@ -11,6 +12,8 @@ export interface UnpackOptions {
   /** Also into a directory that is not empty, replacing files. */
   force: boolean;
   signal: AbortSignal;
+  /** Whether names that mean something else on Windows are refused; by default where this is Windows. */
+  onWindows?: boolean;
   /** Writes one file's content. */
   write(path: string, sink: ByteSink): Promise<void>;
 }
@@ -25,7 +28,7 @@ export async function unpack(
   paths: readonly string[],
   options: UnpackOptions,
 ): Promise<void> {
-  refuseCollisions(paths);
+  refuseNames(paths, options.onWindows ?? process.platform === 'win32');
   await checkTarget(target, options.force);
   const folders = foldersOf(paths);
   for (const folder of folders) await checkFolder(target, folder);
@@ -58,18 +61,14 @@ const failing =
     throw unwritable(place, error);
   };
 
-/** Two names that one file system or another takes for the same would lose one of the files without a word. */
-function refuseCollisions(paths: readonly string[]): void {
-  const seen = new Map<string, string>();
-  const claim = (path: string, kind: string) => {
-    const folded = path.normalize('NFC').toLowerCase();
-    const before = seen.get(folded);
-    if (before !== undefined && before !== `${kind}${path}`)
-      throw usage(`${JSON.stringify(path)} cannot be told from another name in the archive on every system.`);
-    seen.set(folded, `${kind}${path}`);
-  };
-  for (const folder of foldersOf(paths)) claim(folder, 'folder ');
-  for (const path of paths) claim(path, 'file ');
+/** Names of which some file system would lose one without a word, or that Windows takes for something else. */
+function refuseNames(paths: readonly string[], onWindows: boolean): void {
+  const [collision] = nameCollisions(paths);
+  if (collision !== undefined) throw usage(`${collision}: not every system can extract both.`);
+  for (const path of onWindows ? paths : []) {
+    const problem = portabilityProblem(path);
+    if (problem !== null) throw usage(`The name ${JSON.stringify(path)} ${problem}.`);
+  }
 }
 
 /** Every folder that the paths need, parents first. */

@@ -6,10 +6,11 @@ import { createNode, type NodeInfo } from '../daemon/node.ts';
 import { packageVersion } from '../daemon/version.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { MeshError } from '../lib/errors.ts';
+import { containConsole } from '../telemetry/contain-console.ts';
 import { createLogger } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
 import { containFaults } from './contain-faults.ts';
-import { containOutput } from './contain-output.ts';
+import { containWarnings } from './contain-warnings.ts';
 import { EXIT } from './failure.ts';
 import { facts } from './format.ts';
 import { keyOptions } from './keys.ts';
@@ -23,8 +24,7 @@ const SAME_PRESS_MS = 500;
 /** Runs a node until somebody asks it to stop, or its disk fails. */
 export async function runNode(cli: Cli, options: StartOptions, onReady: () => void): Promise<void> {
   const stopping = stopRequest(cli);
-  let stopContaining = () => {};
-  let stopOutput = () => {};
+  const contained: (() => void)[] = [];
   try {
     const { config } = await loadConfig({
       flags: flagsOf(options),
@@ -34,10 +34,10 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     });
     const identity = await loadOrCreateIdentity(config.data.directory, keyOptions(cli));
     const log = createLogger({ level: config.log.level, pretty: cli.io.stderr.isTTY === true });
-    stopOutput = containOutput(console, process, log);
+    contained.push(containConsole(console, log), containWarnings(process, log));
     const node = await createNode({ config, identity, log, onFatal: stopping.fail });
     await node.start();
-    stopContaining = containFaults(process, { log, clock: systemClock });
+    contained.push(containFaults(process, { log, clock: systemClock }));
     onReady();
     const info = node.info();
     cli.answer(options, info, () => showInfo(info));
@@ -47,8 +47,7 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     // All of ours is closed; libp2p leaves timers behind that would hold the process for another second.
     cli.io.exitNow(EXIT.ok);
   } finally {
-    stopContaining();
-    stopOutput();
+    for (const remove of contained) remove();
     stopping.remove();
   }
 }
@@ -71,6 +70,7 @@ function showInfo(info: NodeInfo): string {
     ['identity', info.identity],
     ['addresses', info.addresses.join('\n') || 'none'],
     ['capabilities', info.capabilities.join(', ') || 'none'],
+    ...info.unavailable.map(({ module, reason }) => ['not offered', `${module}: ${reason}`] as const),
     ['API', info.apiUrl],
     ['console', info.consoleUrl],
     ['stop', 'Ctrl-C'],

@@ -217,9 +217,10 @@ export const ConfigSchema = Type.Object(
     }),
     models: section('Where models run.', {
       ollama: Type.String({
-        description: 'Base address of an Ollama server.',
+        description:
+          'Base address of an Ollama server. A user name and password in it, `http://name:password@host`, are sent as Basic authentication.',
         default: 'http://127.0.0.1:11434',
-        pattern: '^https?://[^\\s]+$',
+        pattern: '^https?://[^\\s/]+(/[^\\s]*)?$',
       }),
     }),
     log: section('Logs, on standard error.', {

@@ -169,10 +169,16 @@ function refuseUnknownKeys(value: unknown, source: string): void {
 function assertConfig(value: unknown, source: string): asserts value is Config {
   if (Value.Check(ConfigSchema, value)) return;
   const pointer = Value.Errors(ConfigSchema, value)[0]?.instancePath ?? '';
-  const { path, found, allowed } = locate(ConfigSchema, value, pointer);
+  const { path, found: given, allowed } = locate(ConfigSchema, value, pointer);
+  const found = withoutPassword(given);
   const shown = (JSON.stringify(found) ?? 'nothing').slice(0, FOUND_CHARS);
   const message = `"${path}" in ${source} is ${shown}; it must be ${allowed}.`;
   throw new MeshError('config_invalid', message, { path, found, allowed, source });
+}
+
+/** An address as it may be shown. */
+function withoutPassword(found: unknown): unknown {
+  return typeof found === 'string' ? found.replace(/\/\/[^\s/@]*@/, '//…@') : found;
 }
 
 /** What one key's schema cannot say because it takes two keys. */

@@ -29,6 +29,7 @@ import { Workflows } from '../workflow/tree.ts';
 import { archivesOf } from './archives.ts';
 import { findCapabilities } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
+import { checkConsistency } from './consistency.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
 import { Pruning } from './pruning.ts';
@@ -55,6 +56,8 @@ export interface NodeInfo {
   addresses: string[];
   /** Capability ids on offer. */
   capabilities: string[];
+  /** Modules that offer nothing now, and why. */
+  unavailable: { module: string; reason: string }[];
   apiUrl: string;
   /** Carries a one-time code. */
   consoleUrl: string;
@@ -218,6 +221,9 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     closing(db),
     ledger,
     engine,
+    starting(() =>
+      checkConsistency({ receipts: engine.receipts, ledger, capsules, identity: signer.identity }),
+    ),
     network,
     exchange,
     advertiser,
@@ -236,6 +242,9 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       identity: signer.identity,
       addresses: network.addresses(),
       capabilities: engine.offers().map(({ capability }) => capability.id),
+      unavailable: engine
+        .modules()
+        .flatMap(({ manifest, reason }) => (reason === null ? [] : [{ module: manifest.id, reason }])),
       apiUrl: api.url,
       consoleUrl: api.consoleUrl(),
     }),
@@ -250,6 +259,10 @@ function pricesOf({ capabilities: { prices } }: Config): ReadonlyMap<string, num
     throw new MeshError('config_invalid', `The price of ${capability} has more than 6 decimals.`, detail);
   }
   return new Map(Object.entries(prices));
+}
+
+function starting(work: () => Promise<void>): Startable {
+  return { start: work, stop: async () => {} };
 }
 
 function closing(db: Database): Startable {

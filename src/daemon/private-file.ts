@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type NewFileOptions, writeAtomically } from '../lib/atomic-file.ts';
 import { MeshError, reasonOf } from '../lib/errors.ts';
+import { diskFull, isDiskFull } from '../store/failure.ts';
 
 /*
  * Files that only their owner may read: identity, token, address. Always written beside, synced and moved into
@@ -30,7 +31,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
   }
 }
 
-/** Replaces or creates the file in one step. Throws `data_dir_unwritable`. */
+/** Replaces or creates the file in one step. Throws `data_dir_unwritable`, or `storage_failed` where the disk is full. */
 export function writePrivateFile(path: string, text: string): Promise<void> {
   return writeAtomically(path, { ...ofOwner(path), replace: true }, (sink) => sink(text));
 }
@@ -49,11 +50,10 @@ export async function createPrivateFile(path: string, text: string): Promise<boo
 const ofOwner = (path: string): NewFileOptions => ({
   mode: OWNER_ONLY_FILE,
   durable: true,
-  fault: (cause) =>
-    new MeshError(
-      'data_dir_unwritable',
-      `The data directory ${dirname(path)} cannot be written (${reasonOf(cause)}).`,
-      { path: dirname(path) },
-      { cause },
-    ),
+  fault: (cause) => {
+    const directory = dirname(path);
+    if (isDiskFull(cause)) return diskFull(cause, directory);
+    const message = `The data directory ${directory} cannot be written (${reasonOf(cause)}).`;
+    return new MeshError('data_dir_unwritable', message, { path: directory }, { cause });
+  },
 });

@@ -45,7 +45,10 @@ export class AvailabilityMonitor implements Startable {
   readonly #init: AvailabilityInit;
   /** Per probed module, what is on offer by capability id. */
   readonly #offered = new Map<EngineModule, ReadonlyMap<string, Offered>>();
+  /** Probes that have not ended, also where nobody waits for them any more: no second one runs beside them. */
+  readonly #probing = new Set<EngineModule>();
   #controller: AbortController | undefined;
+  #probed = false;
   #round: Promise<void> = Promise.resolve();
   #cancelTimer = (): void => {};
 
@@ -88,7 +91,11 @@ export class AvailabilityMonitor implements Startable {
   async refresh(): Promise<void> {
     const { signal } = this.#controller ?? {};
     if (signal === undefined) return;
-    const probes = [...this.#components.registry.modules()].map((module) => this.#probe(module, signal));
+    const first = !this.#probed;
+    this.#probed = true;
+    const probes = [...this.#components.registry.modules()].map((module) =>
+      this.#probe(module, signal, first),
+    );
     const changes = await Promise.all(probes);
     if (!signal.aborted && changes.includes(true)) this.#init.onChange();
   }
@@ -102,7 +109,7 @@ export class AvailabilityMonitor implements Startable {
   }
 
   /** True when anything but latency changed. */
-  async #probe(module: EngineModule, signal: AbortSignal): Promise<boolean> {
+  async #probe(module: EngineModule, signal: AbortSignal, first: boolean): Promise<boolean> {
     const { code } = module;
     if (code?.probe === undefined || module.state === 'safe_mode') return false;
     const before = fingerprint(module, this.#offered.get(module));
@@ -122,7 +129,9 @@ export class AvailabilityMonitor implements Startable {
     const changed = fingerprint(module, this.#offered.get(module)) !== before;
     if (changed) {
       const { state, reason, manifest } = module;
-      this.#components.log.info({ module: manifest.id, state, reason }, 'What a module offers has changed');
+      // How it is at the start is part of what the node says of itself then.
+      const level = first ? 'debug' : 'info';
+      this.#components.log[level]({ module: manifest.id, state, reason }, 'What a module offers has changed');
     }
     return changed;
   }
@@ -140,7 +149,12 @@ export class AvailabilityMonitor implements Startable {
     const use = new PermissionUse(module, permissions);
     try {
       const api = { models: scopedModels(models, signal, use), config: module.config, signal };
-      return await raceAbort(probe(api), signal);
+      if (this.#probing.has(module)) throw timeout;
+      this.#probing.add(module);
+      const answer = (async () => probe(api))();
+      const ended = (): void => void this.#probing.delete(module);
+      answer.then(ended, ended);
+      return await raceAbort(answer, signal);
     } finally {
       cancel();
       use.end();

@@ -6,6 +6,7 @@ import type { Crypto, Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Standing, WorkQueue } from '../lib/queue.ts';
+import { damaged } from '../store/failure.ts';
 import type { Database } from '../store/types.ts';
 import { Admission } from './admission.ts';
 import { AvailabilityMonitor } from './availability.ts';
@@ -94,6 +95,7 @@ export class MeshEngine implements Engine {
   readonly #latency: LatencyTracker;
   readonly #availability: AvailabilityMonitor;
   readonly #chain: ReceiptChain;
+  readonly #storage: ModuleStorage;
   readonly #handler: IntentHandler;
   readonly #offersListeners = new Set<() => void>();
   readonly #roomListeners = new Set<() => void>();
@@ -112,6 +114,7 @@ export class MeshEngine implements Engine {
     const permissions = new PermissionBook({ db, registry }, { grantedByDefault });
     const storage = new ModuleStorage({ db, crypto });
     const chain = new ReceiptChain({ db, crypto, signer });
+    this.#storage = storage;
     const availability = new AvailabilityMonitor(
       { registry, permissions, models, clock, log },
       { ...limits, onChange: () => this.#tellOffers() },
@@ -152,6 +155,9 @@ export class MeshEngine implements Engine {
     if (this.#started) return;
     await this.#registry.load();
     await this.#chain.open();
+    if (this.#chain.known.state.storage !== this.#storage.digest()) {
+      throw damaged('the storage of the capabilities is not what the newest receipt commits to');
+    }
     await this.#installed();
     await this.#availability.start();
     this.#started = true;

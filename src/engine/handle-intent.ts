@@ -6,7 +6,7 @@ import { toMicro } from '../capsule/credits.ts';
 import { abortError, follow, raceAbort, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
-import { MeshError } from '../lib/errors.ts';
+import { framesOf, MeshError } from '../lib/errors.ts';
 import type { FaultPoints } from '../lib/fault-points.ts';
 import type { Database } from '../store/types.ts';
 import { type Admission, Place } from './admission.ts';
@@ -252,12 +252,17 @@ export class IntentHandler {
   #failure(run: Run, thrown: unknown): ErrorBody {
     const { signal } = run.controller;
     // Aborted code fails in ways of its own; what ended it is the reason.
-    const error = describeFailure(signal.aborted ? abortError(signal) : thrown);
+    const begun = run.running !== undefined && run.route?.target.spec.idempotent === false;
+    const error = describeFailure(signal.aborted ? abortError(signal) : thrown, begun);
     const { capabilityId } = run.read;
     const fields = { capabilityId, capsuleId: run.options.capsuleId, code: error.code };
-    if (error.code === 'internal')
-      this.#components.log.warn({ ...fields, err: thrown }, 'A capability failed');
-    else this.#components.log.debug(fields, 'An intent failed');
+    if (error.code === 'internal') {
+      const { log } = this.#components;
+      const place = thrown instanceof Error ? { type: thrown.name, stack: framesOf(thrown) } : {};
+      log.warn({ ...fields, ...place }, 'A capability failed');
+      // What it says itself may quote what it was working on.
+      log.trace({ ...fields, err: thrown }, 'What the capability threw');
+    } else this.#components.log.debug(fields, 'An intent failed');
     return error;
   }
 }

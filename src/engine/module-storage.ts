@@ -99,6 +99,11 @@ export class ModuleStorage {
     return digest;
   }
 
+  /** The digest of all storage, as it was recorded with the last change. */
+  digest(): string {
+    return new SetHash(stateOf(this.#db.get(values, SET_HASH_KEY))).digest();
+  }
+
   /** Reads all of it, as of one moment, and gives the digest that the contents have, and what does not fit. */
   async audit(): Promise<{ digest: string; problems: string[] }> {
     const set = new SetHash();

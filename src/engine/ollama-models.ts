@@ -4,6 +4,7 @@ import { abortError, throwIfAborted } from '../lib/abort.ts';
 import { MeshError } from '../lib/errors.ts';
 import { cutText } from '../lib/text.ts';
 import type { ModelInfo, ModelsApi } from './capability.ts';
+import { jsonLines } from './json-lines.ts';
 import type { ModelsPort } from './scoped-models.ts';
 
 /** Characters of one answer: a result may have 1 MiB, and a model that repeats itself never stops. */
@@ -14,7 +15,7 @@ const MAX_REASON_CHARS = 200;
 const MAX_ENDED_CHARS = 64;
 
 export interface OllamaModelsInit {
-  /** Base address of the server, such as `http://127.0.0.1:11434`. */
+  /** Base address of the server, such as `http://127.0.0.1:11434`; a user name and password in it are sent as Basic. */
   host: string;
 }
 
@@ -25,11 +26,15 @@ type EmbedRequest = Parameters<ModelsApi['embed']>[0];
 /** Models of an Ollama server (capability.ts `ModelsApi`). Every failure of the server is `model_unavailable`. */
 export class OllamaModels {
   readonly #fetch: Fetch;
+  /** Without a user name and password: no request can be made of an address that holds them. */
   readonly #host: string;
+  readonly #headers: Record<string, string>;
 
   constructor(components: { fetch?: Fetch }, init: OllamaModelsInit) {
     this.#fetch = components.fetch ?? globalThis.fetch;
-    this.#host = init.host;
+    const { address, headers } = withoutCredentials(init.host);
+    this.#host = address;
+    this.#headers = headers;
   }
 
   /** For the engine: the models as one intent sees them. Aborting `signal` ends the HTTP requests. */
@@ -45,6 +50,7 @@ export class OllamaModels {
     const call = new AbortController();
     const client = new Ollama({
       host: this.#host,
+      headers: this.#headers,
       fetch: this.#fetchUntil(AbortSignal.any([signal, call.signal])),
     });
     try {
@@ -57,16 +63,16 @@ export class OllamaModels {
     }
   }
 
-  /** The origin alone: an address may hold a password. */
+  /** The origin alone: a path or a query may be secret. */
   #unanswered(cause: unknown): MeshError {
     return unavailable(`Ollama does not answer at ${URL.parse(this.#host)?.origin ?? 'its address'}`, cause);
   }
 
-  /** Refusals are read here: the client would print them to standard output. */
+  /** Refusals are read here, and lines that are no JSON end the answer here: the client would print both. */
   #fetchUntil(signal: AbortSignal): Fetch {
     return async (input, init) => {
       const response = await this.#fetch(input, { ...init, signal });
-      if (response.ok) return response;
+      if (response.ok) return isStreamed(input) ? linesOf(response) : response;
       throw unavailable(`The model server refused the request${await refusalReason(response)}`);
     };
   }
@@ -158,6 +164,31 @@ async function refusalReason(response: Response): Promise<string> {
   return words === ''
     ? ` (${response.status})`
     : ` (${response.status}: ${words.slice(0, MAX_REASON_CHARS)})`;
+}
+
+/** The one request whose answer comes in lines. */
+function isStreamed(input: Parameters<Fetch>[0]): boolean {
+  return String(input).endsWith('/api/chat');
+}
+
+function linesOf(response: Response): Response {
+  return response.body === null ? response : new Response(jsonLines(response.body), response);
+}
+
+function withoutCredentials(host: string): { address: string; headers: Record<string, string> } {
+  const url = URL.parse(host);
+  if (url === null || (url.username === '' && url.password === '')) return { address: host, headers: {} };
+  const [user, password] = [url.username, url.password].map((part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part;
+    }
+  });
+  url.username = '';
+  url.password = '';
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  return { address: url.href, headers: { authorization } };
 }
 
 function stopped(cause?: unknown): MeshError {

@@ -2,6 +2,7 @@ import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts
 import { signReceipt } from '../capsule/receipt.ts';
 import type { Crypto, Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
+import { damaged } from '../store/failure.ts';
 import { keyspace } from '../store/keyspaces.ts';
 import { NumberedRows, sequenceKey } from '../store/numbered-rows.ts';
 import type { Database, Page, Reader, ScanRange, Transaction } from '../store/types.ts';
@@ -67,17 +68,48 @@ export class ReceiptChain {
     this.#known = { sequence: 0, receiptHash: GENESIS_HASH, root: '', state: this.genesis };
   }
 
-  /** Finds where the chain ends. Rejects with `storage_failed` where its newest receipt is none. */
+  /**
+   * Finds where the chain ends. Rejects with `storage_failed` where that is not where it was: by the newest page of
+   * receipts, and by what was noted of it. The whole is for `verify`: a start must not take longer for a longer chain.
+   */
   async open(): Promise<void> {
     const { db } = this.#components;
     await this.#rows.open(db);
     this.#known = this.#head(db);
+    await this.#checkEnd();
+    await this.#openPage();
+    await this.saveCheckpoint();
+  }
+
+  async #checkEnd(): Promise<void> {
+    const { sequence } = this.#known;
+    const saved = this.checkpoint();
+    // A page is written with the receipt after its last.
+    const pages = await this.#index.lastOfPages();
+    const noted = Math.max(saved?.sequence ?? 0, pages === 0 ? 0 : pages + 1);
+    if (noted > sequence) throw damaged(missingReceipts(sequence + 1, noted));
+    if (saved === undefined && sequence > 0)
+      throw damaged('nothing is noted about how far its receipts were');
+    if (!this.#leadsTo(saved, this.#known)) {
+      throw damaged(`receipt ${saved?.sequence ?? 0} is missing, or not the one that was noted`);
+    }
+  }
+
+  /** Reads the page that is not written yet, and sees that its receipts follow one another. */
+  async #openPage(): Promise<void> {
     const { sequence } = this.#known;
     const from = ReceiptIndex.firstOfPage(sequence);
-    for await (const [each, { receipt }] of this.scan({ gte: sequenceKey(from) })) {
-      this.#index.note(each, receipt.receiptHash);
+    let next = from;
+    let before: string | undefined = from === 1 ? GENESIS_HASH : this.#entry(from - 1)?.receipt?.receiptHash;
+    for await (const [each, entry] of this.scan({ gte: sequenceKey(from) })) {
+      if (each !== next) throw damaged(missingReceipts(next, each - 1));
+      if (!isEntry(entry)) throw damaged(`receipt ${each} is not a receipt`);
+      const { receiptHash, previousReceiptHash } = entry.receipt;
+      if (previousReceiptHash !== before) throw damaged(`receipt ${each} does not follow the one before it`);
+      this.#index.note(each, receiptHash);
+      before = receiptHash;
+      next++;
     }
-    await this.saveCheckpoint();
   }
 
   /** Notes where the chain is, for `verify`. What contradicts the chain is left as it is, to be found. */
@@ -205,7 +237,7 @@ export class ReceiptChain {
       return { sequence: 0, receiptHash: GENESIS_HASH, root: '', state: this.genesis };
     }
     if (isEntry(newest.row)) return headOf(newest.sequence, newest.row);
-    throw new MeshError('storage_failed', `Receipt ${newest.sequence}, the newest of this node, is damaged.`);
+    throw damaged(`receipt ${newest.sequence}, the newest, is not a receipt`);
   }
 
   /** Whether the chain up to `head` still has what was noted of it; nothing noted is right only before the first. */
@@ -220,6 +252,10 @@ export class ReceiptChain {
   #entry(sequence: number): ReceiptEntry | undefined {
     return this.#components.db.get(entries, sequenceKey(sequence));
   }
+}
+
+export function missingReceipts(from: number, to: number): string {
+  return from === to ? `receipt ${from} is missing` : `receipts ${from} to ${to} are missing`;
 }
 
 function headOf(sequence: number, { receipt, state }: ReceiptEntry): ChainHead {

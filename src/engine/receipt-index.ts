@@ -47,6 +47,12 @@ export class ReceiptIndex {
     return true;
   }
 
+  /** The last receipt of the newest page that was written; 0 before the first. */
+  async lastOfPages(): Promise<number> {
+    for await (const [key] of this.#db.scan(pages, { reverse: true, limit: 1 })) return Number(key);
+    return 0;
+  }
+
   /** The page whose last receipt this is. */
   page(last: number): string | undefined {
     return this.#db.get(pages, sequenceKey(last));

@@ -3,7 +3,13 @@ import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts
 import { verifyReceipt } from '../capsule/receipt.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import type { ModuleStorage } from './module-storage.ts';
-import { type ChainHead, isEntry, type ReceiptChain, type ReceiptEntry } from './receipt-chain.ts';
+import {
+  type ChainHead,
+  isEntry,
+  missingReceipts,
+  type ReceiptChain,
+  type ReceiptEntry,
+} from './receipt-chain.ts';
 import { PAGE_RECEIPTS, ReceiptIndex } from './receipt-index.ts';
 import { capabilitiesDigest, factsOf, type NodeState, receiptsDigest, stateRoot } from './state-root.ts';
 import type { ReceiptLog, ReceiptsVerification } from './types.ts';
@@ -81,7 +87,7 @@ export class ReceiptBook implements ReceiptLog {
       if (sequence >= known.sequence) walk.storages.add(entry.state.storage);
     }
     const end = Math.max(known.sequence, saved?.sequence ?? 0);
-    if (walk.sequence < end) tell(walk, end, null, missing(walk.sequence + 1, end));
+    if (walk.sequence < end) tell(walk, end, null, missingReceipts(walk.sequence + 1, end));
     if (saved === undefined) tell(walk, walk.sequence, null, 'nothing is noted about how far the chain was');
     walk.storages.add(walk.state.storage);
     for (const problem of audited.problems) tell(walk, walk.sequence, null, problem);
@@ -100,7 +106,7 @@ export class ReceiptBook implements ReceiptLog {
     const { crypto, identity } = this.#components;
     const { receipt, state } = entry;
     const gap = sequence !== walk.sequence + 1;
-    if (gap) tell(walk, sequence, null, missing(walk.sequence + 1, sequence - 1));
+    if (gap) tell(walk, sequence, null, missingReceipts(walk.sequence + 1, sequence - 1));
     const problems: (string | false)[] = [];
     const verified = verifyReceipt(crypto, receipt);
     if (!verified.ok) problems.push(verified.error.message);
@@ -163,8 +169,4 @@ export class ReceiptBook implements ReceiptLog {
 
 function tell(walk: Walk, sequence: number, receiptHash: string | null, problem: string): void {
   if (walk.problems.length < MAX_PROBLEMS) walk.problems.push({ sequence, receiptHash, problem });
-}
-
-function missing(from: number, to: number): string {
-  return from === to ? `receipt ${from} is missing` : `receipts ${from} to ${to} are missing`;
 }

@@ -8,6 +8,9 @@ export interface LedgerHead {
 }
 
 export const ENTRIES = keyspace<LedgerEntry>('ledgerEntries');
+/** How far the book was at the last start or stop. */
+export const NOTED = keyspace<LedgerHead>('meta');
+export const NOTED_KEY = 'ledger-end';
 /** Sequence by reference. */
 export const REFERENCES = keyspace<number>('ledgerReferences');
 /** Micro-credits by account. */

@@ -12,11 +12,14 @@ import {
   DISPUTED,
   disputeReference,
   ENTRIES,
+  NOTED,
+  NOTED_KEY,
   OPERATOR,
   paymentId,
   REFERENCES,
   reversalReference,
 } from './books.ts';
+import { checkEnd } from './check-end.ts';
 import { addExactly, assertEntry, EMPTY_BOOK, type EntryCrypto, linkEntry } from './entry.ts';
 import { Reservations } from './reservations.ts';
 import type { Balance, Ledger, LedgerEntry, LedgerVerification, NewEntry } from './types.ts';
@@ -57,11 +60,16 @@ export class DatabaseLedger implements Ledger, Startable {
     this.#self = init.self;
   }
 
+  /** Rejects with `storage_failed` where the end of the book is not where it was. */
   async start(): Promise<void> {
+    await checkEnd(this.#db, this.#crypto, this.#self);
     await this.#rows.open(this.#db);
+    await this.#noteEnd();
   }
 
-  async stop(): Promise<void> {}
+  async stop(): Promise<void> {
+    await this.#noteEnd();
+  }
 
   balance(account: string, reader: Reader = this.#db): number {
     return reader.get(BALANCES, account) ?? 0;
@@ -182,6 +190,15 @@ export class DatabaseLedger implements Ledger, Startable {
     if (id === undefined || this.booked(reversalReference(id), tx)) return undefined;
     const payment = this.entry(reference, tx);
     return payment && { id, payment };
+  }
+
+  async #noteEnd(): Promise<void> {
+    const { sequence, row } = this.#rows.newest(this.#db) ?? {};
+    if (sequence === undefined || row === undefined) return;
+    if (this.#db.get(NOTED, NOTED_KEY)?.sequence === sequence) return;
+    const tx = this.#db.transaction();
+    tx.put(NOTED, NOTED_KEY, { sequence, entryHash: row.entryHash });
+    await tx.commit();
   }
 
   #append(tx: Transaction, entry: NewEntry): void {

@@ -72,7 +72,8 @@ export async function verifyLedger(
   return { ok: problems.length === 0, entries: count, problems };
 }
 
-function* entryProblems(
+/** What is wrong with an entry, by itself and as the one after `previous`. */
+export function* entryProblems(
   db: Database,
   crypto: EntryCrypto,
   {
@@ -97,7 +98,7 @@ function* entryProblems(
 }
 
 /** What somebody wrote into the book by hand may have any shape. */
-function isReadable(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {
+export function isReadable(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {
   return (
     typeof entry?.sequence === 'number' &&
     typeof entry.microAmount === 'number' &&

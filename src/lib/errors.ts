@@ -29,3 +29,9 @@ export function reasonOf(error: unknown): string {
   if (error instanceof Error && 'code' in error) return String(error.code);
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Where an error was thrown, without what it says. */
+export function framesOf({ message, stack = '' }: Error): string {
+  const frames = stack.slice(message === '' ? 0 : stack.indexOf(message) + message.length).split('\n');
+  return frames.filter((line) => /^\s+at /.test(line)).join('\n');
+}

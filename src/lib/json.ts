@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import { canonicalText } from './canonical.ts';
 import { MeshError } from './errors.ts';
-import { findRepeatedName, isNestedDeeper } from './json-scan.ts';
+import { findLosses, isNestedDeeper, type JsonProblem } from './json-scan.ts';
 
 export interface JsonLimits {
   /** Bytes of UTF-8. */
@@ -15,35 +15,43 @@ const SCAN_FIRST_CHARS = 16_384;
 /** Canonical form recurses; far above what any document may have, far below what the stack holds. */
 const MAX_CANONICAL_DEPTH = 512;
 
-/** What makes a value unfit for I-JSON (RFC 7493), and where. */
-export interface JsonProblem {
-  /** Dotted path; empty for the value itself. */
-  path: string;
-  problem: string;
-}
+const NOT_FINITE = 'is not a finite number';
 
 const invalidJson = (message: string, detail?: unknown) => new MeshError('invalid_json', message, detail);
 
 /**
  * Parses I-JSON from text or bytes that nobody has vouched for. Throws `too_large` above `maxBytes` and
- * `invalid_json` for anything but well-formed JSON in UTF-8 within `maxDepth`, without repeated names, the name
- * `__proto__`, lone surrogates or numbers outside a double's range.
+ * `invalid_json`, with the path where there is one, for anything but well-formed JSON in UTF-8 within `maxDepth`,
+ * without repeated names, the name `__proto__`, lone surrogates or numbers that a double does not keep.
  */
 export function parseJson(input: string | Uint8Array, limits: JsonLimits): JsonValue {
+  const { value, unkept } = inspectJson(input, limits);
+  if (unkept !== null) throw invalidJson(describeProblem('The JSON', unkept), { path: unkept.path });
+  return value;
+}
+
+/**
+ * The same, for a reader that has to answer what has a number that a double does not keep (`isKeptNumber`): the value
+ * is handed back then for what it says of itself, and is not to be used.
+ */
+export function inspectJson(
+  input: string | Uint8Array,
+  limits: JsonLimits,
+): { value: JsonValue; unkept: JsonProblem | null } {
   const text = typeof input === 'string' ? input : decode(input, limits.maxBytes);
   if (typeof input === 'string') checkTextSize(input, limits.maxBytes);
   if (text.length > SCAN_FIRST_CHARS && isNestedDeeper(text, limits.maxDepth))
     throw invalidJson('The JSON is nested too deeply.');
   const value = parseText(text);
   const found = jsonProblem(value, limits.maxDepth);
-  if (found !== null) throw invalidJson(describeProblem('The JSON', found), { path: found.path });
-  // What JSON.stringify wrote comes back the same, and then no name can have been lost to a repetition.
-  if (JSON.stringify(value) !== text) {
-    const repeated = findRepeatedName(text);
-    if (repeated !== null)
-      throw invalidJson(`The JSON has the name ${JSON.stringify(repeated)} twice in one object.`);
-  }
-  return value;
+  // A number beyond all doubles has been read as Infinity; the walk below finds it as it was written.
+  if (found !== null && found.problem !== NOT_FINITE)
+    throw invalidJson(describeProblem('The JSON', found), { path: found.path });
+  // What JSON.stringify wrote comes back the same, and then no name or digit can have been lost.
+  if (found === null && JSON.stringify(value) === text) return { value, unkept: null };
+  const { repeated, unkept } = findLosses(text);
+  if (repeated !== null) throw invalidJson(describeProblem('The JSON', repeated), { path: repeated.path });
+  return { value, unkept };
 }
 
 function decode(bytes: Uint8Array, maxBytes: number): string {
@@ -83,7 +91,7 @@ export function jsonProblem(value: unknown, maxDepth: number): JsonProblem | nul
     case 'boolean':
       return null;
     case 'number':
-      return Number.isFinite(value) ? null : { path: '', problem: 'is not a finite number' };
+      return Number.isFinite(value) ? null : { path: '', problem: NOT_FINITE };
     case 'object':
       return value === null ? null : containerProblem(value, maxDepth);
     default:

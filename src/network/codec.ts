@@ -1,13 +1,15 @@
+import type { JsonValue } from '../../protocols/common/v1/schema.ts';
 import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
 import {
   MESSAGE_JSON_DEPTH,
   parseExchangeMessage,
   parseGossip,
   type RefusedMessage,
+  refuseNumber,
   wireError,
 } from '../capsule/messages.ts';
 import { MeshError } from '../lib/errors.ts';
-import { parseJson } from '../lib/json.ts';
+import { describeProblem, inspectJson } from '../lib/json.ts';
 
 /**
  * What a frame turned out to be. `refused` is a proper message that this node does not take: of a type it does not
@@ -40,7 +42,8 @@ export function encodeMessage(message: ExchangeMessage | GossipMessage, maxBytes
 export function decodeFrame(bytes: Uint8Array, maxBytes: number): Decoded {
   const json = readJson(bytes, maxBytes);
   if ('error' in json) return { kind: 'garbage', reason: json.error };
-  const parsed = parseExchangeMessage(json.value);
+  const parsed =
+    json.unkept === null ? parseExchangeMessage(json.value) : refuseNumber(json.value, json.unkept);
   if (parsed.ok) return { kind: 'message', message: parsed.message };
   return parsed.error.code === 'invalid_request'
     ? { kind: 'garbage', reason: parsed.error.message }
@@ -50,6 +53,7 @@ export function decodeFrame(bytes: Uint8Array, maxBytes: number): Decoded {
 export function decodeGossip(bytes: Uint8Array, maxBytes: number): DecodedGossip {
   const json = readJson(bytes, maxBytes);
   if ('error' in json) return { kind: 'garbage', reason: json.error };
+  if (json.unkept !== null) return { kind: 'garbage', reason: json.unkept };
   const parsed = parseGossip(json.value);
   if (parsed.ok) return { kind: 'message', message: parsed.message };
   return parsed.error.code === 'unsupported_message'
@@ -57,9 +61,14 @@ export function decodeGossip(bytes: Uint8Array, maxBytes: number): DecodedGossip
     : { kind: 'garbage', reason: parsed.error.message };
 }
 
-function readJson(bytes: Uint8Array, maxBytes: number): { value: unknown } | { error: string } {
+/** The value of a message, and what is to be said where it has a number that this node would change. */
+function readJson(
+  bytes: Uint8Array,
+  maxBytes: number,
+): { value: JsonValue; unkept: string | null } | { error: string } {
   try {
-    return { value: parseJson(bytes, { maxBytes, maxDepth: MESSAGE_JSON_DEPTH }) };
+    const { value, unkept } = inspectJson(bytes, { maxBytes, maxDepth: MESSAGE_JSON_DEPTH });
+    return { value, unkept: unkept && describeProblem('The message', unkept) };
   } catch (error) {
     return { error: error instanceof MeshError ? error.message : 'A message is not readable.' };
   }

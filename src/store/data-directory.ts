@@ -2,10 +2,11 @@ import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeshError } from '../lib/errors.ts';
+import { diskFull, isDiskFull } from './failure.ts';
 
 const OWNER_ONLY = 0o700;
 
-/** Makes the data directory, for its owner only, where it is missing. Throws `data_dir_unwritable`. */
+/** Makes the data directory, for its owner only, where it is missing. Throws `data_dir_unwritable`, or `storage_failed` where the disk is full. */
 export async function ensureDirectory(directory: string): Promise<void> {
   try {
     await makeMissing(directory);
@@ -16,6 +17,7 @@ export async function ensureDirectory(directory: string): Promise<void> {
 }
 
 export function unwritable(directory: string, cause: unknown): MeshError {
+  if (isDiskFull(cause)) return diskFull(cause, directory);
   const message = `The data directory ${directory} cannot be created or written.`;
   return new MeshError('data_dir_unwritable', message, { directory }, { cause });
 }

@@ -1,13 +1,15 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
-import { MeshError } from '../lib/errors.ts';
+import { MeshError, reasonOf } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { BufferedDatabase } from './buffered-database.ts';
 import { ensureDirectory, unwritable } from './data-directory.ts';
 import type { Rows, Write } from './disk.ts';
+import { damaged } from './failure.ts';
 import { Journal } from './journal/journal.ts';
 import { JOURNAL_KEY, JournaledDisk } from './journaled-disk.ts';
 import { keyspace } from './keyspaces.ts';
@@ -24,6 +26,9 @@ const VERSION_KEY = fullKey(keyspace('meta'), 'store-version');
  * and rarely merged. Memory is taken as it fills.
  */
 const WRITE_BUFFER_BYTES = 64 * 1_048_576;
+
+/** What LevelDB has written once it was opened. The first manifest alone holds nothing: a first start died before `CURRENT`. */
+const WRITTEN = /^(?:\d+\.(?:ldb|sst|log)|MANIFEST-(?!000001$)\d+)$/;
 
 export interface OpenDatabaseOptions {
   /** The node's data directory; made, for its owner only, where missing. The database lives in `store` below it. */
@@ -43,14 +48,29 @@ export interface OpenDatabaseOptions {
 export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
   const { directory, clock = systemClock, faults = noFaultPoints } = options;
   await ensureDirectory(directory);
+  await refuseWithoutCurrent(directory);
   const rows = new LevelRows(await openLevel(directory));
   try {
     const journal = await openJournal(directory, rows, faults);
     return new BufferedDatabase({ ...options, clock, disk: new JournaledDisk({ journal, rows, clock }) });
   } catch (error) {
     await rows.close();
-    throw error;
+    throw error instanceof Error && !(error instanceof MeshError) && 'code' in error
+      ? unwritable(directory, error)
+      : error;
   }
+}
+
+/** Where `CURRENT` is gone LevelDB begins anew, and removes the tables that it then knows nothing of. */
+async function refuseWithoutCurrent(directory: string): Promise<void> {
+  const names = await readdir(storeIn(directory)).catch((error: unknown): string[] => {
+    if (reasonOf(error) === 'ENOENT') return [];
+    throw unwritable(directory, error);
+  });
+  if (names.includes('CURRENT') || !names.some((name) => WRITTEN.test(name))) return;
+  throw damaged(`the file "CURRENT" is missing in ${storeIn(directory)}, beside tables that need it`, {
+    directory,
+  });
 }
 
 async function openLevel(directory: string): Promise<ClassicLevel<string, string>> {
@@ -74,7 +94,7 @@ async function openJournal(directory: string, rows: Rows, faults: FaultPoints): 
   if (version !== null) {
     assertVersion(version, directory);
     const from = readNumber(rows, JOURNAL_KEY, directory);
-    if (from === null) throw damaged(directory);
+    if (from === null) throw damaged('it does not say where its journal begins', { directory });
     return Journal.open({ ...init, from });
   }
   const journal = await Journal.open({ ...init, from: null });
@@ -94,7 +114,8 @@ async function openJournal(directory: string, rows: Rows, faults: FaultPoints): 
 function readNumber(rows: Rows, key: string, directory: string): number | null {
   const found = rows.get(key);
   if (found === undefined) return null;
-  if (!/^[1-9]\d{0,8}$/.test(found)) throw damaged(directory);
+  if (!/^[1-9]\d{0,8}$/.test(found))
+    throw damaged('its version, or where its journal begins, is no number', { directory });
   return Number(found);
 }
 
@@ -127,10 +148,11 @@ function openFailure(directory: string, error: unknown): MeshError {
   }
   // A file that the database had made and that is gone.
   const missing = cause instanceof Error && cause.message.includes('No such file');
-  if (code === 'LEVEL_CORRUPTION' || missing) return damaged(directory, cause);
+  if (code === 'LEVEL_CORRUPTION' || missing) return damaged(textOf(cause), { directory, cause });
   return unwritable(directory, cause);
 }
 
-function damaged(directory: string, cause?: unknown): MeshError {
-  return new MeshError('storage_failed', `The store in ${directory} is damaged.`, { directory }, { cause });
+/** What LevelDB says of it names the file. */
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/\.$/, '') : 'it cannot be read';
 }

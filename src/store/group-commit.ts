@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Write } from './disk.ts';
+import { writeFailed } from './failure.ts';
 import type { CommitOptions } from './types.ts';
 
 /** Rows in one batch: above this a batch takes so long that the commits behind it notice. */
@@ -137,7 +138,7 @@ export class GroupCommit {
   }
 
   #fail(cause: unknown, batch: Commit[]): void {
-    const failure = new MeshError('storage_failed', 'The store could not be written.', undefined, { cause });
+    const failure = writeFailed(cause);
     this.#refusal = failure;
     const lost = [...batch, ...this.#queue];
     this.#queue = [];

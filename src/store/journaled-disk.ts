@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
-import { MeshError } from '../lib/errors.ts';
+import type { MeshError } from '../lib/errors.ts';
 import type { Disk, Rows, Write } from './disk.ts';
+import { writeFailed } from './failure.ts';
 import type { Journal } from './journal/journal.ts';
 import { keyspace } from './keyspaces.ts';
 import { fullKey } from './transaction.ts';
@@ -144,9 +145,7 @@ export class JournaledDisk implements Disk {
   };
 
   readonly #fail = (cause: unknown): never => {
-    this.#failure ??= new MeshError('storage_failed', 'The store could not be written.', undefined, {
-      cause,
-    });
+    this.#failure ??= writeFailed(cause);
     throw this.#failure;
   };
 }

@@ -1,6 +1,6 @@
 import { type DestinationStream, type Level, type Logger, pino } from 'pino';
 import pinoPretty from 'pino-pretty';
-import { MeshError } from '../lib/errors.ts';
+import { framesOf, MeshError } from '../lib/errors.ts';
 import { terminalText } from '../lib/untrusted-text.ts';
 
 export type LogLevel = Level | 'silent';
@@ -102,14 +102,16 @@ function withoutPayloads(context: Record<string, unknown>): Record<string, unkno
   return Object.fromEntries(Object.entries(context).filter(([key]) => !PAYLOAD_KEYS.has(key)));
 }
 
-/** `detail` stays out: it may quote what a user sent. */
+/** `detail` stays out: it may quote what a user sent. So may a parser's words about what it could not read. */
 function serializeError(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
-  const { name: type, message, stack, cause } = thrown;
+  const { name: type, cause } = thrown;
+  const { message, stack }: Partial<Error> =
+    thrown instanceof SyntaxError ? { stack: framesOf(thrown) } : thrown;
   return {
     type,
     ...(thrown instanceof MeshError && { code: thrown.code }),
-    message,
+    ...(message !== undefined && { message }),
     stack,
     ...(cause !== undefined && { cause: serializeError(cause) }),
   };

@@ -8,8 +8,11 @@ export interface DoubleModel {
   size?: number;
 }
 
-/** How the next answers end. `pause` sends the tokens and then nothing until `resume()` is called. */
-export type DoubleEnding = 'done' | 'cut' | 'pause' | 'error';
+/**
+ * How the next answers end. `pause` sends the tokens and then nothing until `resume()` is called; `half` ends in the
+ * middle of a line, as a proxy does; `words` sends a line that is no JSON.
+ */
+export type DoubleEnding = 'done' | 'cut' | 'pause' | 'error' | 'half' | 'words';
 
 export interface DoubleScript {
   /** What `/api/chat` streams, one NDJSON line for each. */
@@ -32,7 +35,8 @@ export class OllamaDouble {
   models: DoubleModel[];
   script: DoubleScript = { tokens: ['Hello', ' there', '.'], ending: 'done', refuse: null };
   /** Every request as it came, oldest first. */
-  readonly requests: { path: string; body: Record<string, unknown> }[] = [];
+  readonly requests: { path: string; body: Record<string, unknown>; authorization: string | undefined }[] =
+    [];
   readonly #server: Server;
   readonly #waiting: { reached: () => void; gone: () => void }[] = [];
   #resume: () => void = () => undefined;
@@ -83,7 +87,7 @@ export class OllamaDouble {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? '/';
     const body = await readJson(request);
-    this.requests.push({ path, body });
+    this.requests.push({ path, body, authorization: request.headers.authorization });
     if (this.script.refuse !== null)
       return json(response, this.script.refuse, { error: 'refused by the double' });
     if (path === '/api/version') return json(response, 200, { version: '0.0.0-double' });
@@ -111,6 +115,8 @@ export class OllamaDouble {
     for (const token of tokens) await written(response, `${JSON.stringify(line(token))}\n`);
     if (ending === 'pause') await this.#pause(response);
     if (ending === 'error') return void response.end(`${JSON.stringify({ error: 'the runner stopped' })}\n`);
+    if (ending === 'half') return void response.end(JSON.stringify(line('a secret')).slice(0, -20));
+    if (ending === 'words') await written(response, 'upstream gone: a secret\n');
     if (ending === 'cut') return void response.destroy();
     response.end(`${JSON.stringify({ ...line(''), ...end })}\n`);
   }

@@ -1,11 +1,8 @@
 import type { IndexedFile } from '../../../protocols/archive/v1/schema.ts';
-import { PATHS } from '../paths.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSource, Container, OpenedArchive } from '../types.ts';
 import { VerifiedFiles } from '../verified-files.ts';
+import { OWN_PATHS } from './draft-files.ts';
 import type { PreparedFile } from './files.ts';
-
-/** Made anew with every sealing. */
-const OWN_PATHS: ReadonlySet<string> = new Set([PATHS.manifest, PATHS.envelope, PATHS.chain]);
 
 /**
  * The files of an archive that was verified, to be sealed again but for those that are `replaced`: as they are, read

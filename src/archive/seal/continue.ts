@@ -23,7 +23,7 @@ import { sealContainer, writeContainer } from './container.ts';
 import { keptFiles, replacedFiles } from './continue-files.ts';
 import { demandJson, demandParticipants, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
 import { completeEvents } from './draft-events.ts';
-import { demandDistinct, payloadFiles, programFile, textFile } from './draft-files.ts';
+import { demandExtractable, payloadFiles, programFile, textFile } from './draft-files.ts';
 import { demandWithinLimits, prepareBytes, prepareFile, sizeOf } from './files.ts';
 import type { ManifestClaims } from './layer.ts';
 import { demandSealOptions, originatorOf } from './options.ts';
@@ -62,7 +62,7 @@ export async function continueArchive(
   const participants = allParticipants(opened, additions.participants);
   const added = addedFiles(additions);
   const kept = await keptFiles(components, opened, new Set(added.map(({ path }) => path)));
-  demandDistinct([...kept, ...added]);
+  demandExtractable(added, kept);
   demandWithinLimits([...kept, ...added].map(sizeOf));
   const prepared = [];
   for (const file of added) prepared.push(await prepareFile(crypto, file, options.signal));

@@ -2,6 +2,7 @@ import { Participant } from '../../../protocols/archive/v1/schema.ts';
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { describeProblem, jsonProblem } from '../../lib/json.ts';
+import { findUnsafeInteger } from '../../lib/json-numbers.ts';
 import { quoted } from '../findings.ts';
 import { isActor } from '../strict.ts';
 
@@ -9,9 +10,6 @@ import { isActor } from '../strict.ts';
 export const MAX_JSON_DEPTH = 64;
 /** Above a participant in the manifest: the manifest and the list. */
 const MANIFEST_LEVELS = 2;
-
-/** From here on numbers are written with an exponent, and read as doubles everywhere. */
-const EXPONENT_FROM = 1e21;
 
 const participantCheck = checkOf(Participant);
 
@@ -25,23 +23,9 @@ export const invalid = (message: string) => new MeshError('invalid_request', mes
 export function demandJson(subject: string, value: unknown, depth: number): void {
   const found = jsonProblem(value, depth);
   if (found !== null) throw invalid(describeProblem(subject, found));
-  const inexact = inexactInteger(value);
+  const inexact = findUnsafeInteger(value);
   if (inexact !== null)
     throw invalid(`${subject} has the integer ${String(inexact)}, which not every reader knows exactly.`);
-}
-
-/** The first number that is written as an integer and is above 2^53 - 1; null where there is none. */
-function inexactInteger(value: unknown): number | null {
-  if (typeof value === 'number')
-    return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM
-      ? value
-      : null;
-  if (typeof value !== 'object' || value === null) return null;
-  for (const member of Object.values(value)) {
-    const found = inexactInteger(member);
-    if (found !== null) return found;
-  }
-  return null;
 }
 
 /**

@@ -5,6 +5,7 @@ import { PATHS } from '../paths.ts';
 import { programFields } from '../strict.ts';
 import type { ArchiveDraft, FileInput } from '../types.ts';
 import { nameProblem } from '../zip/names.ts';
+import { nameCollisions, portabilityProblem } from '../zip/portable-names.ts';
 import { demandJson, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
 
 const SKILL_ID = /^[A-Za-z0-9._-]+$/;
@@ -14,6 +15,9 @@ const SKILL_ID = /^[A-Za-z0-9._-]+$/;
  */
 const RESERVED_SKILLS: ReadonlySet<string> = new Set(['decryption', '.', '..', '__proto__']);
 const TIERS: ReadonlySet<string> = new Set(['signed', 'unsigned']);
+
+/** Made by every sealing. */
+export const OWN_PATHS: ReadonlySet<string> = new Set([PATHS.manifest, PATHS.envelope, PATHS.chain]);
 
 const encoder = new TextEncoder();
 
@@ -62,17 +66,21 @@ export function skillTrust(skills: NonNullable<ArchiveDraft['skills']>): Record<
   return Object.fromEntries(skills.map(({ id, tier }) => [id, tier]));
 }
 
-/** No two files by one name, and none where another one needs a folder. Throws `invalid_request`. */
-export function demandDistinct(files: readonly FileInput[]): void {
-  const paths = new Set<string>();
-  for (const { path } of files) {
+/**
+ * No two files by one name, none where another one needs a folder, and none that cannot be extracted beside the others
+ * on some system; of those that are `added`, none that Windows could not have either. Throws `invalid_request`.
+ */
+export function demandExtractable(added: readonly FileInput[], kept: readonly { path: string }[] = []): void {
+  const paths = new Set<string>(OWN_PATHS);
+  for (const { path } of [...kept, ...added]) {
     if (paths.has(path)) throw invalid(`The file ${quoted(path)} is there twice.`);
     paths.add(path);
   }
-  for (const path of paths) {
-    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
-      if (paths.has(path.slice(0, end)))
-        throw invalid(`${quoted(path.slice(0, end))} is a file and a folder at once.`);
-    }
+  for (const { path } of added) {
+    const problem = portabilityProblem(path);
+    if (problem !== null) throw invalid(`The path ${quoted(path)} ${problem}.`);
   }
+  const [collision] = nameCollisions(paths);
+  if (collision !== undefined)
+    throw invalid(`${collision}: not every system can extract both, so that they are not sealed together.`);
 }

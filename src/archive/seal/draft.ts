@@ -5,7 +5,7 @@ import type { ArchiveDraft, FileInput } from '../types.ts';
 import { demandJson, demandParticipants } from './draft-checks.ts';
 import { backstopEvent, completeEvents } from './draft-events.ts';
 import {
-  demandDistinct,
+  demandExtractable,
   payloadFiles,
   programFile,
   skillFiles,
@@ -31,7 +31,7 @@ export function completeDraft(draft: ArchiveDraft, sealedAt: string): CompleteDr
   const files = [programFile(draft.program)];
   if (draft.agents !== undefined) files.push(textFile(PATHS.agents, draft.agents));
   files.push(...skillFiles(skills), ...payloadFiles(payload));
-  demandDistinct(files);
+  demandExtractable(files);
   const actors = new Set(participants.map(({ actor_id: actor }) => actor));
   const completed = completeEvents(events, { actors, sealedAt, pith });
   return {

@@ -51,6 +51,12 @@ export async function streamEntry(
   if (crc !== entry.crc32) throw wrongCrc(entry);
 }
 
+export interface DigestOptions {
+  signal?: AbortSignal | undefined;
+  /** Is shown the bytes that are hashed, piece by piece; they are not to be kept. */
+  look?: ((chunk: Uint8Array) => void) | undefined;
+}
+
 /**
  * SHA-256 of the unpacked bytes, and whether they have the checksum of the ZIP; never the whole of a large file in
  * memory. Throws LayoutError `wrong_size` where other than the stated number of bytes come out.
@@ -59,13 +65,14 @@ export async function digestEntry(
   components: Components,
   container: Container,
   entry: ArchiveEntry,
-  signal?: AbortSignal,
+  { signal, look }: DigestOptions = {},
 ): Promise<{ sha256: string; crcMatches: boolean }> {
   const { crypto } = components;
   signal?.throwIfAborted();
   const inMemory = container.source instanceof MemorySource && !entry.compressed;
   if (entry.size <= (inMemory ? PAUSE_BYTES : SMALL_BYTES)) {
     const { bytes, crcMatches } = await readUnchecked(components, container, entry);
+    look?.(bytes);
     return { sha256: await crypto.digestHex(bytes), crcMatches };
   }
   const hasher = crypto.hasher();
@@ -73,6 +80,7 @@ export async function digestEntry(
   const pace = new Pace(signal);
   for await (const chunk of contentOf(container, entry, passingChunksOf)) {
     await pace.after(chunk.length);
+    look?.(chunk);
     hasher.update(chunk);
     crc = crypto.crc32(chunk, crc);
   }

@@ -2,6 +2,7 @@ import type { CentralEntry } from './central-directory.ts';
 import type { EndRecord } from './end-record.ts';
 import { DEFLATE, DESCRIPTOR_FLAG, EPOCH_DOS } from './format.ts';
 import type { LocalHeaders } from './local-headers.ts';
+import { nameCollisions, portabilityProblem } from './portable-names.ts';
 
 /** Where the archive departs from what a writer of this format writes, without harm. Clauses, at most one of a kind. */
 export function departures(
@@ -26,8 +27,10 @@ export function departures(
   some('a folder of its own, which is ignored', ({ isFolder }) => isFolder);
   some('a comment', (entry) => entry.hasComment);
   some('extra fields', (entry) => entry.hasExtra || hasExtra.has(entry));
-  const collisions = collidingPaths(directory);
-  some('a name that collides with another when extracted', ({ path }) => collisions.has(path));
+  some('a name that Windows cannot have', ({ path }) => portabilityProblem(path) !== null);
+  const collisions = nameCollisions(directory.map(({ path }) => path));
+  if (collisions[0] !== undefined)
+    found.push(`names that collide when extracted: ${listed(collisions[0], collisions.length)}`);
   if (hasComment) found.push('the archive has a comment');
   if (gapBytes > 0) found.push(`${String(gapBytes)} bytes of the archive belong to no entry`);
   return found;
@@ -35,22 +38,3 @@ export function departures(
 
 const listed = (first: string, count: number): string =>
   count === 1 ? first : `${first} and ${String(count - 1)} more`;
-
-/**
- * Names that are one file on some file systems, and files that are also folders. With the lowest of all characters for
- * a slash, whatever is in a folder sorts right behind a file of the folder's name.
- */
-function collidingPaths(directory: readonly CentralEntry[]): ReadonlySet<string> {
-  const keyed = directory.map(({ path, isFolder }) => ({ path, isFolder, key: keyOf(path) }));
-  keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
-  const colliding = new Set<string>();
-  for (const [place, { path, key, isFolder }] of keyed.entries()) {
-    const next = keyed[place + 1];
-    if (isFolder || next === undefined) continue;
-    if (next.key === key) colliding.add(next.path);
-    else if (next.key.startsWith(`${key}\0`)) colliding.add(path);
-  }
-  return colliding;
-}
-
-const keyOf = (path: string): string => path.normalize('NFC').toLowerCase().replaceAll('/', '\0');

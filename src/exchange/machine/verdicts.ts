@@ -1,11 +1,10 @@
 import { ERROR_CODES, type ErrorBody, type ErrorCode } from '../../../protocols/common/v1/errors.ts';
 
-/** Codes of failures before any code of a capability ran. */
+/** Codes of failures before any code of a capability ran; code that did run cannot give them (engine/failure.ts). */
 const BEFORE_THE_RUN: ReadonlySet<ErrorCode> = new Set([
   'busy',
   'capability_unavailable',
   'integrity_lock',
-  'invalid_payload',
   'invalid_request',
 ]);
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MeshError } from '../../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../../lib/fault-points.ts';
 import type { Write } from '../disk.ts';
+import { RESTORE } from '../failure.ts';
 import {
   type JournalContents,
   JournalFile,
@@ -170,6 +171,6 @@ async function removeUnused(directory: string, numbers: number[]): Promise<void>
 
 function damaged(directory: string, number: number): MeshError {
   const file = join(directory, journalName(number));
-  const message = `The journal of the store is damaged or incomplete: ${file}.`;
+  const message = `The journal of the store is damaged or incomplete: ${file}. ${RESTORE}`;
   return new MeshError('storage_failed', message, { file });
 }

@@ -232,6 +232,16 @@ describe('continueArchive', () => {
       /file and a folder/,
     ],
     [
+      'a file whose name is there in another case',
+      { events: [], payload: [{ path: 'DATA/other', content: new Uint8Array() }] },
+      /"payload\/DATA" and "payload\/data" differ only in case/,
+    ],
+    [
+      'a name that Windows cannot have',
+      { events: [], payload: [{ path: 'nul', content: new Uint8Array() }] },
+      /device/,
+    ],
+    [
       'one file twice',
       {
         events: [],

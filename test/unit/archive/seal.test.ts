@@ -344,6 +344,17 @@ describe('drafts', () => {
     ['a payload path with a lone surrogate', payload('a\ud800'), /surrogate/],
     ['one path twice', payload('a', 'payload/a'), /twice/],
     ['a file that is a folder', payload('a/b', 'a'), /file and a folder/],
+    [
+      'names that differ only in case',
+      payload('Data.csv', 'data.csv'),
+      /"payload\/Data.csv" and "payload\/data.csv" differ only in case/,
+    ],
+    ['names that differ only in Unicode form', payload('e\u0301', '\u00e9'), /" and ".*only in Unicode form/],
+    ['folders that differ only in case', payload('A/1', 'a/2'), /"payload\/A" and "payload\/a"/],
+    ['a device', payload('aux.txt'), /"payload\/aux.txt" has "aux.txt" in it, which is a device/],
+    ['a skill that is a device', skill({ id: 'con' }), /device/],
+    ['a character that Windows reserves', payload('10:30.md'), /has a : in it/],
+    ['a name that ends with a dot', payload('notes./x'), /dot or a space/],
   ])('are refused with %s', async (_, draft, message) => {
     await expect(seal(draft)).rejects.toMatchObject({
       code: 'invalid_request',

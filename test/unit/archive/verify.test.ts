@@ -48,6 +48,35 @@ describe('verifyArchive', () => {
     expect(found.findings.filter(({ area }) => area === 'chain').map(({ seq }) => seq)).toEqual([1, 2]);
   });
 
+  it('names each line of the chain that is not UTF-8, and reads the others', async () => {
+    const bytes = patched(await archiveBytes(), 'Began.', 'Beg??.');
+    bytes.set([0xc3, 0x28], Buffer.from(bytes).indexOf('??'));
+    const found = await verify(bytes);
+    expect(found.findings.filter(({ area }) => area === 'chain')).toContainEqual({
+      area: 'chain',
+      path: 'chain/events.jsonl',
+      seq: 1,
+      message: 'the line is not valid UTF-8',
+    });
+    expect(found.events.map(({ seq }) => seq)).toEqual([2]);
+  });
+
+  it('judges a text by its bytes wherever it is cut while it is read', async () => {
+    const program = `a${'é'.repeat(4_600_000)}`;
+    const bytes = await archiveBytes({ program });
+    const whole = await verify(bytes);
+    expect(whole).toMatchObject({ ok: true, findings: [] });
+    const damaged = bytes.slice();
+    damaged[Buffer.from(bytes).lastIndexOf('éé')] = 0x28;
+    const { findings } = await verify(damaged);
+    expect(findings).toContainEqual({
+      area: 'layout',
+      reason: 'invalid_utf8',
+      path: 'program.md',
+      message: 'program.md is not valid UTF-8',
+    });
+  });
+
   it('reports a changed manifest as a hash and a checksum', async () => {
     const found = await verify(patched(await archiveBytes(), '"label":"Alice"', '"label":"Mella"'));
     expect(found).toMatchObject({ ok: false, readable: true, failing: ['layout', 'envelope'] });

@@ -185,6 +185,7 @@ describe('refusals name path, finding and what is allowed', () => {
     [{ network: { mdns: 'yes' } }, 'network.mdns', 'yes', 'true or false'],
     [{ market: { weights: { price: -1 } } }, 'market.weights.price', -1, 'a number from 0 to 1000'],
     [{ capabilities: { enabled: 'all' } }, 'capabilities.enabled', 'all', '"*" or a list of texts'],
+    [{ models: { ollama: 'ftp://reader:s3cret@host' } }, 'models.ollama', 'ftp://…@host', 'a text like'],
     [{ models: { ollama: 'gpu' } }, 'models.ollama', 'gpu', 'a text like'],
     [{ node: { labels: { 'Bad Key': 'x' } } }, 'node.labels', { 'Bad Key': 'x' }, 'keys like'],
     [

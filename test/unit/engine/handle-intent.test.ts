@@ -10,6 +10,7 @@ import { BufferedDatabase } from '../../../src/store/buffered-database.ts';
 import type { Write } from '../../../src/store/disk.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
 import { MemoryDisk } from '../../../src/store/memory-disk.ts';
+import { createLogger } from '../../../src/telemetry/log.ts';
 import { silentLog } from '../../support/database.ts';
 import { errorOf, request, resultOf, startedEngine, testEngine, testModule } from '../../support/engine.ts';
 import { alice, bob } from '../../support/keys.ts';
@@ -36,6 +37,30 @@ class SlowDisk extends MemoryDisk {
 }
 
 describe('handleIntent', () => {
+  it.each([
+    [true, 'busy'],
+    [false, 'internal'],
+  ])('lets code that ran deny it only where it may run twice (%s)', async (idempotent, code) => {
+    const run = () => Promise.reject(Object.assign(new Error('Done, and denied.'), { code: 'busy' }));
+    const { engine } = await startedEngine({
+      modules: [testModule(run, { capabilities: [{ idempotent }] })],
+    });
+    expect(errorOf(await engine.handleIntent(request('unit.run'))).code).toBe(code);
+  });
+
+  it('logs where a capability failed, and what it said at trace only', async () => {
+    const lines: string[] = [];
+    const stream = { write: (line: string) => void lines.push(line) };
+    const run = () => Promise.reject(new Error('Ada Roe is ill'));
+    for (const level of ['debug', 'trace'] as const) {
+      const log = createLogger({ level, pretty: false, stream });
+      const { engine } = await startedEngine({ modules: [testModule(run)] }, { log });
+      await engine.handleIntent(request('unit.run'));
+      expect(lines.join('')).toContain('handle-intent.test.ts');
+      expect(lines.join('').includes('Ada')).toBe(level === 'trace');
+    }
+  });
+
   it('completes with the result and a receipt of it', async () => {
     const { engine, clock } = await startedEngine();
     const payload = { text: 'hello', nested: { b: 1, a: [1, 2] } };
@@ -232,6 +257,26 @@ describe('handleIntent', () => {
       gate.resolve({});
       await settle();
       expect(engine.load()).toBe(0);
+    });
+
+    it('runs nothing in the place of code that does not heed the signal', async () => {
+      const gates = [Promise.withResolvers<JsonObject>(), Promise.withResolvers<JsonObject>()];
+      let begun = 0;
+      const module = testModule(() => gates[begun++]?.promise ?? Promise.resolve({}), {
+        capabilities: [{ maxConcurrent: 2 }],
+      });
+      const { engine, clock } = await startedEngine({ modules: [module] });
+      const deaf = [1, 2].map(() =>
+        engine.handleIntent({ ...request('unit.run'), origin: bob.identity }, { timeoutMs: 500 }),
+      );
+      await clock.advance(500);
+      for (const outcome of await Promise.all(deaf)) expect(errorOf(outcome).code).toBe('timeout');
+      const next = engine.handleIntent({ ...request('unit.run'), origin: bob.identity });
+      await settle();
+      expect(begun).toBe(2);
+      gates[0]?.resolve({});
+      expect(resultOf(await next)).toEqual({});
+      expect(begun).toBe(3);
     });
 
     it.each([

@@ -180,6 +180,21 @@ describe('probing', () => {
     expect(engine.modules()[0]?.reason).toMatch(/did not say in time/);
   });
 
+  it('does not begin again beside one that has not ended', async () => {
+    const { state, clock, ids } = await probing(async () => all());
+    const gate = Promise.withResolvers<Availability>();
+    let begun = 0;
+    state.probe = () => {
+      begun++;
+      return gate.promise;
+    };
+    await clock.advance(60_000);
+    expect([begun, ids()]).toEqual([1, []]);
+    gate.resolve(all());
+    await clock.advance(10_000);
+    expect([begun, ids()]).toEqual([2, ['unit.a', 'unit.b']]);
+  });
+
   it('ends with the engine, also in the middle of a question', async () => {
     const { engine, state, clock } = await probing(async () => all());
     state.probe = () => new Promise(() => {});

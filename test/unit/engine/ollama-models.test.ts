@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { OllamaModels } from '../../../src/engine/ollama-models.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
 import { OllamaDouble } from '../../support/ollama-double.ts';
@@ -68,6 +69,31 @@ describe('OllamaModels', () => {
     const answer = models().chat({ model: MODEL.name, messages }, (delta) => deltas.push(delta));
     await expect(answer).rejects.toMatchObject({ code: 'model_unavailable', message });
     expect(deltas.join('')).toBe('Hello there.');
+  });
+
+  it.each(['half', 'words'] as const)('prints nothing of an answer that is cut (%s)', async (ending) => {
+    server.script.ending = ending;
+    const printed = (['log', 'warn', 'error', 'info', 'debug'] as const).map((name) =>
+      vi.spyOn(console, name).mockImplementation(() => {}),
+    );
+    const answer = models().chat({ model: MODEL.name, messages });
+    const error = await answer.catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'model_unavailable' });
+    expect(printed.flatMap((spy) => spy.mock.calls)).toEqual([]);
+    expect(inspect(error, { depth: 9 })).not.toContain('secret');
+    vi.restoreAllMocks();
+  });
+
+  it('sends a user name and password of the address, and names them nowhere', async () => {
+    const host = server.url.replace('//', '//reader:p%40ss@');
+    const asking = new OllamaModels({}, { host }).port(new AbortController().signal);
+    await asking.list();
+    const expected = `Basic ${Buffer.from('reader:p@ss').toString('base64')}`;
+    expect(server.requests[0]?.authorization).toBe(expected);
+    await server.stop();
+    const error = await asking.list().catch((thrown: unknown) => thrown);
+    expect(inspect(error, { depth: 9 })).not.toMatch(/p@ss|p%40ss/);
+    server = await OllamaDouble.start();
   });
 
   it('hangs up when the signal aborts', async () => {

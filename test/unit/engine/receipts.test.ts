@@ -153,23 +153,44 @@ describe('the receipt chain', () => {
   it.each([
     ['stopped', true],
     ['crashed', false],
-  ])('shows an end that was cut when the node had %s', async (_name, stop) => {
+  ])('does not start without an end that was cut when the node had %s', async (_name, stop) => {
     const { db, engine } = await chainOf(6);
     if (stop) await engine.stop();
     else await (await startedEngine({}, { db })).engine.stop();
     await change(db, (tx) => [5, 6].forEach((n) => void tx.delete(entries, key(n))));
-    const { engine: second } = await startedEngine({}, { db });
-    expect((await second.receipts.verify()).problems).toMatchObject([
-      { problem: 'receipts 5 to 6 are missing' },
-      { problem: expect.stringMatching(/storage/) },
-    ]);
-    for (let n = 0; n < 4; n++) await second.handleIntent(request('test.echo'));
-    await second.stop();
-    const { engine: third } = await startedEngine({}, { db });
-    const { problems } = await third.receipts.verify();
-    expect(problems.map(({ problem }) => problem)).toContain(
-      'it is not the receipt that was noted as the end of the chain',
-    );
+    await expect(testEngine({}, { db }).engine.start()).rejects.toMatchObject({
+      code: 'storage_failed',
+      message: expect.stringMatching(/receipts 5 to 6 are missing.*Restore/),
+    });
+  });
+
+  it.each<[string, (tx: Transaction, entry: (n: number) => ReceiptEntry) => void, RegExp]>([
+    ['a receipt of the newest page', (tx) => tx.delete(entries, key(3)), /receipt 3 is missing/],
+    ['what was noted of its end', (tx) => tx.delete(heads, 'receipt-chain'), /nothing is noted/],
+    [
+      'the receipt that was noted',
+      (tx, e) => tx.put(heads, 'receipt-chain', headOf(6, e(5))),
+      /receipt 6 is missing/,
+    ],
+    ['the right order', (tx, e) => tx.put(entries, key(4), e(3)), /receipt 4 does not follow/],
+    [
+      'an index that is as long as it was',
+      (tx) => tx.put(pages, key(PAGE_RECEIPTS), ''),
+      /7 to 257 are missing/,
+    ],
+    [
+      'the storage of its capabilities',
+      (tx) => tx.delete(values, ':set-hash'),
+      /storage of the capabilities/,
+    ],
+  ])('does not start without %s', async (_name, write, lost) => {
+    const { db, engine, entry } = await chainOf(6);
+    await engine.stop();
+    await change(db, (tx) => write(tx, entry));
+    await expect(testEngine({}, { db }).engine.start()).rejects.toMatchObject({
+      code: 'storage_failed',
+      message: expect.stringMatching(lost),
+    });
   });
 
   it('does not go on from a newest receipt that is none', async () => {

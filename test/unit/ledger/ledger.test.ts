@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DatabaseLedger } from '../../../src/ledger/ledger.ts';
-import type { NewEntry } from '../../../src/ledger/types.ts';
+import type { LedgerEntry, NewEntry } from '../../../src/ledger/types.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { canonicalJson } from '../../../src/lib/json.ts';
 import { type KeyspaceName, keyspace } from '../../../src/store/keyspaces.ts';
+import { sequenceKey } from '../../../src/store/numbered-rows.ts';
 import type { Database, Transaction } from '../../../src/store/types.ts';
 import { memoryTestDatabase, openTestDatabase } from '../../support/database.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -339,6 +340,57 @@ describe('DatabaseLedger', () => {
     expect(await again.grant(ALICE, 7, 'three')).toBe(true);
     expect(await durable.verify()).toEqual({ ok: true, entries: 3, problems: [] });
     await test.close();
+  });
+
+  describe('a start', () => {
+    const entries = keyspace<LedgerEntry>('ledgerEntries');
+    const references = keyspace<number>('ledgerReferences');
+    const balances = keyspace<number>('ledgerBalances');
+
+    it.each<[string, (tx: Transaction) => void, RegExp]>([
+      [
+        'an end that was noted',
+        (tx) => tx.delete(entries, sequenceKey(40)),
+        /entries 40 to 40 of the ledger/,
+      ],
+      ['all of the book', (tx) => deleteEntries(tx, 1, 40), /entries 1 to 40 of the ledger/],
+      ['an entry near the end', (tx) => tx.delete(entries, sequenceKey(38)), /Entry 39 follows entry 37/],
+      [
+        'the reference of one',
+        (tx) => tx.delete(references, 'capsule:40'),
+        /not the one booked for capsule:40/,
+      ],
+      ['a balance', (tx) => tx.delete(balances, BOB), /the balance of b+ is missing/],
+      [
+        'a readable entry',
+        (tx) => tx.put(entries, sequenceKey(39), JSON.parse('7')),
+        /entry 39 .*cannot be read/,
+      ],
+    ])('is refused without %s', async (_name, lose, lost) => {
+      for (let count = 1; count <= 40; count++) await book(`capsule:${count}`, 1);
+      await ledger.start();
+      await ledger.stop();
+      const tx = db.transaction();
+      lose(tx);
+      await tx.commit();
+      await expect(open().start()).rejects.toMatchObject({
+        code: 'storage_failed',
+        message: expect.stringMatching(lost),
+      });
+    });
+
+    it('looks at the end alone, and takes a book that was never noted', async () => {
+      for (let count = 1; count <= 40; count++) await book(`capsule:${count}`, 1);
+      const tx = db.transaction();
+      tx.delete(entries, sequenceKey(1));
+      await tx.commit();
+      await open().start();
+      expect((await ledger.verify()).ok).toBe(false);
+    });
+
+    function deleteEntries(tx: Transaction, from: number, to: number): void {
+      for (let sequence = from; sequence <= to; sequence++) tx.delete(entries, sequenceKey(sequence));
+    }
   });
 
   it('verifies while bookings go on', async () => {

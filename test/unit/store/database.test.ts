@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ClassicLevel } from 'classic-level';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDatabase, STORE_VERSION } from '../../../src/store/database.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
 import { silentLog } from '../../support/database.ts';
@@ -42,6 +42,14 @@ describe('openDatabase', () => {
       if (last >= count) break;
     }
     return { child, last };
+  }
+
+  async function writeRow(key: string, value: number): Promise<void> {
+    const db = await open();
+    const tx = db.transaction();
+    tx.put(left, key, value);
+    await tx.commit();
+    await db.close();
   }
 
   it('makes the directory for its owner only', async () => {
@@ -175,6 +183,77 @@ describe('openDatabase', () => {
     await expect(open()).rejects.toMatchObject({ code: 'storage_failed' });
   });
 
+  it('refuses tables without CURRENT, says what to do, and leaves them alone, however often it is tried', async () => {
+    await writeRow('a', 1);
+    // A second start moves the log into a table.
+    await (await open()).close();
+    const store = join(directory, 'store');
+    await rm(join(store, 'CURRENT'));
+    const before = await contentsOf(store);
+    for (let time = 0; time < 2; time++) {
+      const error = await open().then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      expect(error).toMatchObject({ code: 'storage_failed' });
+      expect(String(error)).toMatch(/CURRENT.*missing.*Restore.*backup/);
+      expect(await contentsOf(store)).toEqual(before);
+    }
+  });
+
+  it('begins where a first start died before CURRENT', async () => {
+    await mkdir(join(directory, 'store'), { recursive: true });
+    await writeFile(join(directory, 'store', 'MANIFEST-000001'), 'half');
+    await (await open()).close();
+  });
+
+  it.each([
+    ['after a clean stop', false],
+    ['after a kill', true],
+  ])('never goes on without what was committed, whichever file is gone, %s', async (_when, killed) => {
+    await writeRow('a', 1);
+    await writeRow('a', 2);
+    if (killed) {
+      const { child } = await holder(5);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    const whole = join(parent, 'whole');
+    await cp(directory, whole, { recursive: true });
+    const files = Object.keys(await contentsOf(join(whole, 'store'))).filter(
+      (name) => !/LOCK|LOG/.test(name),
+    );
+    expect(files.length).toBeGreaterThan(3);
+    for (const name of files) {
+      await rm(directory, { recursive: true });
+      await cp(whole, directory, { recursive: true });
+      await rm(join(directory, 'store', name));
+      const db = await open().catch((error: unknown) => {
+        expect.soft(error, name).toMatchObject({ code: 'storage_failed' });
+      });
+      if (db) expect.soft(db.get(left, 'a'), name).toBe(2);
+      await db?.close();
+    }
+  });
+
+  it('calls a full disk full', async () => {
+    const full = Object.assign(new Error('IO error: write: No space left on device'), {
+      code: 'LEVEL_IO_ERROR',
+    });
+    const opening = vi
+      .spyOn(ClassicLevel.prototype, 'open')
+      .mockRejectedValue(new Error('not open', { cause: full }));
+    try {
+      await expect(open()).rejects.toMatchObject({
+        code: 'storage_failed',
+        message: expect.stringMatching(/^No room is left on the disk of .*Make room/),
+        detail: { reason: 'disk_full', directory },
+      });
+    } finally {
+      opening.mockRestore();
+    }
+  });
+
   it('reports a damaged row', async () => {
     await (await open()).close();
     const level = new ClassicLevel<string, string>(join(directory, 'store'));
@@ -186,3 +265,13 @@ describe('openDatabase', () => {
     await db.close();
   });
 });
+
+/** By path below the directory, without what LevelDB locks and logs with. */
+async function contentsOf(directory: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const each of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(each.parentPath, each.name);
+    if (each.isFile()) found[relative(directory, path)] = (await readFile(path)).toString('base64');
+  }
+  return found;
+}

@@ -137,7 +137,11 @@ describe('group commit', () => {
     expect(db.get(space, 'd')).toBeUndefined();
     expect(disk.batches).toHaveLength(1);
     expect(failures).toEqual([
-      expect.objectContaining({ code: 'storage_failed', cause: new Error('no space left on device') }),
+      expect.objectContaining({
+        code: 'storage_failed',
+        message: expect.stringContaining('No room is left'),
+        cause: new Error('no space left on device'),
+      }),
     ]);
     await db.close();
   });

@@ -5,6 +5,7 @@ import type { ReusableSource } from '../../../archive/source.ts';
 import { ARCHIVE_LIMITS } from '../../../archive/types.ts';
 import { MeshError, reasonOf } from '../../../lib/errors.ts';
 import { usage } from '../../failure.ts';
+import { MAX_SECRET_BYTES, secretIn } from './secrets.ts';
 
 /** How `capsule keygen` names what must not leave the machine. */
 const PRIVATE_KEY = '.private.hex';
@@ -47,11 +48,20 @@ export interface Walk {
   hidden: number;
 }
 
+export interface WalkOptions {
+  /** Where the archive will be. */
+  out: string;
+  /** Files and folders that are left out, named from the folder. */
+  exclude?: readonly string[] | undefined;
+}
+
 /**
- * Every file below a folder, in order, without hidden ones and without `except`. Throws `usage` for what is no plain
- * file or folder, links among them: what they lead to may lie outside. Throws `too_large` for more than an archive may hold.
+ * Every file below a folder, in order, without hidden ones and those that are excluded. Throws `usage` for what is no
+ * plain file or folder, links among them: what they lead to may lie outside; for keys and tokens; and for an exclusion
+ * that is not there. Throws `too_large` for more than an archive may hold.
  */
-export async function walkFolder(folder: string, except: string): Promise<Walk> {
+export async function walkFolder(folder: string, { out, exclude = [] }: WalkOptions): Promise<Walk> {
+  const excluded = new Map(exclude.map((name) => [resolve(folder, name), name]));
   const walk: Walk = { files: [], hidden: 0 };
   let total = 0;
   const visit = async (prefix: string): Promise<void> => {
@@ -61,24 +71,37 @@ export async function walkFolder(folder: string, except: string): Promise<Walk> 
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = `${prefix}${entry.name}`;
       const location = join(folder, path);
-      if (resolve(location) === except) continue;
+      if (resolve(location) === resolve(out) || excluded.delete(resolve(location))) continue;
       if (entry.name.startsWith('.')) walk.hidden += 1;
       else if (entry.isDirectory()) await visit(`${path}/`);
       else if (entry.isSymbolicLink())
         throw usage(`${location} is a symbolic link; put the file itself there, or leave it out.`);
       else if (!entry.isFile()) throw usage(`${location} is neither a file nor a folder.`);
-      else if (entry.name.endsWith(PRIVATE_KEY))
-        throw usage(`${location} is a private key; whoever gets the archive would have it.`);
       else {
         const { size } = await lstat(location);
+        const file = new FolderFile(path, location, size);
+        await refuseSecret(file);
         total += size;
-        walk.files.push(new FolderFile(path, location, size));
+        walk.files.push(file);
         refuseTooMuch(folder, walk.files.length, total);
       }
     }
   };
   await visit('');
+  const [left] = excluded.values();
+  if (left !== undefined) throw usage(`There is no ${JSON.stringify(left)} in ${folder} to be excluded.`);
   return walk;
+}
+
+async function refuseSecret(file: FolderFile): Promise<void> {
+  const { path, location, size } = file;
+  const named = path.endsWith(PRIVATE_KEY) ? 'a private key' : null;
+  const secret = named ?? (size > MAX_SECRET_BYTES ? null : secretIn(path, await file.read(0, size)));
+  if (secret !== null)
+    throw usage(
+      `${location} is ${secret}; whoever gets the archive would have it.`,
+      `Move it away, or leave it out: --exclude ${JSON.stringify(path)}`,
+    );
 }
 
 function refuseTooMuch(folder: string, files: number, total: number): void {

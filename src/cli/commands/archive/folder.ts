@@ -20,6 +20,7 @@ export interface FolderOptions {
   actor: string;
   event?: string[];
   signedSkill?: string[];
+  exclude?: string[];
   pith?: boolean;
 }
 
@@ -41,7 +42,7 @@ interface Sorted {
 
 /** What a folder becomes (archive-v0.6 "Layout"): known names in their places, everything else below `payload/`. */
 export async function folderDraft(cli: Cli, folder: string, options: FolderOptions): Promise<ArchiveDraft> {
-  const { files, hidden } = await walkFolder(folder, resolve(options.out));
+  const { files, hidden } = await walkFolder(folder, options);
   if (hidden > 0) cli.note(`Left out ${plural(hidden, 'hidden entry')}.`);
   const names = new Set(files.map(({ path }) => path));
   if (names.has(PATHS.manifest) && names.has(PATHS.envelope))

@@ -20,7 +20,7 @@ export interface SealCommandOptions extends NodeOptions, FolderOptions, SignerOp
 }
 
 /** What the node decides when it seals a workflow. */
-const OF_FOLDERS = ['title', 'author', 'event', 'signer', 'signedSkill', 'at'] as const;
+const OF_FOLDERS = ['title', 'author', 'event', 'signer', 'signedSkill', 'exclude', 'at'] as const;
 
 /** Seals a folder or, asking the running node, a workflow. */
 export async function seal(

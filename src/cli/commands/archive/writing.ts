@@ -46,10 +46,12 @@ export function addWriting(program: Command, cli: Cli): void {
     .option('--author <label>', 'what the originator is called')
     .option('--actor <actor>', 'who it is, such as human:alice or ai:gemma', 'human:originator')
     .option('--signed-skill <skill>', 'mark this skill as signed; repeatable', several)
+    .option('--exclude <file>', 'leave out this file or folder of the folder; repeatable', several)
     .addHelpText(
       'after',
       '\nOf the folder, program.md, agents.md, skills/ID/skill.json and SKILL.md, events.json or events.jsonl and' +
-        '\npayload/ have their places; every other file goes below payload/. Hidden files are left out.' +
+        '\npayload/ have their places; every other file goes below payload/. Hidden files are left out;' +
+        '\nkeys, tokens and identities of nodes are refused, whatever they are called.' +
         '\nWithout --signer the data directory’s identity signs as originator.',
     );
   withExample(

@@ -69,7 +69,7 @@ describe.each([
   test('stops when it is told to', async () => {
     const [container, entry] = await onlyEntry({ name: 'x', content: LARGE, deflate });
     const stopped = AbortSignal.abort(new Error('enough'));
-    await expect(digestEntry(components, container, entry, stopped)).rejects.toThrow('enough');
+    await expect(digestEntry(components, container, entry, { signal: stopped })).rejects.toThrow('enough');
     const controller = new AbortController();
     let chunks = 0;
     const sink = (): void => {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { handSealed } from '../../../support/hand-sealed.ts';
 import { alice, bob, carol, mallory } from '../../../support/keys.ts';
 import { bench, flipped, recipientKey, sealed } from './sample.ts';
 
@@ -33,6 +34,15 @@ describe('capsule append', () => {
     const [first, second] = [await json('inspect', at('a.capsule')), await json('inspect', at('b.capsule'))];
     expect(second.capsule_id).toBe(first.capsule_id);
     expect(second.payload_files).toEqual(first.payload_files);
+  });
+
+  it('keeps a name of others that Windows cannot have, and refuses to seal names again that collide', async () => {
+    write('a.capsule', await handSealed({ 'payload/10:30.md': '1' }));
+    expect(await append('--event', APPROVED, ...byAlice())).toMatchObject({ code: 0 });
+    write('a.capsule', await handSealed({ 'payload/A': '1', 'payload/a': '2' }));
+    const ran = await append('--event', APPROVED, ...byAlice(), '--force');
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain('"payload/A" and "payload/a" differ only in case');
   });
 
   it('takes participants, a program, several events and a time', async () => {

@@ -71,6 +71,15 @@ describe('writing whole files', () => {
     await expect(makeDirectory(at('x/file/a'))).rejects.toMatchObject({ code: 'ENOTDIR' });
   });
 
+  it('unpacks on Windows only what keeps its name there', async () => {
+    const signal = new AbortController().signal;
+    const unpacking = (onWindows: boolean) =>
+      unpack(at('out'), ['a:b'], { force: true, signal, onWindows, write: async () => undefined });
+    await expect(unpacking(true)).rejects.toThrow('"a:b" has a : in it, which Windows does not allow');
+    await unpacking(false);
+    expect(names()).toEqual(['a:b']);
+  });
+
   it('keeps the old files when unpacking over them is interrupted or fails', async () => {
     write('out/a', 'old');
     const controller = new AbortController();

@@ -176,8 +176,113 @@ describe('capsule seal', () => {
     expect(existsSync(at('trip.capsule'))).toBe(false);
   });
 
+  describe('refuses by its content', () => {
+    const sealing = async (...args: string[]) => {
+      folder();
+      return seal(...args);
+    };
+    const refused = async (name: string, what: string) => {
+      const ran = await sealing();
+      expect(ran).toMatchObject({ code: 2, stdout: '' });
+      expect(ran.stderr).toBe(
+        `capsule: ${at(`trip/${name}`)} is ${what}; whoever gets the archive would have it. (usage)\n` +
+          `Move it away, or leave it out: --exclude "${name}"\n`,
+      );
+      expect(existsSync(at('trip.capsule'))).toBe(false);
+    };
+    const key = 'a private key or a token (64 hex characters)';
+
+    it.each([
+      ['as its file', 'identity.json', []],
+      ['exported', 'backup/notes.txt', []],
+      ['with a passphrase', 'backup/notes.txt', ['--passphrase-file', 'passphrase']],
+    ])('the identity of a node, %s', async (_, name, args) => {
+      write('passphrase', 'correct horse battery staple');
+      await run('identity', 'new');
+      const exporting = args.map((each) => (each.startsWith('-') ? each : at(each)));
+      const { stdout } = await run('identity', 'export', ...exporting);
+      expect(stdout).toContain('"seed"');
+      write(`trip/${name}`, stdout);
+      await refused(name, 'the identity of a node');
+    });
+
+    it('what keygen writes and prints, under any name', async () => {
+      await run('keygen', '--out', at('keys'), '--label', 'ann');
+      write('trip/k', readFileSync(at('keys/ann.private.hex')));
+      await refused('k', key);
+      write('trip/k', (await run('keygen', '--json')).stdout);
+      await refused('k', 'a private key');
+      const { stdout } = await run('keygen');
+      write('trip/k', stdout);
+      await refused('k', 'a private key');
+      write('trip/k', Buffer.from(`\ufeff${stdout}`, 'utf16le'));
+      await refused('k', 'a private key');
+    });
+
+    it.each([
+      ['api-token', `${'0f'.repeat(32)}\n`, key],
+      [
+        'tls.pem',
+        '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nMC4C\n',
+        'a private key',
+      ],
+      ['id', '-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n', 'a private key'],
+      ['program.md', '0f'.repeat(32), key],
+    ])('%s', async (name, content, what) => {
+      write(`trip/${name}`, content);
+      await refused(name, what);
+    });
+
+    it('nothing that only speaks of keys', async () => {
+      write('trip/bob.public.hex', `${bob.identity}\n`);
+      write('trip/bob.recipient.hex', `${recipientKey(bob)}\n`);
+      write('trip/trusted.txt', `${bob.identity} # Bob\n${alice.identity} # Alice\n`);
+      write('trip/sums.txt', `${'0f'.repeat(32)}  notes.txt\n`);
+      write('trip/about.md', '# Keys\n\n-----BEGIN PRIVATE KEY-----\nis how they begin.\n');
+      write('trip/run.json', '{"identity": "x", "seed": 42}');
+      expect(await sealing()).toMatchObject({ code: 0 });
+    });
+
+    it('nothing that is excluded', async () => {
+      write('trip/keys/a.hex', 'ab'.repeat(32));
+      write('trip/keys/b.private.hex', 'x');
+      write('trip/c.private.hex', 'x');
+      const ran = await sealing(
+        '--exclude',
+        'keys/',
+        '--exclude',
+        './c.private.hex',
+        '--exclude',
+        'sub/deep.txt',
+      );
+      expect(ran).toMatchObject({ code: 0, stderr: '' });
+      expect((await paths()).filter((path) => path.startsWith('payload'))).toEqual([
+        'payload/map.txt',
+        'payload/notes.txt',
+      ]);
+    });
+
+    it('an exclusion of what is not there', async () => {
+      const ran = await sealing('--exclude', 'note.txt');
+      expect(ran).toMatchObject({ code: 2, stdout: '' });
+      expect(ran.stderr).toContain('There is no "note.txt" in');
+    });
+  });
+
   it.each([
     ['a private key', 'keys/alice.private.hex', 'ab', 'is a private key'],
+    [
+      'a name in two cases',
+      'Notes.txt',
+      'x',
+      '"payload/Notes.txt" and "payload/notes.txt" differ only in case',
+    ],
+    [
+      'a device of Windows',
+      'sub/aux.txt',
+      'x',
+      '"payload/sub/aux.txt" has "aux.txt" in it, which is a device',
+    ],
     ['two files for one place', 'payload/notes.txt', 'x', 'would both become payload/notes.txt'],
     ['events twice', 'events.json', '[]', 'events.json or events.jsonl'],
     ['an event that is no JSON', 'events.jsonl', '{}\n{', 'events.jsonl'],

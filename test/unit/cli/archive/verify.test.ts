@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { handSealed } from '../../../support/hand-sealed.ts';
 import { alice, bob, mallory } from '../../../support/keys.ts';
 import { rawZip } from '../../../support/raw-zip.ts';
 import { bench, flipped, recipientKey, repacked, sealed } from './sample.ts';
@@ -51,6 +52,21 @@ describe('capsule verify', () => {
       content_index: { ok: false, errors: [expect.stringContaining('payload/list.txt')] },
       chain: { ok: true },
     });
+  });
+
+  it('warns of names that others have sealed and not every system can extract', async () => {
+    write(
+      'a.capsule',
+      await handSealed({ 'payload/Data': '1', 'payload/data': '2', 'payload/con.txt': '3' }),
+    );
+    const ran = await run('verify', at('a.capsule'));
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(ran.stdout).toContain(
+      '- layout: names that collide when extracted: "payload/Data" and "payload/data" differ only in case\n',
+    );
+    expect(ran.stdout).toContain('- layout: a name that Windows cannot have: payload/con.txt\n');
+    expect(ran.stdout.endsWith('\nResult: PASS\n')).toBe(true);
+    expect(await run('verify', at('a.capsule'), '--strict')).toMatchObject({ code: 1 });
   });
 
   it.each([
