@@ -20,11 +20,12 @@ const LAYERS = [
   ['src/lib'],
 ];
 
-/** What a capability may import besides its own folder: the port, pure parts, and helpers right in `capabilities/`. */
+/** What a capability may import besides its own folder: the port, pure parts, the cleaner of text from outside, and helpers right in `capabilities/`. */
 const CAPABILITY_IMPORTS = [
   /^src\/engine\/capability\.ts$/,
   /^src\/(?:capsule|archive)\//,
   /^protocols\//,
+  /^src\/lib\/untrusted-text\.ts$/,
   /^capabilities\/[^/]+\.ts$/,
 ];
 /** The one way back up: error codes and limits. */

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import { markdownLine, markdownParagraphs } from '../../src/lib/untrusted-text.ts';
 import { isJsonObject } from '../payload.ts';
-import { inline, paragraphs } from './escape.ts';
 import { heading, label, table, valueBlocks } from './generic.ts';
 
 /** What `text.analyze` and `ai.analyze` answer; each part is shown where it has the expected shape. */
@@ -25,8 +25,10 @@ export function analysisBlocks(analysis: JsonObject): string[] {
   // The quoted sentences are the summary, and the topics are the first keywords.
   const { sentences: _sentences, topics: _topics, ...rest } = others;
   return [
-    ...part('Summary', summary, (value) => (typeof value === 'string' ? paragraphs(value) : undefined)),
-    ...part('Analysis', body, (value) => (typeof value === 'string' ? paragraphs(value) : undefined)),
+    ...part('Summary', summary, (value) =>
+      typeof value === 'string' ? markdownParagraphs(value) : undefined,
+    ),
+    ...part('Analysis', body, (value) => (typeof value === 'string' ? markdownParagraphs(value) : undefined)),
     ...part('Key points', keyPoints, () => undefined),
     ...part('Keywords', keywords, keywordBlocks),
     ...part('Names', entities, nameBlocks),
@@ -55,8 +57,8 @@ function keywordBlocks(value: JsonValue): string[] | undefined {
   const rows = value
     .filter(isJsonObject)
     .map((item) => [
-      inline(String(item.phrase)),
-      inline(String(item.count ?? '')),
+      markdownLine(String(item.phrase)),
+      markdownLine(String(item.count ?? '')),
       typeof item.score === 'number' ? item.score.toFixed(2) : '',
     ]);
   return rows.length === 0 ? [] : [table(['Keyword', 'Mentions', 'Weight'], rows)];
@@ -70,9 +72,9 @@ function nameBlocks(value: JsonValue): string[] | undefined {
     if (!Array.isArray(names)) return undefined;
     const shown = names.filter(isJsonObject).map((item) => {
       const times = typeof item.count === 'number' && item.count > 1 ? ` (${item.count})` : '';
-      return inline(String(item.name)) + times;
+      return markdownLine(String(item.name)) + times;
     });
-    if (shown.length > 0) lines.push(`- **${inline(label(kind))}:** ${shown.join(', ')}`);
+    if (shown.length > 0) lines.push(`- **${markdownLine(label(kind))}:** ${shown.join(', ')}`);
   }
   return lines.length === 0 ? [] : [lines.join('\n')];
 }

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import { markdownLine, markdownParagraphs } from '../../src/lib/untrusted-text.ts';
 import { isJsonObject } from '../payload.ts';
-import { inline, paragraphs } from './escape.ts';
 
 /** What a page can show; the rest is counted. The data itself stays in the capsule's result. */
 const MAX_ROWS = 200;
@@ -13,7 +13,7 @@ const DEEPEST_HEADING = 6;
 export function valueBlocks(value: JsonValue, level: number): string[] {
   if (Array.isArray(value)) return arrayBlocks(value, level);
   if (isJsonObject(value)) return objectBlocks(value, level);
-  return typeof value === 'string' ? paragraphs(value) : [scalar(value)];
+  return typeof value === 'string' ? markdownParagraphs(value) : [scalar(value)];
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -23,7 +23,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 export function heading(level: number, text: string): string {
-  return `${'#'.repeat(Math.min(level, DEEPEST_HEADING))} ${inline(text)}`;
+  return `${'#'.repeat(Math.min(level, DEEPEST_HEADING))} ${markdownLine(text)}`;
 }
 
 /** `readingEase` as `Reading ease`; anything that is not a plain name stays as it is. */
@@ -46,7 +46,7 @@ function arrayBlocks(values: readonly JsonValue[], level: number): string[] {
     const rows = values.filter(isJsonObject).map((row) => columns.map((column) => cell(row[column])));
     return [
       table(
-        columns.map((column) => inline(label(column))),
+        columns.map((column) => markdownLine(label(column))),
         rows,
       ),
     ];
@@ -61,7 +61,7 @@ function objectBlocks(value: JsonObject, level: number): string[] {
   if (entries.length === 0) return ['None.'];
   const flat = entries.filter(([, item]) => isCell(item));
   const rest = entries.filter(([, item]) => !isCell(item));
-  const rows = flat.map(([key, item]) => [inline(label(key)), scalar(item)]);
+  const rows = flat.map(([key, item]) => [markdownLine(label(key)), scalar(item)]);
   return [
     ...(rows.length === 0 ? [] : [table(['Field', 'Value'], rows)]),
     ...rest.slice(0, MAX_ROWS).flatMap(([key, item]) => section(label(key), item, level)),
@@ -75,7 +75,7 @@ function section(title: string, value: JsonValue, level: number): string[] {
   const json = JSON.stringify(value, null, 2);
   const longest = Math.max(2, ...[...json.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(longest + 1);
-  return [`**${inline(title)}**`, `${fence}json\n${json}\n${fence}`];
+  return [`**${markdownLine(title)}**`, `${fence}json\n${json}\n${fence}`];
 }
 
 function columnsOf(rows: readonly JsonValue[]): string[] | undefined {
@@ -98,7 +98,7 @@ function cell(value: JsonValue | undefined): string {
 }
 
 function scalar(value: JsonValue): string {
-  return value === null ? '–' : inline(String(value));
+  return value === null ? '–' : markdownLine(String(value));
 }
 
 function more(total: number): string {

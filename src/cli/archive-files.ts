@@ -1,18 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import {
-  access,
-  constants,
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { access, constants, lstat, mkdir, open, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
+import { type AtomicOptions, writeAtomically } from '../lib/atomic-file.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { type CliError, usage } from './failure.ts';
 
@@ -38,7 +27,8 @@ export async function checkOutputs(files: readonly string[], force: boolean): Pr
     if (/(?:^|\/)$/.test(file)) throw usage(`"${file}" is not the name of a file.`);
     if (!force) await refuseExisting(file);
     const replaced = await stat(file).catch(() => null);
-    if (replaced?.isFile() === false) throw usage(`${file} is not a file, and only a file is replaced.`);
+    if (replaced?.isFile() === false || (await isStream(file)))
+      throw usage(`${file} is not a file, and only a file is replaced.`);
     await access(dirname(file), constants.W_OK | constants.X_OK).catch((error: unknown) => {
       throw unwritable(file, error);
     });
@@ -73,8 +63,8 @@ export async function makeDirectory(path: string): Promise<string | undefined> {
 }
 
 /**
- * Writes beside and puts the whole in place at the end, so that nobody meets half a file and a failure leaves
- * nothing behind. Throws `usage` where the name is taken or cannot be written, and whatever `write` throws.
+ * A whole file or none, by `writeAtomically`. Throws `usage` where the name is taken or cannot be written, and whatever
+ * `write` throws.
  */
 export async function writeWhole<T>(
   file: string,
@@ -82,23 +72,7 @@ export async function writeWhole<T>(
   write: (sink: ByteSink) => Promise<T>,
 ): Promise<T> {
   await checkOutputs([file], options.force);
-  const temporary = join(dirname(file), `.${basename(file).slice(0, 100)}.${randomUUID()}`);
-  const unless = (error: unknown): never => {
-    throw unwritable(file, error);
-  };
-  const handle: FileHandle = await open(temporary, 'wx', options.mode ?? 0o666).catch(unless);
-  try {
-    let written: T;
-    try {
-      written = await write((chunk) => handle.writeFile(chunk).catch(unless));
-    } finally {
-      await handle.close();
-    }
-    await place(temporary, file, options.force);
-    return written;
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  return writeAtomically(file, placing(file, options), write);
 }
 
 /** A short text as a file of its own, whole or not at all. */
@@ -106,18 +80,50 @@ export function writeNewFile(file: string, text: string, options: PlaceOptions):
   return writeWhole(file, options, async (sink) => sink(new TextEncoder().encode(text)));
 }
 
-/** Gives `temporary` its name; without `force` never over another file, however late that one appeared. */
-async function place(temporary: string, file: string, force: boolean): Promise<void> {
-  if (!force) {
+function placing(file: string, { force, mode }: PlaceOptions): AtomicOptions {
+  return {
+    replace: force,
+    ...(mode !== undefined && { mode }),
+    fault: (error) => (reasonOf(error) === 'EEXIST' ? exists(file) : unwritable(file, error)),
+  };
+}
+
+/** Directly in /dev or below /proc, where what looks like a file is the system's own, such as /dev/stdout. */
+const SYSTEM_NAME = /^\/(?:dev\/(?:fd\/)?[^/]+|proc\/.+)$/;
+
+/** A device or a pipe, such as /dev/null: it is written to, and never replaced by a file. */
+async function isStream(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => null);
+  if (found === null || found.isDirectory()) return false;
+  return !found.isFile() || SYSTEM_NAME.test(resolve(file));
+}
+
+/** Of text for `--out`, before the work that makes it: as `checkOutputs`, but for what `writeText` writes through. */
+export async function checkTextOutput(file: string | undefined, force = false): Promise<void> {
+  if (file !== undefined && !(await isStream(file))) await checkOutputs([file], force);
+}
+
+/** What a command was to print, to the file of `--out`: whole or not at all, or into a device or a pipe. */
+export async function writeText(
+  file: string,
+  text: string | AsyncIterable<string>,
+  options: { force?: boolean | undefined; mode?: number },
+): Promise<void> {
+  const { force = false, ...rest } = options;
+  await checkTextOutput(file, force);
+  const parts = typeof text === 'string' ? [text] : text;
+  if (await isStream(file)) {
+    const stream = await open(file, 'w').catch((error: unknown) => {
+      throw unwritable(file, error);
+    });
     try {
-      return await link(temporary, file);
-    } catch (error) {
-      // Not every file system has hard links; there, looking first is the best there is.
-      if (reasonOf(error) === 'EEXIST') throw exists(file);
-      await refuseExisting(file);
+      for await (const part of parts) await stream.writeFile(part);
+    } finally {
+      await stream.close();
     }
+    return;
   }
-  await rename(temporary, file).catch((error: unknown) => {
-    throw unwritable(file, error);
+  await writeAtomically(file, placing(file, { force, ...rest }), async (sink) => {
+    for await (const part of parts) await sink(part);
   });
 }

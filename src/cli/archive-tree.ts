@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSink } from '../archive/types.ts';
 import { nameCollisions, portabilityProblem } from '../archive/zip/portable-names.ts';
+import { writeNew } from '../lib/atomic-file.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { makeDirectory, unwritable } from './archive-files.ts';
 import { usage } from './failure.ts';
@@ -38,9 +39,8 @@ export async function unpack(
     await mkdir(staging).catch(failing(target));
     for (const [index, path] of paths.entries()) {
       options.signal.throwIfAborted();
-      await writeFileAt(join(staging, String(index)), join(target, path), (sink) =>
-        options.write(path, sink),
-      );
+      const fault = (error: unknown) => unwritable(join(target, path), error);
+      await writeNew(join(staging, String(index)), { fault }, (sink) => options.write(path, sink));
     }
     for (const folder of folders) await makeFolder(join(target, folder));
     for (const [index, path] of paths.entries()) {
@@ -60,19 +60,6 @@ const failing =
   (error: unknown): never => {
     throw unwritable(place, error);
   };
-
-async function writeFileAt(
-  file: string,
-  place: string,
-  write: (sink: ByteSink) => Promise<void>,
-): Promise<void> {
-  const handle = await open(file, 'wx').catch(failing(place));
-  try {
-    await write((chunk) => handle.writeFile(chunk).catch(failing(place)));
-  } finally {
-    await handle.close();
-  }
-}
 
 /** Names of which some file system would lose one without a word, or that Windows takes for something else. */
 function refuseNames(paths: readonly string[], onWindows: boolean): void {

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
@@ -66,27 +64,11 @@ export async function readJsonFile(io: CliIo, name: string): Promise<JsonValue> 
   });
 }
 
-/** The JSON of an option: the text itself, or `@FILE`, or `@-` for standard input. */
+/** The JSON of an option: the text itself, or `@FILE`; `-` or `@-` is standard input. */
 export async function readJsonOption(io: CliIo, option: string, value: string): Promise<JsonValue> {
+  if (value === '-') return readJsonFile(io, value);
   if (value.startsWith('@')) return readJsonFile(io, value.slice(1));
   return within(option, () => parseJson(value, { maxBytes: LIMITS.frameBytes, maxDepth: LIMITS.jsonDepth }));
-}
-
-/** Writes beside and renames, so that nobody meets half a file. */
-export async function writeOutput(
-  file: string,
-  text: string | AsyncIterable<string>,
-  mode = 0o666,
-): Promise<void> {
-  const temporary = join(dirname(file), `.${basename(file)}.${randomUUID()}`);
-  try {
-    await writeFile(temporary, text, { flag: 'wx', mode });
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    if (error instanceof MeshError) throw error;
-    throw usage(`${file} cannot be written (${reasonOf(error)}).`);
-  }
 }
 
 const UNNAMED: ReadonlyMap<string, string> = new Map([

@@ -1,16 +1,86 @@
-/** Rows under a heading, columns as wide as their widest cell; one line where there is nothing. */
+import { terminalLine, terminalText } from '../lib/untrusted-text.ts';
+
+/** How an answer for a person is laid out. */
+export interface Layout {
+  /** Characters of a line that a table must fit; undefined in a pipe, and where nothing is to be shortened. */
+  columns: number | undefined;
+  /** Ids in full. */
+  whole: boolean;
+  colour: boolean;
+}
+
+/** Characters to which a column may be narrowed: enough of an id to tell it from others. */
+const NARROWEST = 9;
+const GAP = 2;
+/** Headings and names of values that are a state. */
+const STATES: ReadonlySet<string> = new Set(['STATUS', 'STATE', 'status']);
+/** By the first word of a state: green is well, red is not, yellow goes on. */
+const COLOURS: ReadonlyMap<string, number> = new Map([
+  ...['completed', 'ready', 'granted', 'offered', 'succeeded', 'success'].map((word) => [word, 32] as const),
+  ...['failed', 'safe_mode', 'unavailable'].map((word) => [word, 31] as const),
+  ...['executing', 'waiting', 'pending', 'cancelled'].map((word) => [word, 33] as const),
+]);
+const ESCAPE = '\u001b';
+const OWN_STYLE = new RegExp(`(${ESCAPE}\\[3[1-39]m)`);
+
+/** A state in its colour, where there are colours. */
+export function coloured(state: string, { colour }: Layout): string {
+  const code = colour ? COLOURS.get(state.trimEnd().split(/[ :]/, 1)[0] ?? '') : undefined;
+  return code === undefined ? state : `${ESCAPE}[${String(code)}m${state}${ESCAPE}[39m`;
+}
+
+/** Text as it may reach a terminal; of all controls only the colours of `coloured` are kept. */
+export const printable = (text: string, { colour }: Layout): string =>
+  colour
+    ? text
+        .split(OWN_STYLE)
+        .map((part, index) => (index % 2 === 1 ? part : terminalText(part)))
+        .join('')
+    : terminalText(text);
+
+/** Rows under a heading, columns as wide as their widest cell or as fits; one line where there is nothing. */
 export function table(
   heading: readonly string[],
   rows: readonly (readonly string[])[],
   empty: string,
+  layout: Layout,
 ): string {
   if (rows.length === 0) return empty;
-  const lines = [heading, ...rows];
+  const lines = [heading, ...rows.map((row) => row.map((cell) => terminalLine(cell)))];
   const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  narrow(heading, widths, layout.columns);
   return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
-    .map((line) => line.trimEnd())
+    .map((line, row) =>
+      line
+        .map((cell, column) => {
+          const text = shortened(cell, widths[column] ?? 0).padEnd(widths[column] ?? 0);
+          return row > 0 && STATES.has(heading[column] ?? '') ? coloured(text, layout) : text;
+        })
+        .join(' '.repeat(GAP))
+        .trimEnd(),
+    )
     .join('\n');
+}
+
+/** Takes from the widest columns what does not fit. */
+function narrow(heading: readonly string[], widths: number[], columns = Number.POSITIVE_INFINITY): void {
+  const least = heading.map((name) => Math.max(name.length, NARROWEST));
+  let over = widths.reduce((sum, width) => sum + width + GAP, -GAP) - columns;
+  while (over > 0) {
+    const spare = widths.map((width, column) => (width > (least[column] ?? 0) ? width : 0));
+    const widest = spare.indexOf(Math.max(...spare));
+    if (spare[widest] === 0) return;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+    over--;
+  }
+}
+
+const NODE_ID = /^(?:12D3|16Uiu|Qm)[1-9A-HJ-NP-Za-km-z]{30,}$/;
+
+/** A cell in `width` characters; ids of nodes all begin alike, so of them the end is kept. */
+function shortened(cell: string, width: number): string {
+  if (cell.length <= width) return cell;
+  return NODE_ID.test(cell) ? `…${cell.slice(1 - width)}` : `${cell.slice(0, width - 1).toWellFormed()}…`;
 }
 
 /** `1 step`, `2 steps`; `1 entry`, `2 entries`. */
@@ -19,11 +89,15 @@ export function plural(count: number, word: string): string {
 }
 
 /** `name  value` lines; the further lines of a value stand below its first. */
-export function facts(entries: readonly (readonly [name: string, value: string])[]): string {
+export function facts(entries: readonly (readonly [name: string, value: string])[], layout?: Layout): string {
   const width = Math.max(...entries.map(([name]) => name.length));
-  const below = `\n${' '.repeat(width + 2)}`;
+  const below = `\n${' '.repeat(width + GAP)}`;
   return entries
-    .map(([name, value]) => `${name.padEnd(width)}  ${value.replaceAll('\n', below)}`.trimEnd())
+    .map(([name, value]) => {
+      const clean = terminalText(value).replaceAll('\n', below);
+      const shown = layout !== undefined && STATES.has(name) ? coloured(clean, layout) : clean;
+      return `${name.padEnd(width)}  ${shown}`.trimEnd();
+    })
     .join('\n');
 }
 
@@ -40,11 +114,17 @@ export function duration(ms: number): string {
 export const time = (at: number): string => new Date(at).toISOString().replace('T', ' ').slice(0, 19);
 
 /** Enough of a peer id, whose first half is the same for all, to tell nodes apart. */
-export const shortNode = (nodeId: string | null): string =>
-  nodeId === null ? '-' : nodeId.length > 16 ? `…${nodeId.slice(-8)}` : nodeId;
+export const shortNode = (nodeId: string | null, layout?: Layout): string =>
+  nodeId === null ? '-' : nodeId.length > 16 && !layout?.whole ? `…${nodeId.slice(-8)}` : nodeId;
 
-/** What a person reads for a status: an announced capsule is one that waits for somebody to take it. */
-export const statusText = (status: string): string => (status === 'announced' ? 'waiting' : status);
+/**
+ * What a person reads for a status: an announced capsule is one that waits for somebody to take it, and one that was
+ * cancelled has failed for no fault of anybody.
+ */
+export function statusText(status: string, error: { code: string } | null = null): string {
+  if (status === 'failed' && error?.code === 'cancelled') return 'cancelled';
+  return status === 'announced' ? 'waiting' : status;
+}
 
 export const credits = (amount: number): string => `${String(amount)} cr`;
 
@@ -65,32 +145,3 @@ export function tree<T>(root: T, label: (node: T) => string, children: (node: T)
   };
   return draw(root, '', '').join('\n');
 }
-
-/** What reorders the text around it (Unicode "Bidi_Control") or ends a line where nobody sees it. */
-const REORDERING = '\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
-const UNSAFE_TEXT = new RegExp(`(?![\\n\\t])\\p{Cc}|[${REORDERING}]`, 'gu');
-/** What JSON leaves as it is, and a terminal may take for a command or a person for something else. */
-const UNSAFE_JSON = new RegExp(`[\\u007f-\\u009f${REORDERING}]`, 'g');
-
-/** `\u202e`, as JSON writes it too. */
-export const unicodeEscape = (character: string): string =>
-  `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-
-/** Characters of untrusted text that could drive a terminal or reorder it, made visible; line breaks and tabs stay. */
-export function safeText(text: string): string {
-  return text.replace(UNSAFE_TEXT, (character) => {
-    if (character === '\r') return '';
-    const code = character.charCodeAt(0);
-    return code > 0xff ? unicodeEscape(character) : `\\x${code.toString(16).padStart(2, '0')}`;
-  });
-}
-
-/** Untrusted text in at most `room` characters of one line. */
-export function oneLine(text: string, room: number): string {
-  const line = safeText(text).replaceAll(/\s+/g, ' ');
-  return line.length <= room ? line : `${line.slice(0, Math.max(0, room - 1))}…`;
-}
-
-/** The same document, with such characters written as JSON's own escapes. */
-export const safeJson = (document: unknown, indent = 0): string =>
-  JSON.stringify(document, null, indent).replace(UNSAFE_JSON, unicodeEscape);

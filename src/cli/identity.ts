@@ -8,11 +8,13 @@ import {
   type NodeIdentity,
 } from '../daemon/identity-file.ts';
 import { MeshError } from '../lib/errors.ts';
+import { checkTextOutput, writeText } from './archive-files.ts';
 import type { Cli } from './cli.ts';
 import { CliError } from './failure.ts';
-import { readText, writeOutput } from './files.ts';
+import { readText } from './files.ts';
 import { facts } from './format.ts';
 import { keyOptions, readPassphrase } from './keys.ts';
+import type { OutOptions } from './options.ts';
 import { type DataOptions, dataDirectory } from './target.ts';
 
 /** Bytes of an exported identity: a few hundred, with room. */
@@ -41,14 +43,15 @@ export async function makeIdentity(cli: Cli, options: PassphraseOptions): Promis
   throw new MeshError('conflict', `There is an identity in ${directory} already; it is left as it is.`);
 }
 
-export async function exportKey(cli: Cli, options: PassphraseOptions & { out?: string }): Promise<void> {
-  const { passphraseFile, out } = options;
+export async function exportKey(cli: Cli, options: PassphraseOptions & OutOptions): Promise<void> {
+  const { passphraseFile, out, force } = options;
+  await checkTextOutput(out, force);
   const text = await exportIdentity(dataDirectory(cli.io, options), {
     ...keyOptions(cli),
     ...(passphraseFile !== undefined && { exportPassphrase: await readPassphrase(cli.io, passphraseFile) }),
   });
   if (out === undefined) cli.print(text);
-  else await writeOutput(out, text, OWNER_ONLY);
+  else await writeText(out, text, { force, mode: OWNER_ONLY });
 }
 
 export async function importKey(

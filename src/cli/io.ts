@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
+import { fstatSync } from 'node:fs';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
+
+const STDIN = 0;
 
 /** A stream that text is written to; `isTTY` where a person reads it. */
 export interface Output {
@@ -13,6 +16,8 @@ export interface Output {
 /** Everything outside that a command touches, beside files and the node it calls. */
 export interface CliIo {
   stdin: Readable & { isTTY?: boolean };
+  /** Whether somebody feeds standard input: a pipe or a file, not a terminal and not /dev/null. */
+  isPiped(): boolean;
   stdout: Output;
   stderr: Output;
   env: Readonly<Record<string, string | undefined>>;
@@ -37,6 +42,14 @@ export function processIo(): CliIo {
   });
   return {
     stdin: process.stdin,
+    isPiped: () => {
+      try {
+        const found = fstatSync(STDIN);
+        return found.isFIFO() || found.isFile() || found.isSocket();
+      } catch {
+        return false;
+      }
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,

@@ -17,7 +17,7 @@ export function keyOptions(cli: Cli): IdentityOptions {
   return { crypto: nodeCrypto, ...(passphrase && { passphrase }) };
 }
 
-/** The first line of a file. */
+/** The first line of a file; `-` is standard input. */
 export async function readPassphrase(io: CliIo, file: string): Promise<string> {
   const [line = ''] = (await readText(io, file, PASSPHRASE_BYTES)).split(/\r?\n/);
   if (line === '') throw usage(`The first line of ${file} must be the passphrase.`);

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { isKeptNumber } from '../lib/json-numbers.ts';
 
 /** What a ZIP without extensions can hold. */
@@ -25,13 +26,32 @@ export const bounded = (command: Command): Command =>
 /** A positive amount of credits with at most six decimals. */
 export function amount(text: string): number {
   const value = Number(text);
-  if (/^\d+(\.\d{1,6})?$/.test(text) && value > 0 && isKeptNumber(text)) return value;
-  throw new InvalidArgumentError('It must be a number of credits above 0, with at most 6 decimals.');
+  const inBounds = value > 0 && value <= LIMITS.maxAmountCredits;
+  if (/^\d+(\.\d{1,6})?$/.test(text) && inBounds && isKeptNumber(text)) return value;
+  throw new InvalidArgumentError(
+    `It must be a number of credits above 0, at most ${String(LIMITS.maxAmountCredits)}, with at most 6 decimals.`,
+  );
 }
 
-export function hexId(text: string): string {
-  if (/^[0-9a-f]{64}$/.test(text)) return text;
-  throw new InvalidArgumentError('It must be 64 lowercase hex characters.');
+/** ms of each unit; a number without one is ms. */
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+
+/** For `.option('--timeout <time>', …, duration(1, 86_400_000))`: `500ms`, `5s`, `1.5m`, `2h`, or ms. Gives ms. */
+export function duration(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)?$/.exec(text) ?? [];
+    const value = Number(digits) * (UNITS.get(unit) ?? 1);
+    if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(
+      `It must be a time such as 500ms, 5s or 2m, from ${String(minimum)}ms to ${String(maximum / 3_600_000)}h; without a unit it is milliseconds.`,
+    );
+  };
 }
 
 /** For every list: how many, and from where. */
@@ -42,3 +62,14 @@ export const withPage = (command: Command): Command =>
 
 /** For options that may be given several times. */
 export const several = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** `--out` of what prints text or a document. */
+export const withOut = (command: Command, what: string): Command =>
+  command
+    .option('--out <file>', `write ${what} to a file`)
+    .option('--force', 'replace the file that has the name already');
+
+export interface OutOptions {
+  out?: string;
+  force?: boolean;
+}

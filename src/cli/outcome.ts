@@ -1,17 +1,21 @@
 import { costAtMost } from '../capsule/cost.ts';
 import type { CapsuleView, MeshEvent } from '../exchange/types.ts';
 import type { ApiClient } from './api-client.ts';
-import type { Cli } from './cli.ts';
+import { writeText } from './archive-files.ts';
+import { type Cli, ended } from './cli.ts';
 import { describeFailure, EXIT } from './failure.ts';
-import { writeOutput } from './files.ts';
 import { waitForEnd } from './follow.ts';
-import { plural, safeText } from './format.ts';
+import { plural } from './format.ts';
+import { nodeId } from './ids.ts';
 import { StatusLine } from './status-line.ts';
+import { didYouMean } from './suggest.ts';
 
 export interface OutcomeOptions {
   json?: boolean;
   /** File for the result instead of standard output. */
   out?: string;
+  /** Over a file that is there. */
+  force?: boolean;
 }
 
 /** Where results of text capabilities have what a person wants to read, in this order. */
@@ -33,7 +37,7 @@ export function resultText(result: unknown): string {
 export interface Submission {
   /** A signed capsule, or a draft for the node to sign; nothing where `path` says what is submitted. */
   body?: unknown;
-  /** Only this node may execute it. */
+  /** Only this node may execute it: its id, or as it was typed after `--on`. */
   executor?: string | undefined;
   /** Route; by default that of new capsules. */
   path?: string;
@@ -44,11 +48,8 @@ export async function submitCapsule(
   client: ApiClient,
   { body, executor, path = '/api/capsules' }: Submission,
 ): Promise<string> {
-  const { id } = await client.request<{ id: string }>(path, {
-    method: 'POST',
-    body,
-    query: { executor },
-  });
+  const query = { executor: executor === undefined ? undefined : await nodeId(client, '--on', executor) };
+  const { id } = await client.request<{ id: string }>(path, { method: 'POST', body, query });
   return id;
 }
 
@@ -62,6 +63,27 @@ export function noteCost(cli: Cli, capsule: Parameters<typeof costAtMost>[0]): v
   cli.note(
     `Costs at most ${String(credits)} credits: ${each}${plural(amounts.length, 'capsule')} of the chain.`,
   );
+}
+
+/** A name that nobody is known to offer is told with the one that may be meant; it is sent all the same. */
+export async function noteUnknown(cli: Cli, client: ApiClient, capability: string): Promise<void> {
+  const names = await offered(client).catch((): string[] => []);
+  const hint = names.includes(capability) ? undefined : didYouMean(capability, names);
+  if (hint !== undefined) cli.note(`No node that is known offers ${capability}. ${hint}`);
+}
+
+/** Names of all capabilities that this node or one that it knows offers. */
+export async function offered(client: ApiClient): Promise<string[]> {
+  const [here, market] = await Promise.all([
+    client.request<{ offers: { capability: { id: string } }[] }>('/api/capabilities'),
+    client.request<{ items: { capabilityId: string }[] }>('/api/market'),
+  ]);
+  return [
+    ...new Set([
+      ...here.offers.map(({ capability }) => capability.id),
+      ...market.items.map(({ capabilityId }) => capabilityId),
+    ]),
+  ];
 }
 
 /** Submits, waits for the end, streaming the text to a terminal, and prints what came of it. */
@@ -86,7 +108,7 @@ export async function submitAndWait(
     }
     epoch = event.epoch;
     const gap = event.missing === undefined ? '' : missingText(event.missing);
-    stdout.write(safeText(gap + event.delta));
+    cli.content(gap + event.delta);
     streamed += gap + event.delta;
   };
   let id: string | undefined;
@@ -94,6 +116,7 @@ export async function submitAndWait(
     async (signal) => {
       // The node answers at once, and without the answer nobody knows what to follow: Ctrl-C does not cut it off.
       id = await submitCapsule(client, submission);
+      if (stderr.isTTY && !options.json) cli.note(`capsule ${id}`);
       signal.throwIfAborted();
       return waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear());
     },
@@ -106,10 +129,9 @@ export async function submitAndWait(
   if (streamed !== '') stdout.write('\n');
   if (view.status === 'failed') return printFailure(cli, view, options);
   const text = resultText(view.result);
-  if (options.out !== undefined) await writeOutput(options.out, text.endsWith('\n') ? text : `${text}\n`);
+  if (options.out !== undefined) await writeText(options.out, ended(text), options);
   if (options.json) cli.printJson(shown(view));
-  else if (options.out === undefined && streamed.trim() !== text.trim())
-    cli.print(stdout.isTTY ? safeText(text) : text);
+  else if (options.out === undefined && streamed.trim() !== text.trim()) cli.content(ended(text));
   if (!options.json && stderr.isTTY) for (const child of view.children) cli.note(`next: ${child}`);
 }
 

@@ -1,9 +1,10 @@
-import tab from '@bomb.sh/tab/commander';
-import type { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { packageVersion } from '../daemon/version.ts';
-import { Cli } from './cli.ts';
+import { terminalText } from '../lib/untrusted-text.ts';
+import { Cli, type DisplayOptions } from './cli.ts';
 import { addArchives } from './commands/archive/index.ts';
 import { addCapsules } from './commands/capsules.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addConsole } from './commands/console.ts';
 import { addCredits } from './commands/credits.ts';
 import { addIdentity } from './commands/identity.ts';
@@ -17,27 +18,37 @@ import { addToken } from './commands/token.ts';
 import { addWatch } from './commands/watch.ts';
 import { addWorkflow } from './commands/workflow.ts';
 import { EXIT, failureOf } from './failure.ts';
-import { safeText } from './format.ts';
-import { HelpfulCommand } from './help.ts';
 import type { CliIo } from './io.ts';
+
+const ABOUT = `Two things are called a capsule:
+  a work order, signed, which a node runs:  run, list, show ID
+  an archive, a signed .capsule file:       seal, verify, inspect FILE`;
 
 /** All commands (interfaces "Node"), bound to where they read and print. */
 export function createProgram(cli: Cli): Command {
-  const program = new HelpfulCommand('capsule')
-    .description('Run signed capsules on a mesh of your own machines.')
+  const program = new Command('capsule')
+    .description(ABOUT)
     .version(`capsule ${packageVersion()}`, '-V, --version', 'print the version')
+    .addOption(
+      new Option('--color <when>', 'colours for states').choices(['auto', 'always', 'never']).default('auto'),
+    )
+    .option('--wide', 'lines of tables as long as they are, on a terminal too')
+    .option('--no-trunc', 'the same, with all ids in full')
     .helpOption('-h, --help', 'print help')
     .showHelpAfterError(false)
-    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureHelp({ subcommandTerm: (command) => command.name(), showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => cli.io.stdout.write(text),
-      writeErr: (text) => cli.io.stderr.write(text),
+      writeErr: (text) => cli.io.stderr.write(terminalText(text)),
       outputError: (text, write) => write(usageError(text, commandPath(program))),
-    });
+    })
+    .hook('preAction', () => cli.display(program.opts<DisplayOptions>()));
+  program.commandsGroup('Node:');
   addStart(program, cli);
   addNode(program, cli);
   addConsole(program, cli);
+  program.commandsGroup('Work orders:');
   addRun(program, cli);
   addSubmit(program, cli);
   addOffline(program, cli);
@@ -45,6 +56,7 @@ export function createProgram(cli: Cli): Command {
   addRetry(program, cli);
   addWatch(program, cli);
   addWorkflow(program, cli);
+  program.commandsGroup('Books and rights:');
   addCredits(program, cli);
   addReceipts(program, cli);
   addPermissions(program, cli);
@@ -52,7 +64,7 @@ export function createProgram(cli: Cli): Command {
   addIdentity(program, cli);
   addArchives(program.commandsGroup('Archives:'), cli);
   program.commandsGroup('Shell:');
-  tab(program, { completionCommandName: 'completion' });
+  addCompletion(program, cli);
   return program;
 }
 
@@ -62,14 +74,14 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   const program = createProgram(cli);
   try {
     if (args.length === 0) {
-      program.outputHelp();
+      program.outputHelp({ error: true });
       return EXIT.usage;
     }
     await program.parseAsync([...args], { from: 'user' });
     return cli.exitCode;
   } catch (error) {
     const { text, exit } = failureOf(error);
-    if (text !== '') cli.note(safeText(text));
+    if (text !== '') cli.note(text);
     return exit;
   }
 }

@@ -10,6 +10,7 @@ import { containConsole } from '../telemetry/contain-console.ts';
 import { createLogger } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
 import { containFaults } from './contain-faults.ts';
+import { containWarnings } from './contain-warnings.ts';
 import { EXIT } from './failure.ts';
 import { facts } from './format.ts';
 import { keyOptions } from './keys.ts';
@@ -33,7 +34,7 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     });
     const identity = await loadOrCreateIdentity(config.data.directory, keyOptions(cli));
     const log = createLogger({ level: config.log.level, pretty: cli.io.stderr.isTTY === true });
-    contained.push(containConsole(console, log));
+    contained.push(containConsole(console, log), containWarnings(process, log));
     const node = await createNode({ config, identity, log, onFatal: stopping.fail });
     await node.start();
     contained.push(containFaults(process, { log, clock: systemClock }));

@@ -1,5 +1,6 @@
 import type { MeshEvent } from '../exchange/types.ts';
-import { duration, oneLine, shortNode, statusText } from './format.ts';
+import { terminalLine } from '../lib/untrusted-text.ts';
+import { duration, shortNode, statusText } from './format.ts';
 import type { Output } from './io.ts';
 
 /** ms between redraws, so that the seconds go on. */
@@ -46,6 +47,6 @@ export class StatusLine {
     const since = ` · ${duration(performance.now() - this.#started)}`;
     // A longer line would wrap, and only its last row be cleared.
     const room = (this.#output.columns ?? COLUMNS) - since.length - 1;
-    this.#output.write(CLEAR_LINE + oneLine(this.#text, room) + since);
+    this.#output.write(CLEAR_LINE + terminalLine(this.#text, room) + since);
   };
 }

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type NewFileOptions, writeAtomically } from '../lib/atomic-file.ts';
 import { MeshError, reasonOf } from '../lib/errors.ts';
 import { decodeText } from '../lib/local-text.ts';
 import { diskFull, isDiskFull } from '../store/failure.ts';
@@ -33,67 +33,28 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
 }
 
 /** Replaces or creates the file in one step. Throws `data_dir_unwritable`, or `storage_failed` where the disk is full. */
-export async function writePrivateFile(path: string, text: string): Promise<void> {
-  await writeBeside(path, text, (temporary) => rename(temporary, path));
+export function writePrivateFile(path: string, text: string): Promise<void> {
+  return writeAtomically(path, { ...ofOwner(path), replace: true }, (sink) => sink(text));
 }
 
 /** Creates the file in one step; false, and nothing changed, when there is one already. */
 export async function createPrivateFile(path: string, text: string): Promise<boolean> {
-  let created = true;
-  await writeBeside(path, text, async (temporary) => {
-    try {
-      // A link, unlike a rename, never replaces: of two nodes that start at once one wins.
-      await link(temporary, path);
-    } catch (error) {
-      if (reasonOf(error) !== 'EEXIST') throw error;
-      created = false;
-    }
-  });
-  return created;
-}
-
-async function writeBeside(
-  path: string,
-  text: string,
-  place: (temporary: string) => Promise<void>,
-): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
-  await guard(dirname(path), async () => {
-    try {
-      const file = await open(temporary, 'wx', OWNER_ONLY_FILE);
-      try {
-        await file.writeFile(text);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await chmod(temporary, OWNER_ONLY_FILE);
-      await place(temporary);
-    } finally {
-      await rm(temporary, { force: true });
-    }
-    await syncDirectory(dirname(path));
-  });
-}
-
-/** Makes the new name itself survive power loss; not every system can open a directory. */
-async function syncDirectory(directory: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(directory, 'r');
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function guard(directory: string, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work();
+    await writeAtomically(path, { ...ofOwner(path), replace: false }, (sink) => sink(text));
+    return true;
   } catch (error) {
-    if (error instanceof MeshError) throw error;
-    if (isDiskFull(error)) throw diskFull(error, directory);
-    const message = `The data directory ${directory} cannot be written (${reasonOf(error)}).`;
-    throw new MeshError('data_dir_unwritable', message, { path: directory }, { cause: error });
+    if (error instanceof MeshError && reasonOf(error.cause) === 'EEXIST') return false;
+    throw error;
   }
 }
+
+const ofOwner = (path: string): NewFileOptions => ({
+  mode: OWNER_ONLY_FILE,
+  durable: true,
+  fault: (cause) => {
+    const directory = dirname(path);
+    if (isDiskFull(cause)) return diskFull(cause, directory);
+    const message = `The data directory ${directory} cannot be written (${reasonOf(cause)}).`;
+    return new MeshError('data_dir_unwritable', message, { path: directory }, { cause });
+  },
+});

@@ -40,6 +40,7 @@ export class CapsuleLists<Life> {
   /** The way to what may match that meets the fewest others. */
   #candidates(filter: ListFilter): AsyncIterable<Candidate> | Iterable<Candidate> {
     const { parentCapsule, root, status, cursor } = filter;
+    if (filter.id !== undefined) return this.#byTime(cursor, (_, id) => isLike(id, filter.id));
     const family = this.#family(parentCapsule ?? root, parentCapsule === undefined);
     if (family !== undefined) {
       const places = family.filter((place) => cursor === undefined || place < cursor);
@@ -52,14 +53,17 @@ export class CapsuleLists<Life> {
     return this.#byTime(cursor, ({ ended }) => ended === null || ended.status === status);
   }
 
-  async *#byTime(cursor: string | undefined, may: (mark: Mark) => boolean): AsyncGenerator<Candidate> {
+  async *#byTime(
+    cursor: string | undefined,
+    may: (mark: Mark, id: string) => boolean,
+  ): AsyncGenerator<Candidate> {
     const before = cursor !== undefined && { lt: cursor };
     for await (const [place, mark] of marks(this.#db, {
       reverse: true,
       limit: EXAMINED_PER_PAGE,
       ...before,
     })) {
-      yield { place, mayMatch: may(mark) };
+      yield { place, mayMatch: may(mark, idAt(place)) };
     }
   }
 
@@ -117,8 +121,13 @@ function asCandidates(places: string[]): Candidate[] {
   return places.map((place) => ({ place, mayMatch: true }));
 }
 
+function isLike(id: string, wanted = ''): boolean {
+  return wanted.startsWith('…') ? id.endsWith(wanted.slice(1)) : id.startsWith(wanted);
+}
+
 function matches(row: CapsuleRow, filter: ListFilter): boolean {
   return (
+    isLike(row.id, filter.id) &&
     (filter.status === undefined || row.status === filter.status) &&
     (filter.requestedCapability === undefined || row.requestedCapability === filter.requestedCapability) &&
     (filter.originIdentity === undefined || row.originIdentity === filter.originIdentity) &&

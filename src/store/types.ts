@@ -139,6 +139,8 @@ export interface StoredResult {
 }
 
 export interface ListFilter {
+  /** Beginning of an id, or, after `…`, its end. */
+  id?: string;
   status?: CapsuleStatus;
   requestedCapability?: string;
   originIdentity?: string;

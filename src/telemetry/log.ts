@@ -1,6 +1,7 @@
 import { type DestinationStream, type Level, type Logger, pino } from 'pino';
 import pinoPretty from 'pino-pretty';
 import { framesOf, MeshError } from '../lib/errors.ts';
+import { terminalText } from '../lib/untrusted-text.ts';
 
 export type LogLevel = Level | 'silent';
 
@@ -68,6 +69,18 @@ export function createLogger(options: LogOptions): Logger {
   );
 }
 
+/** What a peer's name or message could do to a terminal, spelled out; JSON escapes the rest, the colours come later. */
+function harmless(line: string): string {
+  return JSON.stringify(cleaned(JSON.parse(line)));
+}
+
+function cleaned(value: unknown): unknown {
+  if (typeof value === 'string') return terminalText(value);
+  if (Array.isArray(value)) return value.map(cleaned);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [terminalText(key), cleaned(each)]));
+}
+
 /** Formats in this thread: a worker would lose the last lines before an exit. */
 function readable(destination: DestinationStream): DestinationStream {
   const format = pinoPretty.prettyFactory({
@@ -77,7 +90,7 @@ function readable(destination: DestinationStream): DestinationStream {
     messageFormat: '{if part}[{part}] {end}{msg}',
     singleLine: true,
   });
-  return { write: (line) => destination.write(format(line)) };
+  return { write: (line) => destination.write(format(harmless(line))) };
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

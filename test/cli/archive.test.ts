@@ -35,18 +35,18 @@ describe('archives, as a new user and a script meet them', () => {
 
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('helps on standard error, and knows its version', async () => {
+  it('helps, and knows its version', async () => {
     const help = await run('--help');
-    expect(help).toMatchObject({ code: 0, stdout: '' });
-    expect(help.stderr).toMatch(/verify\s+verify/);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toMatch(/verify\s+verify/);
     expect(await run('help')).toEqual(help);
-    expect(await run()).toMatchObject({ code: 2, stdout: '', stderr: help.stderr });
+    expect(await run()).toMatchObject({ code: 2, stdout: '', stderr: help.stdout });
     expect((await run('--version')).stdout).toMatch(/^capsule \d+\.\d+\.\d+\n$/);
     expect(await run('does-not-exist')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('does-not-exist'),
     });
-    expect(await run('verify', '--help')).toMatchObject({ code: 0, stdout: '' });
+    expect(await run('verify', '--help')).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('verifies: 0 and PASS, 1 and FAIL, 2 for what cannot be read', async () => {

@@ -91,7 +91,7 @@ describe('--pay among providers with different prices', () => {
     const ran = await ask('run', 'test.ehco', 'one', '--pay', '3');
     expect(ran).toMatchObject({ code: 1, stdout: '' });
     expect(ran.stderr).toMatch(
-      /^capsule: .* test\.echo\. \(no_provider\)\nSee who offers what: capsule market\n/,
+      /^No node .* Did you mean test\.echo\?\ncapsule: .* test\.echo\. \(no_provider\)\nSee who offers what: capsule market\n/,
     );
   });
 });

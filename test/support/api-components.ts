@@ -175,9 +175,12 @@ export function memoryNode(clock: VirtualClock, principals: Principals = noPrinc
       verify: verifyApart,
     },
     store: {
-      async list({ status, requestedCapability, limit = 50, cursor = '0' }) {
+      async list({ id = '', status, requestedCapability, limit = 50, cursor = '0' }) {
         const all = [...views.values()]
           .map(stored)
+          .filter((record) =>
+            id.startsWith('…') ? record.id.endsWith(id.slice(1)) : record.id.startsWith(id),
+          )
           .filter((record) => status === undefined || record.status === status)
           .filter(
             (record) =>

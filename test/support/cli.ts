@@ -56,7 +56,7 @@ export interface InProcess extends CliIo {
 
 /** Streams in memory, for commands that run in this process. */
 export function memoryIo(
-  options: { env?: Record<string, string>; input?: string; tty?: boolean } = {},
+  options: { env?: Record<string, string>; input?: string; tty?: boolean; columns?: number } = {},
 ): InProcess {
   const printed = { stdout: '', stderr: '' };
   const listeners = new Set<(signal: 'SIGINT' | 'SIGTERM') => void>();
@@ -64,6 +64,7 @@ export function memoryIo(
   const opened: string[] = [];
   const output = (name: 'stdout' | 'stderr') => ({
     isTTY: options.tty === true,
+    ...(options.columns !== undefined && { columns: options.columns }),
     write: (text: string) => {
       printed[name] += text;
     },
@@ -71,6 +72,7 @@ export function memoryIo(
   return {
     stdin:
       options.input === undefined ? new PassThrough().end() : Readable.from([Buffer.from(options.input)]),
+    isPiped: () => options.input !== undefined,
     stdout: output('stdout'),
     stderr: output('stderr'),
     env: options.env ?? {},

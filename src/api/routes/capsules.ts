@@ -87,6 +87,12 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         summary: 'What the node stores, newest first.',
         querystring: Type.Object(
           {
+            id: Type.Optional(
+              Type.String({
+                pattern: '^…?[0-9a-f]{1,64}$',
+                description: 'Beginning of an id, or, after “…”, its end.',
+              }),
+            ),
             status: Type.Optional(CapsuleStatus),
             capability: Type.Optional(CapabilityName),
             origin: Type.Optional(Identity),

@@ -8,7 +8,7 @@ const DELIMITER_BYTES = 16;
 /** Content that holds a fresh delimiter is a once-in-2^128 event; twice in a row means that the randomness is broken. */
 const MAX_DRAWS = 8;
 
-/** A run of lines that belong together. Every line is `visible` already; `label` and `note` are the host's own words. */
+/** A run of lines that belong together. Every line is `modelText` already; `label` and `note` are the host's own words. */
 export interface Block {
   /** What is between the frame lines: somebody's instructions, or somebody's words. */
   frame: 'instructions' | 'quoted';

@@ -1,5 +1,6 @@
 import { EVENT_KINDS } from '../../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { modelText } from '../../lib/untrusted-text.ts';
 import { isTimestamp } from '../strict.ts';
 import type { ArchiveComponents, OpenedArchive } from '../types.ts';
 import { filesBlock, peopleBlock, textBlock } from './blocks.ts';
@@ -8,7 +9,6 @@ import { eventsBlock } from './events.ts';
 import { type Block, drawDelimiter, FRAME_CHARS, framed, needOf } from './fence.ts';
 import { ExcerptReader } from './read.ts';
 import { readSkills, type Skills } from './skills.ts';
-import { visible } from './text.ts';
 
 /** About 12,000 tokens: fits the context of a small local model and leaves it room to answer. */
 export const PROJECTION_CHARS = 48_000;
@@ -58,7 +58,7 @@ export async function projectArchive(
     eventsBlock(opened.events, maxChars),
     filesBlock(opened, maxChars),
   ].filter((block) => block !== null);
-  const words = { facts: facts(opened), task: task === undefined ? '' : `The task: ${visible(task)}` };
+  const words = { facts: facts(opened), task: task === undefined ? '' : `The task: ${modelText(task)}` };
   return compose(components, { skills, quoted, words, maxChars });
 }
 

@@ -1,7 +1,8 @@
+import { modelText } from '../../lib/untrusted-text.ts';
 import type { OpenedArchive } from '../types.ts';
 import type { Block } from './fence.ts';
 import type { ExcerptReader } from './read.ts';
-import { linesOf, recordLine, visible } from './text.ts';
+import { linesOf, recordLine } from './text.ts';
 
 const SKILL_FILE = /^skills\/([^/]+)\/(?:skill\.json|SKILL\.md)$/;
 /** Metadata for the reader of an encrypted archive; never a skill, whatever is put there and in whichever case. */
@@ -87,7 +88,7 @@ async function instructionBlock(
   return {
     frame: 'instructions',
     label: `signed skill ${String(number)}`,
-    source: `skills/${visible(id)}`,
+    source: `skills/${modelText(id)}`,
     lines,
     keep: 'head',
     // Half an instruction can say the opposite of the whole.

@@ -1,3 +1,4 @@
+import { terminalJson } from '../../lib/untrusted-text.ts';
 import { LayoutError } from '../layout-error.ts';
 
 /** Longer than any file system takes. */
@@ -46,9 +47,9 @@ function decode(raw: Uint8Array, isUtf8: boolean): string {
   return name;
 }
 
-/** Quoted as JSON and without control characters, so that a terminal can show it. */
+/** Quoted as JSON, so that a terminal can show it. */
 function unsafe(name: string | null, problem: string): LayoutError {
-  const quoted = JSON.stringify((name ?? '').slice(0, SHOWN_CHARS)).replaceAll(/\p{Cc}/gu, '\u{fffd}');
+  const quoted = terminalJson((name ?? '').slice(0, SHOWN_CHARS));
   return new LayoutError(
     'unsafe_path',
     `${name === null ? 'The name of an entry' : `The name ${quoted}`} ${problem}.`,

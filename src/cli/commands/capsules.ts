@@ -5,8 +5,9 @@ import { explainNobody } from '../../market/explain-nobody.ts';
 import type { Decision } from '../../market/types.ts';
 import { CAPSULE_STATUSES, type CapsuleRow, type Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { facts, plural, safeText, shortNode, statusText, table, time } from '../format.ts';
-import { hexId, integer } from '../options.ts';
+import { coloured, facts, type Layout, plural, shortNode, statusText, table, time } from '../format.ts';
+import { capsuleId, hexId } from '../ids.ts';
+import { integer } from '../options.ts';
 import { resultText } from '../outcome.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
@@ -18,6 +19,9 @@ interface ListOptions extends NodeOptions {
 
 /** What a person calls the status `announced`. */
 const WAITING = statusText('announced');
+const UNDER_WAY = CAPSULE_STATUSES.filter((status) => status !== 'completed' && status !== 'failed');
+/** Of each status; a node with more under way is not watched line by line. */
+const MOST_UNDER_WAY = 500;
 
 export function addCapsules(program: Command, cli: Cli): void {
   const list = program
@@ -26,7 +30,7 @@ export function addCapsules(program: Command, cli: Cli): void {
     .addOption(
       new Option('--status <status>', 'only with this status').choices([...CAPSULE_STATUSES, WAITING]),
     )
-    .option('--capability <id>', 'only for this capability')
+    .option('--capability <capability>', 'only for this one')
     .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
   withExample(withNode(list), 'capsule list --status failed').action(async (options: ListOptions) => {
     const client = await findNode(cli.io, options);
@@ -34,81 +38,101 @@ export function addCapsules(program: Command, cli: Cli): void {
     const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
       query: { status: status === WAITING ? 'announced' : status, capability, limit },
     });
-    cli.answer(options, page, () => showRecords(page));
+    cli.answer(options, page, (layout) => showRecords(page, layout));
+  });
+
+  const ps = program.command('ps').description('what is under way: not ended, newest first');
+  withExample(withNode(ps), 'capsule ps').action(async (options: NodeOptions) => {
+    const client = await findNode(cli.io, options);
+    const pages = await Promise.all(
+      UNDER_WAY.map((status) =>
+        client.request<Page<CapsuleRow>>('/api/capsules', { query: { status, limit: MOST_UNDER_WAY } }),
+      ),
+    );
+    const items = pages.flatMap((page) => page.items).sort((a, b) => b.receivedAt - a.receivedAt);
+    cli.answer(options, { items }, (layout) =>
+      showRecords({ items, cursor: null }, layout, 'Nothing is under way.'),
+    );
   });
 
   const show = program
     .command('show')
     .description('one capsule with its history, result and receipt')
     .argument('<id>', 'the capsule', hexId);
-  withExample(withNode(show), 'capsule show 3fa1…').action(async (id: string, options: NodeOptions) => {
+  withExample(withNode(show), 'capsule show 3fa1…').action(async (typed: string, options: NodeOptions) => {
     const client = await findNode(cli.io, options);
+    const id = await capsuleId(client, typed);
     const view = await client.request<CapsuleView>(`/api/capsules/${id}`);
-    cli.answer(options, view, () => showCapsule(view));
+    cli.answer(options, view, (layout) => showCapsule(view, layout));
   });
 
   const cancel = program
     .command('cancel')
     .description('cancel a capsule wherever it runs')
     .argument('<id>', 'the capsule', hexId);
-  withExample(withNode(cancel), 'capsule cancel 3fa1…').action(async (id: string, options: NodeOptions) => {
-    const client = await findNode(cli.io, options);
-    const answer = await client.request<{ id: string }>(`/api/capsules/${id}/cancel`, { method: 'POST' });
-    cli.answer(options, answer, () => `cancelled: ${id}`);
-  });
+  withExample(withNode(cancel), 'capsule cancel 3fa1…').action(
+    async (typed: string, options: NodeOptions) => {
+      const client = await findNode(cli.io, options);
+      const id = await capsuleId(client, typed);
+      const answer = await client.request<{ id: string }>(`/api/capsules/${id}/cancel`, { method: 'POST' });
+      cli.answer(options, answer, () => `cancelled: ${id}`);
+    },
+  );
 
   const explain = program
     .command('explain')
     .description('why this executor: candidates, scores, exclusions')
     .argument('<id>', 'the capsule', hexId);
-  withExample(withNode(explain), 'capsule explain 3fa1…').action(async (id: string, options: NodeOptions) => {
-    const client = await findNode(cli.io, options);
-    const answer = await client.request<{ items: Decision[] }>(`/api/capsules/${id}/decisions`);
-    const { waiting } = await client.request<CapsuleView>(`/api/capsules/${id}`);
-    const now = waiting === null ? '' : `\n\nwaiting: ${safeText(waitingText(waiting))}`;
-    cli.answer(options, { ...answer, waiting }, () => showDecisions(answer.items) + now);
-  });
+  withExample(withNode(explain), 'capsule explain 3fa1…').action(
+    async (typed: string, options: NodeOptions) => {
+      const client = await findNode(cli.io, options);
+      const id = await capsuleId(client, typed);
+      const answer = await client.request<{ items: Decision[] }>(`/api/capsules/${id}/decisions`);
+      const { waiting } = await client.request<CapsuleView>(`/api/capsules/${id}`);
+      const now = waiting === null ? '' : `\n\nwaiting: ${waitingText(waiting)}`;
+      cli.answer(options, { ...answer, waiting }, (layout) => showDecisions(answer.items, layout) + now);
+    },
+  );
 }
 
-function showRecords({ items, cursor }: Page<CapsuleRow>): string {
+function showRecords({ items, cursor }: Page<CapsuleRow>, layout: Layout, empty = 'No capsules.'): string {
   const rows = items.map((record) => [
     record.id,
-    statusText(record.status),
+    statusText(record.status, record.error),
     record.requestedCapability,
-    shortNode(record.executor),
+    shortNode(record.executor, layout),
     time(record.receivedAt),
   ]);
-  const lines = table(
-    ['CAPSULE', 'STATUS', 'CAPABILITY', 'EXECUTOR', 'RECEIVED (UTC)'],
-    rows,
-    'No capsules.',
-  );
+  const lines = table(['CAPSULE', 'STATUS', 'CAPABILITY', 'EXECUTOR', 'RECEIVED (UTC)'], rows, empty, layout);
   return cursor === null ? lines : `${lines}\n(more: --limit)`;
 }
 
-function showCapsule({ record, capsule, result, error, receipt, children, waiting }: CapsuleView): string {
+function showCapsule(view: CapsuleView, layout: Layout): string {
+  const { record, capsule, result, error, receipt, children, waiting } = view;
   const parts = [
-    facts([
-      ['capsule', record.id],
-      ['status', statusText(record.status)],
-      ...(waiting === null ? [] : [['because', safeText(waitingText(waiting))] as const]),
-      ['capability', record.requestedCapability],
-      ['origin', record.originIdentity],
-      ['executor', record.executor ?? '-'],
-      ['attempts', String(record.attempts)],
-      ['privacy', capsule.privacyRule],
-      ['payment', paymentText(capsule.paymentRule)],
-      ['depth', String(record.chainDepth)],
-      ['parent', record.parentCapsule ?? '-'],
-      ['workflow', record.root],
-      ['receipt', receipt?.receiptHash ?? '-'],
-    ]),
-    `history (UTC)\n${record.history.map(({ at, status, note }) => `  ${time(at)}  ${statusText(status).padEnd(9)}  ${safeText(note ?? '')}`.trimEnd()).join('\n')}`,
+    facts(
+      [
+        ['capsule', record.id],
+        ['status', statusText(record.status, record.error)],
+        ...(waiting === null ? [] : [['because', waitingText(waiting)] as const]),
+        ['capability', record.requestedCapability],
+        ['origin', record.originIdentity],
+        ['executor', record.executor ?? '-'],
+        ['attempts', String(record.attempts)],
+        ['privacy', capsule.privacyRule],
+        ['payment', paymentText(capsule.paymentRule)],
+        ['depth', String(record.chainDepth)],
+        ['parent', record.parentCapsule ?? '-'],
+        ['workflow', record.root],
+        ['receipt', receipt?.receiptHash ?? '-'],
+      ],
+      layout,
+    ),
+    `history (UTC)\n${record.history.map(({ at, status, note }) => `  ${time(at)}  ${coloured(statusText(status, record.error).padEnd(9), layout)}  ${note ?? ''}`.trimEnd()).join('\n')}`,
   ];
   if (children.length > 0) parts.push(`next\n${children.map((child) => `  ${child}`).join('\n')}`);
-  if (error !== null) parts.push(`error\n  ${safeText(error.message)} (${error.code})`);
-  if (record.status === 'completed')
-    parts.push(`result\n${safeText(resultText(result)).replaceAll(/^/gm, '  ')}`);
+  if (error !== null) parts.push(`error\n  ${error.message} (${error.code})`);
+  if (record.status === 'completed') parts.push(`result\n${resultText(result).replaceAll(/^/gm, '  ')}`);
   return parts.join('\n\n');
 }
 
@@ -132,7 +156,7 @@ function paymentText(rule: PaymentRule | null): string {
   return rule.requirePrepay ? `${amount}, prepaid` : amount;
 }
 
-function showDecisions(decisions: readonly Decision[]): string {
+function showDecisions(decisions: readonly Decision[], layout: Layout): string {
   if (decisions.length === 0)
     return 'No decision was made here: another node coordinates it, or it is not scheduled yet.';
   return decisions
@@ -150,10 +174,11 @@ function showDecisions(decisions: readonly Decision[]): string {
           each.reason,
         ]),
         explainNobody(decision),
+        layout,
       );
       const excluded = decision.excluded.map(
         ({ nodeId, reason, note }) =>
-          `left out: ${nodeId} (${reason.replaceAll('_', ' ')}${note === undefined ? '' : `: ${safeText(note)}`})`,
+          `left out: ${nodeId} (${reason.replaceAll('_', ' ')}${note === undefined ? '' : `: ${note}`})`,
       );
       const leastBad = decision.leastBad ? ['everybody was left out; the least bad is tried'] : [];
       return [heading, ranking, ...excluded, ...unnamed(decision), ...leastBad].join('\n');

@@ -5,7 +5,8 @@ import type { Credits, LedgerEntry, LedgerVerification, Reconciliation } from '.
 import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
-import { credits, plural, table, time } from '../format.ts';
+import { credits, type Layout, plural, table, time } from '../format.ts';
+import { accountId, nodeId } from '../ids.ts';
 import { amount, integer } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
@@ -22,33 +23,35 @@ export function addCredits(program: Command, cli: Cli): void {
   ).action(async (options: NodeOptions) => {
     const client = await findNode(cli.io, options);
     const book = await client.request<Static<typeof Credits>>('/api/credits');
-    cli.answer(options, book, () => showBook(book));
+    cli.answer(options, book, (layout) => showBook(book, layout));
   });
 
   const history = group
     .command('history')
     .description('what was booked, newest first')
-    .option('--account <id>', 'only of this identity or node')
+    .option('--account <account>', 'only of this identity or node')
     .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
   withExample(withNode(history), 'capsule credits history').action(
     async (options: NodeOptions & { account?: string; limit?: number }) => {
       const client = await findNode(cli.io, options);
-      const { account, limit } = options;
+      const { limit } = options;
+      const account = options.account && (await accountId(client, options.account));
       const page = await client.request<Page<Static<typeof LedgerEntry>>>('/api/credits/history', {
         query: { account, limit },
       });
-      cli.answer(options, page, () => showHistory(page.items));
+      cli.answer(options, page, (layout) => showHistory(page.items, layout));
     },
   );
 
   const grant = group
     .command('grant')
     .description('give an account credit at this node')
-    .argument('<id>', 'an identity or a node id')
+    .argument('<account>', 'an identity or a node id')
     .argument('<n>', 'credits', amount);
   withExample(withNode(grant), 'capsule credits grant 12D3KooW… 100').action(
-    async (account: string, credit: number, options: NodeOptions) => {
+    async (typed: string, credit: number, options: NodeOptions) => {
       const client = await findNode(cli.io, options);
+      const account = await accountId(client, typed);
       const body = { account, amount: credit, id: randomUUID() };
       const granted = await client.request<{ reference: string; account: string; balance: number }>(
         '/api/credits/grants',
@@ -80,8 +83,9 @@ export function addCredits(program: Command, cli: Cli): void {
     .description('compare this book with another node’s')
     .argument('<node>', 'the other node’s id');
   withExample(withNode(reconcile), 'capsule credits reconcile 12D3KooW…').action(
-    async (node: string, options: NodeOptions) => {
+    async (typed: string, options: NodeOptions) => {
       const client = await findNode(cli.io, options);
+      const node = await nodeId(client, 'The node', typed);
       const found = await client.request<Reconciliation>(
         `/api/credits/reconcile/${encodeURIComponent(node)}`,
         {
@@ -94,7 +98,7 @@ export function addCredits(program: Command, cli: Cli): void {
   );
 }
 
-function showBook({ identity, limit, accounts }: Static<typeof Credits>): string {
+function showBook({ identity, limit, accounts }: Static<typeof Credits>, layout: Layout): string {
   const rows = accounts.map(({ account, balance, disputed }) => [
     account,
     balance.toFixed(6),
@@ -106,10 +110,10 @@ function showBook({ identity, limit, accounts }: Static<typeof Credits>): string
           ? `disputes ${disputed.toFixed(6)}`
           : '',
   ]);
-  return `${table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.')}\n(an account may owe up to ${credits(limit)} here)`;
+  return `${table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.', layout)}\n(an account may owe up to ${credits(limit)} here)`;
 }
 
-function showHistory(entries: readonly Static<typeof LedgerEntry>[]): string {
+function showHistory(entries: readonly Static<typeof LedgerEntry>[], layout: Layout): string {
   const rows = entries.map((entry) => [
     String(entry.sequence),
     time(entry.at),
@@ -118,7 +122,7 @@ function showHistory(entries: readonly Static<typeof LedgerEntry>[]): string {
     entry.credit.slice(0, 16),
     entry.reference,
   ]);
-  return table(['#', 'AT (UTC)', 'AMOUNT', 'FROM', 'TO', 'FOR'], rows, 'Nothing was booked yet.');
+  return table(['#', 'AT (UTC)', 'AMOUNT', 'FROM', 'TO', 'FOR'], rows, 'Nothing was booked yet.', layout);
 }
 
 function showReconciliation(found: Reconciliation): string {

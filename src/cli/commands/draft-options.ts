@@ -11,7 +11,7 @@ import { isObject } from '../../lib/json.ts';
 import { usage } from '../failure.ts';
 import { readJsonOption, readText } from '../files.ts';
 import type { CliIo } from '../io.ts';
-import { amount, integer } from '../options.ts';
+import { amount, duration, integer } from '../options.ts';
 
 /** What says what a capsule asks for; the same for `run` and `create`. */
 export interface DraftOptions {
@@ -39,10 +39,10 @@ export interface Draft {
 export function withDraft(command: Command): Command {
   return command
     .argument('<capability>', 'what to ask for, such as text.summarize')
-    .argument('[text]', 'becomes payload.text')
+    .argument('[text]', 'becomes payload.text; - is standard input, which is also read where it is a pipe')
     .option('--input <file>', 'a file whose text becomes payload.text; - is standard input')
-    .option('--payload <json>', 'the payload as JSON, or @FILE')
-    .option('--next <json>', 'the next steps as JSON, or @FILE')
+    .option('--payload <json>', 'the payload as JSON, or @FILE; - is standard input')
+    .option('--next <json>', 'the next steps as JSON, or @FILE; - is standard input')
     .option('--pay <n>', 'at most N credits for the capsule, and for each one of a chain', amount)
     .option('--prepay', 'only where the balance already covers the amount')
     .addOption(
@@ -50,7 +50,11 @@ export function withDraft(command: Command): Command {
         .choices(['public', 'restricted', 'encrypted'])
         .default('public'),
     )
-    .option('--timeout <ms>', 'longest one attempt may run', integer(1, LIMITS.maxTimeoutMs))
+    .option(
+      '--timeout <time>',
+      'longest one attempt may run: 500ms, 5s, 2m',
+      duration(1, LIMITS.maxTimeoutMs),
+    )
     .option('--retries <n>', 'further attempts after a failed one', integer(0, LIMITS.maxRetries))
     .addOption(
       new Option('--locality <ring>', 'which ring to try first').choices([
@@ -97,11 +101,24 @@ async function readPayload(io: CliIo, text: string | undefined, options: DraftOp
   if (text !== undefined && options.input !== undefined) throw usage('Give the text or --input, not both.');
   const payload = options.payload === undefined ? {} : await readJsonOption(io, '--payload', options.payload);
   if (!isObject(payload)) throw usage('--payload must be a JSON object.');
-  const given = options.input === undefined ? text : await readText(io, options.input, LIMITS.capsuleBytes);
+  const given = await readGiven(io, text, options);
   if (given === undefined) return payload;
   if (Object.hasOwn(payload, 'text'))
     throw usage('The payload has a "text" already; leave that or the text out.');
   return { ...payload, text: given };
+}
+
+/** The text as typed, from `--input` or from the pipe that the command stands behind, which may also be empty. */
+async function readGiven(
+  io: CliIo,
+  text: string | undefined,
+  { input, payload, next }: DraftOptions,
+): Promise<string | undefined> {
+  const source = text === '-' ? '-' : input;
+  if (source !== undefined) return readText(io, source, LIMITS.capsuleBytes);
+  const isTaken = payload !== undefined || next === '-' || next === '@-';
+  if (text !== undefined || isTaken || !io.isPiped()) return text;
+  return (await readText(io, '-', LIMITS.capsuleBytes)) || undefined;
 }
 
 function policyOf({ timeout, retries, locality }: DraftOptions): ExecutionPolicy | null {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Cli, withExample } from '../cli.ts';
 import type { PassphraseOptions } from '../identity.ts';
+import { type OutOptions, withOut } from '../options.ts';
 import { type DataOptions, withData } from '../target.ts';
 
 const PROTECTION = '\nA protected identity is opened with the passphrase in CAPSULE_PASSPHRASE.';
@@ -26,18 +27,16 @@ export function addIdentity(program: Command, cli: Cli): void {
     (await actions()).makeIdentity(cli, options),
   );
 
-  const exporting = group
-    .command('export')
-    .description('the key as text, to keep elsewhere; whoever has it is this node')
-    .option('--out <file>', 'write it to a file that only you can read')
+  const exporting = withOut(
+    group.command('export').description('the key as text, to keep elsewhere; whoever has it is this node'),
+    'it, for nobody else to read,',
+  )
     .option('--passphrase-file <file>', 'protect it with the first line of this file')
     .addHelpText('after', PROTECTION);
   withExample(
     withData(exporting),
     'capsule identity export --passphrase-file secret.txt --out key.json',
-  ).action(async (options: PassphraseOptions & { out?: string }) =>
-    (await actions()).exportKey(cli, options),
-  );
+  ).action(async (options: PassphraseOptions & OutOptions) => (await actions()).exportKey(cli, options));
 
   const importing = group
     .command('import')

@@ -3,7 +3,8 @@ import type { Static } from 'typebox';
 import type { Capabilities, Module, NodeStatus, Peer, Provider } from '../../api/schemas/node.ts';
 import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { bytes, duration, facts, statusText, table, time } from '../format.ts';
+import { bytes, duration, facts, type Layout, statusText, table, time } from '../format.ts';
+import { suggesting } from '../suggest.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 interface Items<T> {
@@ -16,11 +17,11 @@ function addQuery<T>(
   command: Command,
   example: string,
   ask: (client: ApiClient, options: NodeOptions) => Promise<T>,
-  show: (answer: T) => string,
+  show: (answer: T, layout: Layout) => string,
 ): void {
   withExample(withNode(command), example).action(async (options: NodeOptions) => {
     const answer = await ask(await findNode(cli.io, options), options);
-    cli.answer(options, answer, () => show(answer));
+    cli.answer(options, answer, (layout) => show(answer, layout));
   });
 }
 
@@ -37,7 +38,7 @@ export function addNode(program: Command, cli: Cli): void {
     program.command('peers').description('the nodes it is connected to, with ring and round trip'),
     'capsule peers',
     (client) => client.request<Items<Static<typeof Peer>>>('/api/peers'),
-    ({ items }) =>
+    ({ items }, layout) =>
       table(
         ['NODE', 'RING', 'ROUND TRIP', 'DIRECTION', 'ADDRESS'],
         items.map((peer) => [
@@ -48,19 +49,20 @@ export function addNode(program: Command, cli: Cli): void {
           peer.addresses[0] ?? '-',
         ]),
         'No peers. Others on the local network are found by themselves; else: capsule start --bootstrap MULTIADDR',
+        layout,
       ),
   );
   const market = program
     .command('market')
     .description('every provider with price, latency, ring and age')
-    .option('--capability <id>', 'only this capability');
+    .option('--capability <capability>', 'only this one');
   addQuery(
     cli,
     market,
     'capsule market --capability text.analyze',
     (client, { capability }: NodeOptions & { capability?: string }) =>
       client.request<Items<Static<typeof Provider>>>('/api/market', { query: { capability } }),
-    ({ items }) =>
+    ({ items }, layout) =>
       table(
         ['CAPABILITY', 'NODE', 'PRICE', 'LATENCY', 'RING', 'ROUND TRIP', 'AGE'],
         items.map((provider) => [
@@ -73,35 +75,49 @@ export function addNode(program: Command, cli: Cli): void {
           duration(provider.ageMs),
         ]),
         'Nobody offers anything yet.',
+        layout,
       ),
   );
   addCapabilities(program, cli);
 }
 
 function addCapabilities(program: Command, cli: Cli): void {
-  const capabilities = program.command('capabilities').description('what this node offers itself');
-  addQuery(
-    cli,
-    capabilities,
-    'capsule capabilities',
-    (client) => client.request<Static<typeof Capabilities>>('/api/capabilities'),
-    showCapabilities,
+  const capabilities = program
+    .command('capabilities')
+    .description('what this node offers itself; of one, what it takes and gives')
+    .argument('[capability]', 'only this one, or those of a module');
+  withExample(withNode(capabilities), 'capsule capabilities', 'capsule capabilities text.summarize').action(
+    async (name: string | undefined, options: NodeOptions) => {
+      const client = await findNode(cli.io, options);
+      const all = await client.request<Static<typeof Capabilities>>('/api/capabilities');
+      if (name === undefined) return cli.answer(options, all, (layout) => showCapabilities(all, layout));
+      const { described, showCapability } = await import('../describe-capability.ts');
+      const found = await described(client, all, name);
+      cli.answer(options, found, () => found.map(showCapability).join('\n\n'));
+    },
   );
   const trust = capabilities
     .command('trust')
     .description('accept the changed code of a module in safe mode')
-    .argument('<name>', 'the module');
+    .argument('<module>', 'its name');
   withExample(withNode(trust), 'capsule capabilities trust text').action(
     async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<NodeOptions>();
       const client = await findNode(cli.io, options);
-      const module = await client.request<Static<typeof Module>>(
-        `/api/capabilities/${encodeURIComponent(name)}/trust`,
-        { method: 'POST' },
+      const module = await suggesting(
+        client.request<Static<typeof Module>>(`/api/capabilities/${encodeURIComponent(name)}/trust`, {
+          method: 'POST',
+        }),
+        [[name, () => moduleNames(client)]],
       );
       cli.answer(options, module, () => `${module.manifest.id}: ${module.state}`);
     },
   );
+}
+
+async function moduleNames(client: ApiClient): Promise<string[]> {
+  const { modules } = await client.request<Static<typeof Capabilities>>('/api/capabilities');
+  return modules.map(({ manifest }) => manifest.id);
 }
 
 function showStatus(node: NodeStatus): string {
@@ -126,7 +142,7 @@ function showStatus(node: NodeStatus): string {
   ]);
 }
 
-function showCapabilities({ modules, offers }: Static<typeof Capabilities>): string {
+function showCapabilities({ modules, offers }: Static<typeof Capabilities>, layout: Layout): string {
   const rows = modules.flatMap((module) =>
     module.manifest.capabilities.map(({ id, price }) => {
       const offer = offers.find((each) => each.capability.id === id);
@@ -143,5 +159,6 @@ function showCapabilities({ modules, offers }: Static<typeof Capabilities>): str
     ['CAPABILITY', 'MODULE', 'PRICE', 'LATENCY', 'STATE'],
     rows,
     'No capabilities are installed here.',
+    layout,
   );
 }

@@ -1,44 +1,53 @@
 import type { Command } from 'commander';
+import { checkTextOutput, writeText } from '../archive-files.ts';
 import { type Cli, withExample, withJson } from '../cli.ts';
 import { describeFailure, EXIT, usage } from '../failure.ts';
-import { readJsonFile, writeOutput } from '../files.ts';
+import { readJsonFile } from '../files.ts';
+import { type OutOptions, withOut } from '../options.ts';
 import { type DataOptions, withData } from '../target.ts';
 import { type DraftOptions, readDraft, withDraft } from './draft-options.ts';
 
-interface OutOptions extends DataOptions {
-  out?: string;
-}
+type DocumentOptions = DataOptions & OutOptions;
 
-interface CreateOptions extends OutOptions, DraftOptions {
+interface CreateOptions extends DocumentOptions, DraftOptions {
   sign?: boolean;
 }
 
-async function printDocument(cli: Cli, document: unknown, options: OutOptions): Promise<void> {
-  if (options.out !== undefined) await writeOutput(options.out, `${JSON.stringify(document, null, 2)}\n`);
-  else cli.print(JSON.stringify(document, null, options.json ? 0 : 2));
+async function printDocument(cli: Cli, document: unknown, options: DocumentOptions): Promise<void> {
+  if (options.out !== undefined)
+    await writeText(options.out, `${JSON.stringify(document, null, 2)}\n`, options);
+  else cli.printJson(document, options.json ? 0 : 2);
 }
 
 /** What needs a key and no node. The parts that sign are loaded when they are used: they take a while to load. */
 export function addOffline(program: Command, cli: Cli): void {
-  const create = withDraft(program.command('create').description('make a capsule, without a node'))
-    .option('--sign', 'sign it as well')
-    .option('--out <file>', 'write it to a file');
+  const create = withOut(
+    withDraft(program.command('create').description('make a capsule, without a node')).option(
+      '--sign',
+      'sign it as well',
+    ),
+    'it',
+  );
   withExample(
     withData(create),
     'capsule create text.summarize --input README.md --sign --out capsule.json',
   ).action(async (capability: string, text: string | undefined, options: CreateOptions) => {
+    await checkTextOutput(options.out, options.force);
     const draft = await readDraft(cli.io, capability, text, options);
     const { complete, sign } = await import('../signing.ts');
     await printDocument(cli, await (options.sign ? sign : complete)(cli, draft, options), options);
   });
 
-  const signing = program
-    .command('sign')
-    .description('complete and sign a capsule with this data directory’s key')
-    .argument('<file>', 'the capsule as JSON; - is standard input')
-    .option('--out <file>', 'write it to a file');
+  const signing = withOut(
+    program
+      .command('sign')
+      .description('complete and sign a capsule with this data directory’s key')
+      .argument('<file>', 'the capsule as JSON; - is standard input'),
+    'it',
+  );
   withExample(withData(signing), 'capsule sign draft.json --out capsule.json').action(
-    async (file: string, options: OutOptions) => {
+    async (file: string, options: DocumentOptions) => {
+      await checkTextOutput(options.out, options.force);
       const draft = await readJsonFile(cli.io, file);
       if (typeof draft === 'object' && draft !== null && Object.hasOwn(draft, 'signature')) {
         throw usage('The capsule is signed already.', 'Verify it with: capsule check FILE');

@@ -1,11 +1,16 @@
 import type { Command } from 'commander';
 import type { Static } from 'typebox';
 import type { Permission } from '../../api/schemas/node.ts';
+import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { table } from '../format.ts';
+import { suggesting } from '../suggest.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 type PermissionState = Static<typeof Permission>;
+
+const declared = async (client: ApiClient) =>
+  (await client.request<{ items: PermissionState[] }>('/api/permissions')).items;
 
 export function addPermissions(program: Command, cli: Cli): void {
   const group = program.command('permissions').description('what capabilities may do');
@@ -16,9 +21,14 @@ export function addPermissions(program: Command, cli: Cli): void {
     'capsule permissions list',
   ).action(async (options: NodeOptions) => {
     const client = await findNode(cli.io, options);
-    const answer = await client.request<{ items: PermissionState[] }>('/api/permissions');
-    cli.answer(options, answer, () =>
-      table(['CAPABILITY', 'PERMISSION', 'STATE'], answer.items.map(row), 'No capability asks for anything.'),
+    const answer = { items: await declared(client) };
+    cli.answer(options, answer, (layout) =>
+      table(
+        ['CAPABILITY', 'PERMISSION', 'STATE'],
+        answer.items.map(row),
+        'No capability asks for anything.',
+        layout,
+      ),
     );
   });
 
@@ -29,13 +39,16 @@ export function addPermissions(program: Command, cli: Cli): void {
     const command = group
       .command(name)
       .description(description)
-      .argument('<capability>', 'the module, such as notify')
+      .argument('<module>', 'such as notify')
       .argument('<permission>', 'such as network:config');
     withExample(withNode(command), `capsule permissions ${name} notify network:config`).action(
       async (capability: string, permission: string, options: NodeOptions) => {
         const client = await findNode(cli.io, options);
         const path = `/api/permissions/${encodeURIComponent(capability)}/${encodeURIComponent(permission)}`;
-        const state = await client.request<PermissionState>(path, { method });
+        const state = await suggesting(client.request<PermissionState>(path, { method }), [
+          [capability, async () => (await declared(client)).map((each) => each.module)],
+          [permission, async () => (await declared(client)).map((each) => each.permission)],
+        ]);
         cli.answer(options, state, () => row(state).join(' '));
       },
     );

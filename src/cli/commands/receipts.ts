@@ -5,11 +5,12 @@ import type { CapsuleView } from '../../exchange/types.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { Page } from '../../store/types.ts';
 import type { ApiClient } from '../api-client.ts';
+import { writeText } from '../archive-files.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
-import { writeOutput } from '../files.ts';
-import { duration, facts, plural, table, time } from '../format.ts';
-import { hexId, integer } from '../options.ts';
+import { duration, facts, type Layout, plural, table, time } from '../format.ts';
+import { hexId, receiptId } from '../ids.ts';
+import { integer, type OutOptions, withOut } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 /** ms for what walks the whole chain. */
@@ -32,7 +33,7 @@ export function addReceipts(program: Command, cli: Cli): void {
     async (options: NodeOptions & { limit?: number }) => {
       const client = await findNode(cli.io, options);
       const page = await client.request<Receipts>('/api/receipts', { query: { limit: options.limit } });
-      cli.answer(options, page, () => showList(page));
+      cli.answer(options, page, (layout) => showList(page, layout));
     },
   );
 
@@ -41,9 +42,10 @@ export function addReceipts(program: Command, cli: Cli): void {
     .description('one receipt')
     .argument('<id>', 'its hash, or the capsule’s id', hexId);
   withExample(withNode(show), 'capsule receipts show 3fa1…').action(
-    async (id: string, options: NodeOptions) => {
-      const receipt = await findReceipt(await findNode(cli.io, options), id);
-      cli.answer(options, receipt, () => showReceipt(receipt));
+    async (typed: string, options: NodeOptions) => {
+      const client = await findNode(cli.io, options);
+      const receipt = await findReceipt(client, await receiptId(client, typed));
+      cli.answer(options, receipt, (layout) => showReceipt(receipt, layout));
     },
   );
 
@@ -63,15 +65,15 @@ export function addReceipts(program: Command, cli: Cli): void {
     cli.answer(options, found, () => showVerification(found));
   });
 
-  const exporting = group
-    .command('export')
-    .description('the whole chain, newest first, one JSON document a line')
-    .option('--out <file>', 'write it to a file');
+  const exporting = withOut(
+    group.command('export').description('the whole chain, newest first, one JSON document a line'),
+    'it',
+  );
   withExample(withNode(exporting), 'capsule receipts export --out receipts.jsonl').action(
-    async (options: NodeOptions & { out?: string }) => {
+    async (options: NodeOptions & OutOptions) => {
       const client = await findNode(cli.io, options);
       if (options.out === undefined) for await (const line of exportLines(client)) cli.print(line);
-      else await writeOutput(options.out, exportLines(client));
+      else await writeText(options.out, exportLines(client), options);
     },
   );
 }
@@ -106,7 +108,7 @@ async function findReceipt(client: ApiClient, id: string): Promise<Receipt> {
   }
 }
 
-function showList({ items, cursor }: Receipts): string {
+function showList({ items, cursor }: Receipts, layout: Layout): string {
   const rows = items.map(({ sequence, receipt }) => [
     String(sequence),
     receipt.receiptHash,
@@ -119,32 +121,36 @@ function showList({ items, cursor }: Receipts): string {
     ['#', 'RECEIPT', 'CAPABILITY', 'STATUS', 'TOOK', 'FINISHED (UTC)'],
     rows,
     'No receipts yet.',
+    layout,
   );
   return cursor === null ? lines : `${lines}\n(more: --limit)`;
 }
 
-function showReceipt(receipt: Receipt): string {
+function showReceipt(receipt: Receipt, layout: Layout): string {
   const { execution } = receipt;
-  return facts([
-    ['receipt', receipt.receiptHash],
-    ['capsule', receipt.capsuleId ?? '-'],
-    ['by', receipt.identity],
-    ['capability', `${receipt.capabilityId} (${receipt.action})`],
-    ['code', receipt.codeHash ?? '-'],
+  return facts(
     [
-      'status',
-      receipt.error === null ? receipt.status : `failed: ${receipt.error.message} (${receipt.error.code})`,
+      ['receipt', receipt.receiptHash],
+      ['capsule', receipt.capsuleId ?? '-'],
+      ['by', receipt.identity],
+      ['capability', `${receipt.capabilityId} (${receipt.action})`],
+      ['code', receipt.codeHash ?? '-'],
+      [
+        'status',
+        receipt.error === null ? receipt.status : `failed: ${receipt.error.message} (${receipt.error.code})`,
+      ],
+      ['input', receipt.inputHash],
+      ['result', receipt.resultHash ?? '-'],
+      ['lease', receipt.lease ?? '-'],
+      ['charge', receipt.charge === null ? '-' : `${receipt.charge} credits`],
+      ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
+      ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
+      ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],
+      ['state', `${receipt.previousStateRoot} -> ${receipt.nextStateRoot}`],
+      ['previous', receipt.previousReceiptHash],
     ],
-    ['input', receipt.inputHash],
-    ['result', receipt.resultHash ?? '-'],
-    ['lease', receipt.lease ?? '-'],
-    ['charge', receipt.charge === null ? '-' : `${receipt.charge} credits`],
-    ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
-    ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
-    ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],
-    ['state', `${receipt.previousStateRoot} -> ${receipt.nextStateRoot}`],
-    ['previous', receipt.previousReceiptHash],
-  ]);
+    layout,
+  );
 }
 
 function showVerification({ ok, receipts, problems }: ReceiptsVerification): string {

@@ -3,7 +3,7 @@ import { SCOPES } from '../../api/principal.ts';
 import type { Token } from '../../api/schemas/tokens.ts';
 import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { credits, table, time } from '../format.ts';
+import { credits, type Layout, table, time } from '../format.ts';
 import { several, withPage } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
@@ -56,7 +56,7 @@ export function addToken(program: Command, cli: Cli): void {
       const client = await findNode(cli.io, options);
       const { limit, cursor } = options;
       const page = await client.request<Page<Token>>('/api/tokens', { query: { limit, cursor } });
-      cli.answer(options, page, () => showTokens(page));
+      cli.answer(options, page, (layout) => showTokens(page, layout));
     },
   );
 
@@ -74,7 +74,7 @@ export function addToken(program: Command, cli: Cli): void {
   );
 }
 
-function showTokens({ items, cursor }: Page<Token>): string {
+function showTokens({ items, cursor }: Page<Token>, layout: Layout): string {
   const rows = items.map((token) => [
     token.name,
     token.scope,
@@ -84,7 +84,7 @@ function showTokens({ items, cursor }: Page<Token>): string {
     token.expiresAt === null ? 'never' : time(token.expiresAt),
   ]);
   const heading = ['NAME', 'SCOPE', 'CAPABILITIES', 'SPENT TODAY', 'UNDER WAY', 'EXPIRES (UTC)'];
-  const lines = table(heading, rows, 'The owner’s token is the only one.');
+  const lines = table(heading, rows, 'The owner’s token is the only one.', layout);
   return cursor === null ? lines : `${lines}\n(more: --cursor ${cursor})`;
 }
 

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { terminalLine } from '../../lib/untrusted-text.ts';
 import type { Page } from '../../store/types.ts';
 import type { Workflow, WorkflowNode } from '../../workflow/types.ts';
 import { type Cli, withExample } from '../cli.ts';
-import { plural, safeText, shortNode, statusText, time, tree } from '../format.ts';
-import { hexId, integer } from '../options.ts';
+import { coloured, type Layout, plural, shortNode, statusText, time, tree } from '../format.ts';
+import { capsuleId, hexId } from '../ids.ts';
+import { integer } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 export function addWorkflow(program: Command, cli: Cli): void {
@@ -20,7 +22,11 @@ export function addWorkflow(program: Command, cli: Cli): void {
       const page = await client.request<Page<Workflow>>('/api/workflows', {
         query: { limit: options.limit },
       });
-      cli.answer(options, page, () => page.items.map(showWorkflow).join('\n\n') || 'No workflows.');
+      cli.answer(
+        options,
+        page,
+        (layout) => page.items.map((each) => showWorkflow(each, layout)).join('\n\n') || 'No workflows.',
+      );
     },
   );
 
@@ -29,21 +35,26 @@ export function addWorkflow(program: Command, cli: Cli): void {
     .description('one workflow with the status of each step')
     .argument('<id>', 'any capsule of it', hexId);
   withExample(withNode(show), 'capsule workflow show 3fa1…').action(
-    async (id: string, options: NodeOptions) => {
+    async (typed: string, options: NodeOptions) => {
       const client = await findNode(cli.io, options);
+      const id = await capsuleId(client, typed);
       const answer = await client.request<Workflow>(`/api/workflows/${id}`);
-      cli.answer(options, answer, () => showWorkflow(answer));
+      cli.answer(options, answer, (layout) => showWorkflow(answer, layout));
     },
   );
 }
 
-function showWorkflow({ status, receivedAt, steps, tree: root }: Workflow): string {
-  const heading = `${time(receivedAt)} UTC  ${status}, ${plural(steps, 'step')}`;
-  return `${heading}\n${tree(root, stepLine, (node) => node.children)}`;
+function showWorkflow({ status, receivedAt, steps, tree: root }: Workflow, layout: Layout): string {
+  const heading = `${time(receivedAt)} UTC  ${coloured(statusText(status, root.error), layout)}, ${plural(steps, 'step')}`;
+  return `${heading}\n${tree(
+    root,
+    (node) => stepLine(node, layout),
+    (node) => node.children,
+  )}`;
 }
 
-function stepLine(node: WorkflowNode): string {
-  const where = node.executor === null ? '' : ` on ${shortNode(node.executor)}`;
-  const why = node.error === null ? '' : `: ${safeText(node.error.message)} (${node.error.code})`;
-  return `${node.requestedCapability}  ${statusText(node.status)}${where}${why}  ${node.id ?? ''}`.trimEnd();
+function stepLine(node: WorkflowNode, layout: Layout): string {
+  const where = node.executor === null ? '' : ` on ${shortNode(node.executor, layout)}`;
+  const why = node.error === null ? '' : `: ${terminalLine(node.error.message)} (${node.error.code})`;
+  return `${node.requestedCapability}  ${coloured(statusText(node.status, node.error), layout)}${where}${why}  ${node.id ?? ''}`.trimEnd();
 }

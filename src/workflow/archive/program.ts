@@ -1,8 +1,8 @@
 import { timestampOf } from '../../archive/strict.ts';
+import { markdownLine, markdownQuotation } from '../../lib/untrusted-text.ts';
 import { DEEDS, modelActor, modelsOf, nodeActor, nodesOf, originActor } from './actors.ts';
 import { textOf } from './events.ts';
 import { executorOf, priceOf, type WorkflowFacts, type WorkflowStep } from './facts.ts';
-import { inline, quoted } from './markdown.ts';
 
 /** Characters of an input or a result that are quoted; the whole of it lies under `payload/`. */
 const QUOTED_CHARS = 1_200;
@@ -36,7 +36,7 @@ export function workflowProgram(facts: WorkflowFacts, sealing: Sealing): string 
       `Privacy: ${capsule.privacyRule}`,
       `Input: \`payload/inputs/${capsule.id}.json\`, which begins so:`,
     ),
-    quoted(inputText(root), QUOTED_CHARS),
+    markdownQuotation(inputText(root), QUOTED_CHARS),
     '## What each node did',
     overview(told, facts),
     ...told.map((step, index) => stepBlocks(step, index + 1)),
@@ -60,7 +60,7 @@ export function workflowAgents(facts: WorkflowFacts, sealingNode: string): strin
   );
   const models = modelsOf(facts).map(
     (model) =>
-      `\`${modelActor(model)}\`: the model ${inline(model)}, as its node states; what it wrote is untrusted`,
+      `\`${modelActor(model)}\`: the model ${markdownLine(model)}, as its node states; what it wrote is untrusted`,
   );
   const origin = `\`${originActor(facts.root)}\`: who asked, by the key \`${facts.root.capsule.originIdentity}\``;
   return blocks(
@@ -131,7 +131,7 @@ function stepBlocks(step: WorkflowStep, number: number): string {
       `Took: ${took}, from ${wholeSecondsOf(receipt.startedAt)}, by its own clock`,
       `Receipt: \`${receipt.receiptHash}\``,
     );
-    if (receipt.execution !== null) lines.push(`Model: ${inline(receipt.execution.model)}`);
+    if (receipt.execution !== null) lines.push(`Model: ${markdownLine(receipt.execution.model)}`);
   }
   if (record.attempts > 1) lines.push(`Executions begun: ${record.attempts}; what is told is the last`);
   lines.push(`Price paid: ${credits(priceOf(step))}`);
@@ -139,7 +139,7 @@ function stepBlocks(step: WorkflowStep, number: number): string {
   return blocks(
     `### ${number}. \`${capsule.requestedCapability}\` ${record.status}`,
     bullets(...lines),
-    ...(error === null ? [] : [quoted(error.message, QUOTED_CHARS)]),
+    ...(error === null ? [] : [markdownQuotation(error.message, QUOTED_CHARS)]),
   ).trimEnd();
 }
 
@@ -171,7 +171,7 @@ function resultBlocks({ capsule, stored }: WorkflowStep): string[] {
   const text = textOf(stored?.result) ?? JSON.stringify(stored?.result ?? null);
   return [
     `What \`${capsule.requestedCapability}\` gave (\`payload/results/${capsule.id}.json\`) begins so:`,
-    quoted(text, QUOTED_CHARS),
+    markdownQuotation(text, QUOTED_CHARS),
   ];
 }
 
@@ -183,7 +183,7 @@ function notes({ root, steps, missing }: WorkflowFacts): string[] {
   const unspawned = missing.filter((each) => !lost(each));
   for (const { parent, requestedCapability, error } of unspawned.slice(0, TOLD_STEPS)) {
     said.push(
-      `A step \`${requestedCapability}\` after \`${parent.capsule.id}\` never became a capsule: ${inline(error?.message ?? '')}`,
+      `A step \`${requestedCapability}\` after \`${parent.capsule.id}\` never became a capsule: ${markdownLine(error?.message ?? '')}`,
     );
   }
   const unknown = missing.filter(lost).length;

@@ -9,9 +9,10 @@ import {
   PROJECTION_CHARS,
   projectArchive,
 } from '../../../src/archive/projection/hydrate.ts';
-import { linesOf, MAX_LINE_CHARS, visible } from '../../../src/archive/projection/text.ts';
+import { linesOf, MAX_LINE_CHARS } from '../../../src/archive/projection/text.ts';
 import type { ByteSource, VerifyOptions } from '../../../src/archive/types.ts';
 import { toHex } from '../../../src/lib/hex.ts';
+import { modelText } from '../../../src/lib/untrusted-text.ts';
 import { archiveBytes, event } from '../../support/archives.ts';
 import { alice, bob, mallory } from '../../support/keys.ts';
 import { parseProjection } from '../../support/projections.ts';
@@ -254,7 +255,7 @@ describe('shares', () => {
   });
 });
 
-describe('visible', () => {
+describe('text for a model', () => {
   it.each([
     ['bidirectional', 'a\u202eb\u2066c', 'a\\u{202E}b\\u{2066}c'],
     ['zero-width', 'a\u200bb\u200d\ufeff', 'a\\u{200B}b\\u{200D}\\u{FEFF}'],
@@ -276,7 +277,7 @@ describe('visible', () => {
     ['ordinary text', 'Grüße, 世界 🎉: if (a < b && c > d) { x[0] = y | z; }', undefined],
     ['Markdown', '- [ ] a [link](b) | c |\n```js\n# d\n> e', undefined],
   ])('%s', (_, text, expected = text) => {
-    expect(visible(text)).toBe(expected);
+    expect(modelText(text)).toBe(expected);
   });
 
   it('wraps long lines without parting characters or losing any', () => {

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import MarkdownIt from 'markdown-it';
 import { describe, expect, it } from 'vitest';
-import { inline, paragraphs } from '../../../capabilities/report/escape.ts';
 import { run } from '../../../capabilities/report/index.ts';
 import { run as runText } from '../../../capabilities/text/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
+import { markdownLine, markdownParagraphs } from '../../../src/lib/untrusted-text.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 import { outputCheck } from '../../support/capability-manifest.ts';
 
@@ -147,7 +147,7 @@ describe('untrusted text in a report', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 60 }), (text) => {
         const expected = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim();
-        const tokens = parser.parse(inline(text), {});
+        const tokens = parser.parse(markdownLine(text), {});
         expect(tokens.map(({ type }) => type)).toEqual(
           expected === '' ? [] : ['paragraph_open', 'inline', 'paragraph_close'],
         );
@@ -163,7 +163,7 @@ describe('untrusted text in a report', () => {
     const markup = fc.string({ unit: fc.constantFrom(...'a1 \n\n-=#>+*_`~|.):[]()<!\\\t&;'), maxLength: 40 });
     fc.assert(
       fc.property(markup, (text) => {
-        const types = parser.parse(paragraphs(text).join('\n\n'), {}).map(({ type }) => type);
+        const types = parser.parse(markdownParagraphs(text).join('\n\n'), {}).map(({ type }) => type);
         expect(types.filter((type) => !/^(inline|paragraph_(open|close))$/.test(type))).toEqual([]);
       }),
       { numRuns: 500, seed: 13 },
@@ -171,6 +171,6 @@ describe('untrusted text in a report', () => {
   });
 
   it('keeps its lines and paragraphs', () => {
-    expect(paragraphs('one\ntwo\n\n\n- three')).toEqual(['one\\\ntwo', '\\- three']);
+    expect(markdownParagraphs('one\ntwo\n\n\n- three')).toEqual(['one\\\ntwo', '\\- three']);
   });
 });

@@ -34,10 +34,10 @@ describe('arguments of the command line', () => {
     '%s has help with an example',
     async (_, path) => {
       const ran = await inProcess([...path, '--help']);
-      expect(ran).toMatchObject({ code: 0, stdout: '' });
-      expect(ran.stderr).toContain(`Usage: capsule ${path.join(' ')}`);
-      expect(ran.stderr).toMatch(new RegExp(`Examples?:\\n  \\$ capsule ${path[0] ?? ''}`));
-      expect(ran.stderr).toContain('--json');
+      expect(ran).toMatchObject({ code: 0, stderr: '' });
+      expect(ran.stdout).toContain(`Usage: capsule ${path.join(' ')}`);
+      expect(ran.stdout).toMatch(new RegExp(`Examples?:\\n  \\$ capsule ${path[0] ?? ''}`));
+      expect(ran.stdout).toContain('--json');
     },
   );
 
@@ -55,6 +55,7 @@ describe('arguments of the command line', () => {
       'sign',
       'check',
       'list',
+      'ps',
       'show',
       'cancel',
       'explain',
@@ -111,20 +112,21 @@ describe('arguments of the command line', () => {
 
   it('gives help for a command on demand', async () => {
     const ran = await inProcess(['help', 'run']);
-    expect(ran).toMatchObject({ code: 0, stdout: '' });
-    expect(ran.stderr).toContain('Usage: capsule run');
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(ran.stdout).toContain('Usage: capsule run');
   });
 
   it.each([['--help'], ['-h'], ['help']])(
-    '%s lists each command with its summary, as a message',
+    '%s lists each command with its summary, on standard output',
     async (asked) => {
       const ran = await inProcess([asked]);
-      expect(ran).toMatchObject({ code: 0, stdout: '' });
+      expect(ran).toMatchObject({ code: 0, stderr: '' });
+      expect(ran.stdout).toContain('a work order');
       for (const command of createProgram(new Cli(memoryIo())).commands.filter(
         (each) => each.name() !== 'complete',
       ))
-        expect(ran.stderr).toMatch(new RegExp(`^  ${command.name()} +\\S`, 'm'));
-      expect(ran.stderr).toMatch(/verify\s+verify/);
+        expect(ran.stdout).toMatch(new RegExp(`^  ${command.name()} +\\S`, 'm'));
+      expect(ran.stdout).toMatch(/verify\s+verify/);
     },
   );
 
@@ -148,7 +150,13 @@ describe('arguments of the command line', () => {
     ['an amount with seven decimals', ['run', 'a.b', '--pay', '0.0000001'], 'at most 6 decimals'],
     ['a negative amount', ['credits', 'grant', id, '-1'], '(usage)'],
     ['an unknown ring', ['run', 'a.b', '--locality', 'far'], 'local, ring1, ring2, global'],
-    ['an id that is none', ['show', 'abc'], '64 lowercase hex characters'],
+    ['an id that is none', ['show', 'xyz'], '64 lowercase hex characters'],
+    ['a file for an id', ['show', 'a.capsule'], 'capsule inspect a.capsule'],
+    ['an id for a file', ['inspect', id], `capsule show ${id}`],
+    ['the end of an id for a file', ['verify', '…0badc0de'], 'capsule show …0badc0de'],
+    ['a time that is none', ['run', 'a.b', '--timeout', '5 parsecs'], "'--timeout <time>'"],
+    ['a time that is too long', ['run', 'a.b', '--timeout', '25h'], 'from 1ms to 24h'],
+    ['more credits than there are', ['run', 'a.b', '--pay', '1000000001'], "'--pay <n>'"],
     ['an address without a port', ['start', '--api', 'localhost'], 'HOST:PORT'],
     ['a label without a value', ['start', '--label', 'room'], 'KEY=VALUE'],
     ['an address that is none', ['status', '--api-url', 'ftp://x'], 'not an address'],

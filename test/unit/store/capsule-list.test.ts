@@ -53,6 +53,19 @@ describe.each<Knows>(['continued here', 'continued elsewhere'])('listing capsule
   });
   afterAll(() => test.close());
 
+  it('finds by the beginning of an id, and by its end', async () => {
+    const [whole] = [capsuleId(7)];
+    for (const id of [whole, whole.slice(0, 63), `…${whole.slice(-4)}`]) {
+      const { items } = await store.list({ id });
+      expect(items.map((row) => row.id)).toContain(whole);
+      const text = id.replace('…', '');
+      for (const row of items)
+        expect(id === text ? row.id.startsWith(text) : row.id.endsWith(text)).toBe(true);
+    }
+    expect((await store.list({ id: whole, status: 'pending' })).items).toEqual([]);
+    expect((await store.list({ id: 'e0e0e0e0' })).items).toEqual([]);
+  });
+
   const all = Array.from({ length: CAPSULES }, (_, number) => rowOf(number, knows)).reverse();
 
   async function walk(turn: (cursor?: string) => Promise<Page<CapsuleRow>>): Promise<CapsuleRow[][]> {

@@ -72,6 +72,15 @@ it('is readable on a terminal', () => {
   expect(lines.join('')).toContain('abc');
 });
 
+it('does not drive the terminal with what a peer said', () => {
+  const { log, lines } = capture('info', true);
+  const said = '\u001b]0;owned\u0007\u009b2J\u202e';
+  log.warn({ agent: said, nested: [{ [said]: said }], err: new Error(said) }, `Met ${said}`);
+  for (const character of ['\u001b]', '\u0007', '\u009b', '\u202e'])
+    expect(lines.join('')).not.toContain(character);
+  expect(lines.join('')).toContain('Met \\x1b]0;owned');
+});
+
 it('says where a parser failed, and not what it quotes', () => {
   const { log, lines, last } = capture('debug');
   try {

@@ -1,6 +1,6 @@
 import type { ArchiveEvent } from '../../../../protocols/archive/v1/schema.ts';
 import type { Cli } from '../../cli.ts';
-import { table } from '../../format.ts';
+import { type Layout, table } from '../../format.ts';
 import { type LookOptions, lookInto, plainOf } from './open.ts';
 import { oneLine, shortHex } from './text.ts';
 
@@ -22,15 +22,15 @@ export function chain(cli: Cli, file: string, options: ChainOptions): Promise<vo
   return lookInto(cli, file, options, async (look) => {
     const { events } = plainOf(look, 'the chain');
     const shown = events.slice(0, options.limit);
-    cli.answer(options, shown, () => textOf(events, shown).join('\n'));
+    cli.answer(options, shown, (layout) => textOf(events, shown, layout).join('\n'));
   });
 }
 
-function textOf(events: readonly ArchiveEvent[], shown: readonly ArchiveEvent[]): string[] {
+function textOf(events: readonly ArchiveEvent[], shown: readonly ArchiveEvent[], layout: Layout): string[] {
   const left = events.length - shown.length;
   const [first, last] = [events[0], events.at(-1)];
   return [
-    table(HEADINGS, shown.map(row), events.length === 0 ? '(no events)' : HEADINGS.join('  ')),
+    table(HEADINGS, shown.map(row), events.length === 0 ? '(no events)' : HEADINGS.join('  '), layout),
     ...(left > 0 ? [`… ${String(left)} more event(s); to see all: --limit ${String(events.length)}`] : []),
     ...(first === undefined || last === undefined
       ? []

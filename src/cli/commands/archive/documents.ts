@@ -2,8 +2,7 @@ import { parseDocument } from '../../../archive/documents.ts';
 import { LayoutError } from '../../../archive/layout-error.ts';
 import { PATHS } from '../../../archive/paths.ts';
 import { readFileOf } from '../../../archive/read-unverified.ts';
-import type { Cli } from '../../cli.ts';
-import { safeJson, safeText } from '../../format.ts';
+import { type Cli, ended } from '../../cli.ts';
 import { components, type LookOptions, lookInto, plainOf } from './open.ts';
 
 /** Manifest or envelope as stored, indented; with a key those of the encrypted content. */
@@ -16,7 +15,7 @@ export function printDocument(
   return lookInto(cli, file, options, async ({ outer, plain }) => {
     const path = PATHS[name];
     const bytes = await readFileOf(components, plain?.container ?? outer, path);
-    cli.print(safeJson(parseDocument(path, bytes), 2));
+    cli.printJson(parseDocument(path, bytes), 2);
   });
 }
 
@@ -34,10 +33,7 @@ export function printText(
     if (missing) cli.note(`(no ${path} in this capsule)`);
     const text = missing ? null : decode(path, await readFileOf(components, container, path));
     if (options.json) cli.printJson({ path, text });
-    else if (text !== null) {
-      if (cli.io.stdout.isTTY) cli.print(safeText(text));
-      else cli.io.stdout.write(text);
-    }
+    else if (text !== null) cli.content(cli.io.stdout.isTTY ? ended(text) : text);
   });
 }
 

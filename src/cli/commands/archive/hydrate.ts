@@ -10,7 +10,6 @@ import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { waitForEnd } from '../../follow.ts';
-import { safeText } from '../../format.ts';
 import { resultText, submitCapsule } from '../../outcome.ts';
 import { StatusLine } from '../../status-line.ts';
 import { findNode, type NodeOptions } from '../../target.ts';
@@ -66,7 +65,7 @@ export async function hydrate(cli: Cli, file: string, options: HydrateOptions): 
         const client = await findNode(cli.io, options);
         const view = await ask(cli, client, draftOf(options, projection), options.on, signal);
         const sealed = await sealAnswer(cli, opened, view, { out, force, signers, signal });
-        if (!options.json) cli.note(`${safeText(resultText(view.result)).trim()}\n`);
+        if (!options.json) cli.note(`${resultText(view.result).trim()}\n`);
         tellSealed(cli, options, out, sealed);
       }),
     () => 'Interrupted: nothing was written.',
@@ -75,7 +74,7 @@ export async function hydrate(cli: Cli, file: string, options: HydrateOptions): 
 
 function printProjection(cli: Cli, options: HydrateOptions, projection: Projection): void {
   cli.answer(options, projection, () =>
-    projection.messages.map(({ role, content }) => `[${role}]\n${safeText(content)}`).join('\n\n'),
+    projection.messages.map(({ role, content }) => `[${role}]\n${content}`).join('\n\n'),
   );
 }
 

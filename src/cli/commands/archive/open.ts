@@ -27,7 +27,9 @@ export async function withSource<T>(
   use: (source: CountedSource) => Promise<T>,
   doing = 'Verifying',
 ): Promise<T> {
-  const source = await openFileSource(file);
+  const source = await openFileSource(file).catch((error: unknown) => {
+    throw isMeshId(file) ? notAFile(file) : error;
+  });
   const progress = new Progress(cli, doing, source.size);
   try {
     return await use(new CountedSource(source, progress));
@@ -36,6 +38,15 @@ export async function withSource<T>(
     await source.close();
   }
 }
+
+/** What `capsule list` prints and no file is called, whole or short. */
+const isMeshId = (file: string): boolean => /^(?:[0-9a-f]{64}|(?:…|\.{3})?[0-9a-f]{6,63}…?)$/.test(file);
+
+const notAFile = (id: string): CliError =>
+  usage(
+    `There is no file ${id}; it looks like the id of a capsule in the mesh.`,
+    `See it with: capsule show ${id}`,
+  );
 
 /** What there is to work with, verified. Throws as `openArchive` does; `usage` where a key is needed and none was given. */
 export async function openVerified(source: CountedSource, options: VerifyOptions): Promise<OpenedArchive> {

@@ -2,6 +2,7 @@ import { verifyArchive } from '../../../archive/verify.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import { writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
+import { capsuleId } from '../../ids.ts';
 import { findNode, type NodeOptions } from '../../target.ts';
 import { components } from './open.ts';
 import { tellSealed } from './sealed.ts';
@@ -17,11 +18,12 @@ const SEALING_MS = 300_000;
 /** Has the running node seal a workflow; what it sends is verified before anything is written. */
 export async function sealWorkflow(
   cli: Cli,
-  id: string,
+  typed: string,
   recipients: readonly string[],
   options: WorkflowOptions,
 ): Promise<void> {
   const client = await findNode(cli.io, options);
+  const id = await capsuleId(client, typed);
   const query = recipients.map((key) => `recipient=${key}`).join('&');
   const done = await cli.interruptible(
     async (signal) => {

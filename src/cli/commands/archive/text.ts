@@ -1,13 +1,6 @@
-import { safeText, unicodeEscape } from '../../format.ts';
+export { terminalLine as oneLine } from '../../../lib/untrusted-text.ts';
 
-/** Characters of no width; those that reorder are `safeText`'s. */
-const INVISIBLE = /[\u200b-\u200d\u2060-\u2065\ufeff]/gu;
-
-/** Text of an archive for one place on one line: nothing in it can move the cursor, break the line or reorder it. */
-export function oneLine(text: string, maxChars = Number.POSITIVE_INFINITY): string {
-  const line = safeText(text.replace(/\s+/gu, ' ')).replace(INVISIBLE, unicodeEscape);
-  return line.length > maxChars ? `${line.slice(0, maxChars - 1)}…` : line;
-}
+import { terminalLine as oneLine } from '../../../lib/untrusted-text.ts';
 
 export const shortHex = (hex: string, characters = 12): string => `${hex.slice(0, characters)}…`;
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Cli, withExample, withJson } from '../../cli.ts';
-import { amount, bounded, hexId, several } from '../../options.ts';
+import { hexId } from '../../ids.ts';
+import { amount, bounded, several } from '../../options.ts';
 import { withData, withNode } from '../../target.ts';
 import type { AppendOptions } from './append.ts';
 import type { DecryptOptions } from './decrypt.ts';
@@ -43,9 +44,9 @@ export function addWriting(program: Command, cli: Cli): void {
     .option('--workflow <id>', 'seal this workflow of the running node instead of a folder', hexId)
     .option('--title <text>', 'heading of the program.md that is written where the folder has none')
     .option('--author <label>', 'what the originator is called')
-    .option('--actor <id>', 'who it is, such as human:alice or ai:gemma', 'human:originator')
-    .option('--signed-skill <id>', 'mark this skill as signed; repeatable', several)
-    .option('--exclude <path>', 'leave out this file or folder of the folder; repeatable', several)
+    .option('--actor <actor>', 'who it is, such as human:alice or ai:gemma', 'human:originator')
+    .option('--signed-skill <skill>', 'mark this skill as signed; repeatable', several)
+    .option('--exclude <file>', 'leave out this file or folder of the folder; repeatable', several)
     .addHelpText(
       'after',
       '\nOf the folder, program.md, agents.md, skills/ID/skill.json and SKILL.md, events.json or events.jsonl and' +

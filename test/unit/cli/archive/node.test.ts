@@ -89,7 +89,8 @@ describe('archive commands that call a node', () => {
 
     it.each([
       ['a workflow that nobody knows', '0'.repeat(64), 1, 'not_found'],
-      ['no id', 'abc', 2, 'usage'],
+      ['no id', 'xyz', 2, 'usage'],
+      ['the beginning of none', 'abc', 1, 'not_found'],
     ])('refuses %s', async (_, id, code, word) => {
       const ran = await run('seal', '--workflow', id, '-o', at('w.capsule'));
       expect(ran).toMatchObject({ code, stdout: '' });
