@@ -42,7 +42,10 @@ export async function runNode(cli: Cli, options: StartOptions, onReady: () => vo
     const info = node.info();
     cli.answer(options, info, () => showInfo(info));
     const fault = await stopping.requested;
-    await withinStopTime(cli, node.stop());
+    await withinStopTime(cli, node.stop()).catch((error: unknown) => {
+      // What a disk that failed keeps from stopping cleanly says less than why it failed.
+      throw fault ?? error;
+    });
     if (fault !== undefined) throw fault;
     // All of ours is closed; libp2p leaves timers behind that would hold the process for another second.
     cli.io.exitNow(EXIT.ok);

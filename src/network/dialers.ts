@@ -11,6 +11,9 @@ import { Dialer } from './dialer.ts';
 import { DiscoveryDialer } from './discovery-dialer.ts';
 import type { NetworkLimits } from './limits.ts';
 
+/** Between two dials of whoever answers to this node's own id on the local network. */
+const SELF_DIAL_MS = 600_000;
+
 export interface DialersComponents {
   log: Logger;
   clock: Clock;
@@ -37,11 +40,15 @@ export class Dialers {
   readonly #book: AddressBook;
   readonly #dialer: Dialer;
   readonly #nodeId: string;
+  readonly #policy: DialPolicy;
+  /** In monotonic milliseconds. */
+  #nextSelfDial = 0;
 
   constructor(components: DialersComponents, { nodeId, bootstrap, limits }: DialersInit) {
     const { log, clock, connect, listening, isConnected, peerCount } = components;
     this.#components = components;
     this.#nodeId = nodeId;
+    this.#policy = new DialPolicy({ clock, listening });
     this.#bootstrap = new BootstrapDialer(
       { log, clock, isConnected, dial: (address) => this.dialAddress(address) },
       { addresses: bootstrap },
@@ -52,7 +59,7 @@ export class Dialers {
     );
     this.#book = new AddressBook({
       clock,
-      policy: new DialPolicy({ clock, listening }),
+      policy: this.#policy,
       peerCount: () => peerCount() + this.#discovery.waiting,
       found: this.#discovery.found,
     });
@@ -86,6 +93,18 @@ export class Dialers {
     }
   }
 
+  /** Where this node does not listen, another one with its id may: the handshake, which is refused, tells. */
+  #meetSelf(addresses: readonly Multiaddr[]): void {
+    const { clock, listening, log } = this.#components;
+    const own = new Set(listening().map((each) => each.decapsulateCode(CODE_P2P).toString()));
+    const [address] = addresses.filter((each) => !own.has(each.toString()) && this.#policy.allows(each));
+    if (address === undefined || clock.monotonic() < this.#nextSelfDial) return;
+    this.#nextSelfDial = clock.monotonic() + SELF_DIAL_MS;
+    this.dialAddress(address.toString()).catch((error: unknown) =>
+      log.debug({ err: error, address }, 'A node with the id of this one was dialled'),
+    );
+  }
+
   /** libp2p does not dial an address with this node's own id, where maybe another node with that id is. */
   #dialable(address: string): Multiaddr {
     const target = multiaddr(address);
@@ -110,6 +129,7 @@ export class Dialers {
   /** For a node found on the local network. It says where by itself, so that is a claim like those of strangers. */
   readonly discovered = ({ id, multiaddrs }: DiscoveredPeer): void => {
     const nodeId = id.toString();
+    if (nodeId === this.#nodeId) return this.#meetSelf(multiaddrs);
     if (!this.#components.isConnected(nodeId)) this.#book.claim(nodeId, multiaddrs.map(String));
     this.#discovery.found(nodeId);
   };

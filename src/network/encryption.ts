@@ -2,7 +2,9 @@ import { type NoiseComponents, noise } from '@chainsafe/libp2p-noise';
 import type { ConnectionEncrypter, MessageStream, PeerId, SecuredConnection } from '@libp2p/interface';
 import { type TLSComponents, tls } from '@libp2p/tls';
 import type { Libp2pOptions } from 'libp2p';
-import type { Direction } from './self-meetings.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { NetworkEmitter } from './events.ts';
+import { type Direction, SelfMeetings } from './self-meetings.ts';
 
 /**
  * TLS 1.3, and noise for peers without it; both prove the peer's id by its key (docs/decisions/0022-tls.md).
@@ -13,12 +15,11 @@ export class Encryption {
   readonly #secured = new Set<MessageStream>();
 
   readonly #self: string;
-  readonly #metSelf: (direction: Direction) => Promise<void>;
+  readonly #meetings: SelfMeetings;
 
-  /** `metSelf` is told of every handshake with this node's own key, which libp2p refuses when it resolves. */
-  constructor(nodeId: string, metSelf: (direction: Direction) => Promise<void>) {
+  constructor({ clock, events }: { clock: Clock; events: NetworkEmitter }, { nodeId }: { nodeId: string }) {
     this.#self = nodeId;
-    this.#metSelf = metSelf;
+    this.#meetings = new SelfMeetings({ clock, met: () => events.emit('self:met') });
   }
 
   /** In order of preference. */
@@ -30,6 +31,7 @@ export class Encryption {
   }
 
   async flush(): Promise<void> {
+    this.#meetings.stop();
     await Promise.allSettled([...this.#secured].map((connection) => connection.close()));
   }
 
@@ -47,7 +49,7 @@ export class Encryption {
   }
 
   async #met<T extends { remotePeer: PeerId }>(direction: Direction, secured: T): Promise<T> {
-    if (secured.remotePeer.toString() === this.#self) await this.#metSelf(direction);
+    if (secured.remotePeer.toString() === this.#self) await this.#meetings.note(direction);
     return secured;
   }
 

@@ -22,11 +22,10 @@ import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
 import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
-import { SelfMeetings } from './self-meetings.ts';
 import { SESSION_STREAMS, SessionNotes } from './session-notes.ts';
 import { checkAddresses, startError } from './start-error.ts';
 import { StreamOpener } from './stream-opener.ts';
-import type { GossipSubscription, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
+import type { MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
 export interface Libp2pNetworkComponents {
   log: Logger;
@@ -78,12 +77,10 @@ class Libp2pNetwork implements Network {
   readonly #forgetting: Forgetting;
   readonly #encryption: Encryption;
   readonly #sessionNotes: SessionNotes;
-  readonly #selfMeetings: SelfMeetings;
   readonly #connections = new Connections();
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
     const limits = { ...DEFAULT_NETWORK_LIMITS, ...init.limits };
-    const cutOff = this.#cutOff;
     this.#log = log;
     this.#clock = clock;
     this.#init = init;
@@ -92,13 +89,8 @@ class Libp2pNetwork implements Network {
     this.nodeId = peerIdFromPrivateKey(this.#privateKey).toString();
     this.#events = new NetworkEmitter(log);
     this.#penalties = new Penalties({ clock });
-    this.#selfMeetings = new SelfMeetings({ clock, met: () => this.#events.emit('self:met') });
-    this.#encryption = new Encryption(this.nodeId, (direction) => this.#selfMeetings.note(direction));
-    this.#sessionNotes = new SessionNotes({
-      clock,
-      log,
-      shown: (note, from) => this.#events.emit('session:shown', note, from),
-    });
+    this.#encryption = new Encryption({ clock, events: this.#events }, { nodeId: this.nodeId });
+    this.#sessionNotes = new SessionNotes({ log, clock, events: this.#events });
     const allowed = new Set(init.allow);
     this.#shares = new ConnectionShares(
       { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#dialers.isBootstrap(nodeId) },
@@ -132,13 +124,13 @@ class Libp2pNetwork implements Network {
         clock,
         budgets,
         open: (nodeId) => this.#opener.open(nodeId),
-        cutOff,
+        cutOff: this.#cutOff,
         heard: (nodeId) => this.#shares.heard(nodeId),
       },
       limits,
     );
     this.#gossip = new Gossip(
-      { log, clock, penalties: this.#penalties, cutOff },
+      { log, clock, penalties: this.#penalties, cutOff: this.#cutOff },
       { nodeId: this.nodeId, limits },
     );
     const isConnected = (nodeId: string): boolean => this.isConnected(nodeId);
@@ -181,7 +173,6 @@ class Libp2pNetwork implements Network {
     this.#exchange.stop();
     this.#opener.stop();
     this.#forgetting.stop();
-    this.#selfMeetings.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
@@ -232,12 +223,8 @@ class Libp2pNetwork implements Network {
     return () => this.#exchange.deafen(handler);
   }
 
-  subscribe(
-    topic: string,
-    validate: GossipSubscription['validate'],
-    handle: GossipSubscription['handle'],
-  ): void {
-    this.#gossip.subscribe(topic, validate, handle);
+  subscribe(...subscription: Parameters<Network['subscribe']>): void {
+    this.#gossip.subscribe(...subscription);
   }
 
   unsubscribe(topic: string): void {

@@ -8,7 +8,7 @@ const SETTLE_MS = 5_000;
 export type Direction = 'inbound' | 'outbound';
 
 /**
- * Handshakes with this node's own key. libp2p refuses each after the other end has proven the key. A node that dials
+ * Handshakes with this node's own key. libp2p refuses each after the other end has proven the key, before any gate is asked. A node that dials
  * itself, as where all machines share one list of bootstrap nodes, has both ends; of a meeting with another node it has one.
  */
 export class SelfMeetings {

@@ -5,6 +5,7 @@ import { SessionNote } from '../../protocols/messages/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseJson } from '../lib/json.ts';
+import type { NetworkEmitter } from './events.ts';
 import { TokenBuckets } from './token-bucket.ts';
 
 /** Streams of it that a peer may have open. */
@@ -23,7 +24,7 @@ const check = checkOf(SessionNote);
 export interface SessionNotesComponents {
   clock: Clock;
   log: Logger;
-  shown: (note: SessionNote, from: string) => void;
+  events: NetworkEmitter;
 }
 
 /** A stream for each connection that carries what was signed under the name of whoever is at its other end: JSON lines, then its end. */
@@ -86,7 +87,7 @@ export class SessionNotes {
     try {
       for (const line of bytes.toString('utf8').split('\n').slice(0, MAX_NOTES)) {
         const note = parseJson(Buffer.from(line), { maxBytes: MAX_BYTES, maxDepth: MAX_DEPTH });
-        if (check.accepts(note)) this.#components.shown(note, from);
+        if (check.accepts(note)) this.#components.events.emit('session:shown', note, from);
       }
     } catch (error) {
       this.#components.log.debug({ err: error, peer: from }, 'A note of sessions could not be read');
