@@ -10,7 +10,7 @@ import { build, type InputOptions, type PreRenderedChunk } from 'rolldown';
 const root = join(import.meta.dirname, '..');
 
 /** Loads a compiled add-on from its own folder. */
-const STAYS_OUTSIDE = ['classic-level'];
+export const STAYS_OUTSIDE = ['classic-level'];
 
 /** At the depth of the sources' own folders, so that a path that starts at a module's address leads to the same place. */
 const CHUNKS = 'src/chunks';

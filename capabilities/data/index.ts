@@ -5,15 +5,13 @@ import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
 import { actions } from '../actions.ts';
 import { fail } from '../fail.ts';
 import { integerOf, isJsonObject, requiredString, stringOf } from '../payload.ts';
-import { checkKey, metaKey, metaPrefix, toEntry, usageKey, valueKey } from './keys.ts';
+import { checkKey, metaKey, metaPrefix, toEntry, valueKey } from './keys.ts';
+import { account } from './quota.ts';
 
 /** Bytes of the canonical value: below what the engine stores under one key. */
 const MAX_VALUE_BYTES = 256_000;
 /** Levels of the value: what a result can give back. */
 const MAX_VALUE_DEPTH = 40;
-/** What one origin may keep on this node, unless the configuration says otherwise. */
-const DEFAULT_ORIGIN_BYTES = 67_108_864;
-const DEFAULT_ORIGIN_ITEMS = 10_000;
 const PAGE = { default: 50, min: 1, max: 200 };
 
 /** Documents by key or by content, each origin's apart from all others'. */
@@ -100,40 +98,6 @@ function document(payload: JsonObject): { value: JsonValue; mediaType: string } 
   if (payload.value === undefined)
     throw fail('invalid_payload', 'One of "value" and "content" must be given.');
   return { value: payload.value, mediaType: mediaType ?? 'application/json' };
-}
-
-/** Books what the origin keeps once `key` holds `next`; the engine lets no other intent in between. */
-async function account(
-  api: CapabilityApi,
-  key: string,
-  next: { bytes: number; items: number },
-): Promise<void> {
-  const { origin } = api.identity;
-  const stored = await api.storage.get(usageKey(origin));
-  const usage = isJsonObject(stored) ? stored : {};
-  const previous = await api.storage.get(metaKey(origin, key));
-  const replaced = isJsonObject(previous)
-    ? { bytes: toEntry(previous).bytes, items: 1 }
-    : { bytes: 0, items: 0 };
-  const bytes = Number(usage.bytes ?? 0) + next.bytes - replaced.bytes;
-  const items = Number(usage.items ?? 0) + next.items - replaced.items;
-  const maxBytes = limitOf(api.config, 'maxBytesPerOrigin', DEFAULT_ORIGIN_BYTES);
-  const maxItems = limitOf(api.config, 'maxItemsPerOrigin', DEFAULT_ORIGIN_ITEMS);
-  if (next.items > 0 && (bytes > maxBytes || items > maxItems)) {
-    throw fail(
-      'too_large',
-      `You may keep ${maxItems} documents and ${maxBytes} bytes on this node, and this is more.`,
-    );
-  }
-  await api.storage.put(usageKey(origin), { bytes, items });
-}
-
-function limitOf(config: JsonObject, key: string, preset: number): number {
-  const value = config[key] ?? preset;
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
-    throw fail('config_invalid', `"${key}" of the data capability must be a whole number above 0.`);
-  }
-  return value;
 }
 
 /** A capsule nests 64 levels at most, so recursion is safe. */

@@ -7,7 +7,7 @@ const KEY = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}$/;
 export const metaPrefix = (origin: string): string => `${origin}/meta/`;
 export const metaKey = (origin: string, key: string): string => metaPrefix(origin) + key;
 export const valueKey = (origin: string, key: string): string => `${origin}/value/${key}`;
-export const usageKey = (origin: string): string => `${origin}/usage`;
+export const usageKey = (holder: string): string => `${holder}/usage`;
 
 export function checkKey(key: string): string {
   if (!KEY.test(key)) {

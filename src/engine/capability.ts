@@ -91,7 +91,12 @@ export interface CapabilityApi {
   readonly progress: (update: { delta?: string; stage?: string }) => void;
   readonly log: (message: string, context?: JsonObject) => void;
   /** Who runs this, and for whom. */
-  readonly identity: { readonly node: string; readonly origin: string };
+  readonly identity: {
+    readonly node: string;
+    readonly origin: string;
+    /** What the origin is to the node. */
+    readonly standing: 'own' | 'known' | 'stranger';
+  };
   /** Binds what a model really ran into the receipt. Needs `models`. */
   recordExecution(execution: ModelExecution): void;
   /** This capability's section of the configuration, validated by nobody but the capability itself. */

@@ -142,7 +142,19 @@ export class MeshEngine implements Engine {
     const admission = new Admission({ queue, clock, standing });
     const locks = new StorageLocks();
     const webhooks = init.webhooks ?? new Map();
-    const scope = { clock, log, storage, locks, permissions, fetch, webhooks, models, signer, identity };
+    const scope = {
+      clock,
+      log,
+      storage,
+      locks,
+      permissions,
+      fetch,
+      webhooks,
+      models,
+      signer,
+      identity,
+      standing,
+    };
     const router = new Router({ registry });
     const faults = components.faults ?? noFaultPoints;
     this.#handler = new IntentHandler(

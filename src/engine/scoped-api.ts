@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { canonicalJson, deepFreeze } from '../lib/json.ts';
+import type { Standing } from '../lib/queue.ts';
 import { cutText } from '../lib/text.ts';
 import type { Transaction } from '../store/types.ts';
 import type { CapabilityApi, ModelsApi, NetworkApi, SealApi, StorageApi } from './capability.ts';
@@ -42,6 +43,7 @@ export interface ScopeComponents {
   signer: Signer;
   /** 64-hex identity of this node. */
   identity: string;
+  standing: (identity: string) => Standing;
 }
 
 export interface ScopeInit {
@@ -181,7 +183,9 @@ class ScopedApi implements CapabilityApi {
   get identity(): CapabilityApi['identity'] {
     this.#assertDeclared('identity');
     this.#parts.permissions.use('identity');
-    return Object.freeze({ node: this.#components.identity, origin: this.#init.origin });
+    const { identity: node, standing } = this.#components;
+    const { origin } = this.#init;
+    return Object.freeze({ node, origin, standing: standing(origin) });
   }
 
   recordExecution(execution: ModelExecution): void {

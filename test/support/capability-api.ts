@@ -11,6 +11,7 @@ import type {
 
 export interface MemoryApiOptions {
   origin?: string;
+  standing?: CapabilityApi['identity']['standing'];
   signal?: AbortSignal;
   config?: JsonObject;
   /** ms since the epoch that `now()` gives. */
@@ -48,7 +49,11 @@ export function memoryApi(options: MemoryApiOptions = {}): MemoryApi {
     seal: options.seal ?? { publicKey: 'b'.repeat(64), sign: absent },
     progress: (update) => progress.push(update),
     log: (message, context) => logs.push({ message, context }),
-    identity: { node: 'b'.repeat(64), origin: options.origin ?? 'a'.repeat(64) },
+    identity: {
+      node: 'b'.repeat(64),
+      origin: options.origin ?? 'a'.repeat(64),
+      standing: options.standing ?? 'known',
+    },
     recordExecution: (execution) => executions.push(execution),
     config: options.config ?? {},
   };

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../capabilities/data/index.ts';
+import { MAX_BYTES, MAX_ITEMS } from '../../../capabilities/data/quota.ts';
 import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
+import { STORAGE_LIMITS } from '../../../src/engine/scoped-storage.ts';
 import { intentOf, type MemoryApiOptions, memoryApi } from '../../support/capability-api.ts';
 import { outputCheck } from '../../support/capability-manifest.ts';
 
@@ -77,6 +79,72 @@ describe('data.store', () => {
     expect(await ask('data.delete', { key: 'a' })).toEqual({ key: 'a', deleted: true });
     expect(await ask('data.delete', { key: 'a' })).toEqual({ key: 'a', deleted: false });
     await ask('data.store', { key: 'c', content: 'x' });
+  });
+
+  it('says how much there may be, and how much it would be', async () => {
+    const ask = node({ config: { maxItemsPerOrigin: 2, maxBytesPerOrigin: 100 } });
+    await ask('data.store', { key: 'a', content: 'x'.repeat(60) });
+    await expect(ask('data.store', { key: 'b', content: 'x'.repeat(60) })).rejects.toMatchObject({
+      message: 'You keep at most 2 documents and 100 bytes; this would make 2 and 124.',
+    });
+  });
+
+  describe('of all together', () => {
+    const BYTES = 1_000;
+    /** A node on which others keep so much already. */
+    function filled(known: number, stranger: number) {
+      const storage = new Map<string, JsonValue>([
+        ['known/usage', { bytes: BYTES, items: known }],
+        ['stranger/usage', { bytes: BYTES, items: stranger }],
+      ]);
+      const store = (standing: 'own' | 'known' | 'stranger', key = 'k', origin = BOB) =>
+        run(
+          intentOf('data.store', { key, content: 'x' }),
+          memoryApi({ storage, origin, standing, config: { maxItemsPerOrigin: 1 } }).api,
+        );
+      return { storage, store };
+    }
+    const knownShare = (MAX_ITEMS * 3) / 4;
+    const strangerShare = MAX_ITEMS / 4;
+
+    it('keeps a share for the node itself, which is held to no other', async () => {
+      const { store } = filled(knownShare, 0);
+      await expect(store('known')).rejects.toMatchObject({
+        code: 'too_large',
+        message: `This node keeps for others at most ${knownShare} documents and ${(MAX_BYTES * 3) / 4} bytes; this would make ${knownShare + 1} and ${BYTES * 2 + 3}.`,
+      });
+      await store('own', 'a');
+      await store('own', 'b');
+      const full = filled(MAX_ITEMS, 0);
+      await expect(full.store('own')).rejects.toMatchObject({ code: 'too_large' });
+    });
+
+    it('leaves room for those whom the operator named when strangers have filled theirs', async () => {
+      const { store } = filled(0, strangerShare);
+      await expect(store('stranger')).rejects.toMatchObject({
+        message: expect.stringContaining('This node keeps for strangers at most'),
+      });
+      await store('known');
+    });
+
+    it('counts an origin among the named ones from when it is, and forgets one that has nothing', async () => {
+      const { storage, store } = filled(0, 1);
+      await store('stranger', 'k', ALICE);
+      expect(storage.get('stranger/usage')).toMatchObject({ items: 2 });
+      await store('known', 'k', ALICE);
+      expect([storage.get('stranger/usage'), storage.get('known/usage')]).toMatchObject([
+        { items: 1 },
+        { items: 1 },
+      ]);
+      const { api } = memoryApi({ storage, origin: ALICE, standing: 'known' });
+      await run(intentOf('data.delete', { key: 'k' }), api);
+      expect([...storage.keys()]).toEqual(['stranger/usage']);
+    });
+
+    it('fits into what the engine has for a module', () => {
+      expect(MAX_ITEMS * 3 + 2).toBeLessThanOrEqual(STORAGE_LIMITS.keysPerModule);
+      expect(MAX_BYTES + MAX_ITEMS * 1_024).toBeLessThanOrEqual(STORAGE_LIMITS.bytesPerModule);
+    });
   });
 
   it('says what is wrong with a limit in the configuration', async () => {
