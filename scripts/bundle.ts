@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { build, type InputOptions } from 'rolldown';
+import { build, type InputOptions, type PreRenderedChunk } from 'rolldown';
 
 const root = join(import.meta.dirname, '..');
 
@@ -48,7 +48,7 @@ async function make(folder: string, chunks: string, options: InputOptions): Prom
       format: 'esm',
       entryFileNames: '[name].js',
       // No hash: the code of a capability stays the same where only the node around it changes.
-      chunkFileNames: `${chunks}/[name].js`,
+      chunkFileNames: (chunk) => `${capabilityOf(chunk) ?? chunks}/[name].js`,
       // A quarter less memory for a node at rest. Names stay, for stack traces.
       minify: { compress: true, codegen: true, mangle: { keepNames: true } },
       sourcemap: true,
@@ -64,6 +64,15 @@ function keepingPaths(entries: readonly string[]): Record<string, string> {
 function capabilities(): string[] {
   const folders = readdirSync(join(root, 'capabilities'), { withFileTypes: true });
   return folders.filter((entry) => entry.isDirectory()).map(({ name }) => `capabilities/${name}/index`);
+}
+
+/** What only one capability needs stays in its folder, where its hash covers it, also when it is loaded later. */
+function capabilityOf({ facadeModuleId, moduleIds }: PreRenderedChunk): string | undefined {
+  const modules = facadeModuleId ? [facadeModuleId] : moduleIds;
+  const folders = modules.map(
+    (module) => module.replaceAll('\\', '/').match(/\/(capabilities\/[^/]+)\/[^/]+$/)?.[1],
+  );
+  return new Set(folders).size === 1 ? folders[0] : undefined;
 }
 
 const [, , folder] = process.argv;

@@ -80,7 +80,7 @@ function draftOf(payload: JsonObject, request: Request): ArchiveDraft {
       ...own,
       ...given.filter(({ actor_id: actor }) => own.every(({ actor_id }) => actor_id !== actor)),
     ],
-    originatorLabel: `capsule-mesh node ${node}, on request of ${origin}`,
+    originatorLabel: `sealed on request of ${origin}, not the work of node ${node}`,
     events: [
       {
         actor: self,

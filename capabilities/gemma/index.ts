@@ -6,6 +6,7 @@ import type {
   ChatMessage,
   Intent,
   ModelInfo,
+  ProbeApi,
 } from '../../src/engine/capability.ts';
 import { actions } from '../actions.ts';
 import { fail } from '../fail.ts';
@@ -40,10 +41,7 @@ export const run = actions({
 });
 
 /** On offer is what an installed model can do now. Rejects with what is wrong while the server does not answer. */
-export async function probe({
-  models,
-  config,
-}: Pick<CapabilityApi, 'models' | 'config'>): Promise<Availability> {
+export async function probe({ models, config }: Pick<ProbeApi, 'models' | 'config'>): Promise<Availability> {
   const { chat, embed } = servedModels(await models.list(), config);
   return {
     capabilities: [

@@ -7,7 +7,10 @@ import { postWebhook } from './webhook.ts';
 
 type Delivery = { channel: string; status: 'delivered'; httpStatus?: number };
 
-/** Tells somebody: in the node's log, or with a POST to a host that the operator allowed. */
+/** The webhook of a message that names none. */
+const DEFAULT_WEBHOOK = 'default';
+
+/** Tells somebody: in the node's log, or with a POST to a webhook that the operator named; no caller chooses an address. */
 export const run = actions({ 'notify.send': send });
 
 /** The webhook goes first: when it fails nothing was delivered, and the error says so. */
@@ -18,10 +21,7 @@ async function send(intent: Intent, api: CapabilityApi): Promise<JsonObject> {
   const title = stringOf(payload, 'title') ?? null;
   const delivered: Delivery[] = [];
   if (channels.has('webhook')) {
-    const url = stringOf(payload, 'url') ?? stringOf(api.config, 'webhook');
-    if (url === undefined) {
-      throw fail('invalid_payload', 'The webhook channel needs a "url", since this node has no default one.');
-    }
+    const webhook = stringOf(payload, 'webhook') ?? DEFAULT_WEBHOOK;
     const body = {
       title,
       message,
@@ -32,7 +32,7 @@ async function send(intent: Intent, api: CapabilityApi): Promise<JsonObject> {
     delivered.push({
       channel: 'webhook',
       status: 'delivered',
-      httpStatus: await postWebhook(api.network, url, body),
+      httpStatus: await postWebhook(api.network, webhook, body),
     });
   }
   if (channels.has('log')) {

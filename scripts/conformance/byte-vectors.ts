@@ -4,7 +4,7 @@ import { indexHash } from '../../src/archive/content-index.ts';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { signingInput } from '../../src/archive/envelope.ts';
 import { capsuleId } from '../../src/archive/identity.ts';
-import { readArchive } from '../../src/archive/open.ts';
+import { readArchive } from '../../src/archive/read-unverified.ts';
 import { pith } from '../../src/archive/seal/pith.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';
 import { fromHex, toHex } from '../../src/lib/hex.ts';

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
+import { OWNER, type Principal, type Principals } from './principal.ts';
 
 const SECRET_BYTES = 32;
 /** A code is printed on a terminal and may wait there for its owner. */
@@ -13,57 +14,61 @@ const MAX_CODES = 16;
 const MAX_SESSIONS = 64;
 
 interface AccessComponents {
+  principals: Pick<Principals, 'find'>;
   crypto: Pick<Crypto, 'randomBytes' | 'sha256'>;
   clock: Pick<Clock, 'monotonic'>;
 }
 
 /**
- * Who may call: a program with the bearer token, or a browser whose session began with a one-time code
- * (interfaces "HTTP").
+ * Who may call: whoever has the owner's token or one that the owner made, and a page that a one-time code was opened with
+ * (interfaces "HTTP"). There are no cookies: they ignore ports, and so would go to every other server of the same host name.
  */
 export class Access {
   readonly #crypto: AccessComponents['crypto'];
   readonly #clock: AccessComponents['clock'];
+  readonly #principals: AccessComponents['principals'];
   readonly #tokenHash: Uint8Array | null;
   readonly #codes = new Map<string, number>();
   readonly #sessions = new Map<string, number>();
-  /** Cookies do not tell ports apart, so each node of a machine needs its own name. */
-  readonly cookieName: string;
 
-  constructor(components: AccessComponents, init: { token: string | null; identity: string }) {
+  constructor(components: AccessComponents, init: { token: string | null }) {
     this.#crypto = components.crypto;
     this.#clock = components.clock;
+    this.#principals = components.principals;
     this.#tokenHash = init.token === null ? null : this.#crypto.sha256(init.token);
-    this.cookieName = `capsule_${init.identity.slice(0, 12)}`;
   }
 
-  /** For `/?code=…`: works once. */
+  /** For `/#code=…`: works once. */
   issueCode(): string {
     return this.#issue(this.#codes, CODE_LIFETIME_MS, MAX_CODES);
   }
 
-  /** The session that a code begins; undefined for one that is unknown, used or too old. */
-  redeem(code: string): { session: string; maxAgeSeconds: number } | undefined {
+  /** The token for the page that shows the code; undefined for one that is unknown, used or too old. */
+  redeem(code: string): { token: string; expiresInMs: number } | undefined {
     if (!this.#isLive(this.#codes, code)) return undefined;
     this.#codes.delete(this.#keyOf(code));
-    const session = this.#issue(this.#sessions, SESSION_LIFETIME_MS, MAX_SESSIONS);
-    return { session, maxAgeSeconds: SESSION_LIFETIME_MS / 1000 };
+    const token = this.#issue(this.#sessions, SESSION_LIFETIME_MS, MAX_SESSIONS);
+    return { token, expiresInMs: SESSION_LIFETIME_MS };
   }
 
-  /** Throws `unauthorized`. */
-  check(request: FastifyRequest): void {
-    if (this.#tokenHash === null) return;
+  /** Who calls. Throws `unauthorized`. */
+  check(request: FastifyRequest): Principal {
     const bearer = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (bearer !== undefined) {
-      if (timingSafeEqual(this.#crypto.sha256(bearer), this.#tokenHash)) return;
-      throw new MeshError('unauthorized', 'The token is not the one of this node.');
-    }
-    const session = request.cookies[this.cookieName];
-    if (session !== undefined && this.#isLive(this.#sessions, session)) return;
+    const known = bearer === undefined ? undefined : this.#holderOf(bearer);
+    if (known !== undefined) return known;
+    if (this.#tokenHash === null) return OWNER;
+    if (bearer !== undefined)
+      throw new MeshError('unauthorized', 'The token is none of this node, or has expired or been revoked.');
     throw new MeshError(
       'unauthorized',
-      'This needs the token: send "Authorization: Bearer" with the content of "api-token" in the data directory.',
+      'This needs a token: send "Authorization: Bearer" with one of `capsule token create`, or the content of "api-token" in the data directory.',
     );
+  }
+
+  #holderOf(bearer: string): Principal | undefined {
+    const owns = this.#tokenHash !== null && timingSafeEqual(this.#crypto.sha256(bearer), this.#tokenHash);
+    if (owns || this.#isLive(this.#sessions, bearer)) return OWNER;
+    return this.#principals.find(bearer);
   }
 
   /** Secrets are looked up by their hash, so that the time of a look-up tells nothing about them. */

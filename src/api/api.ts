@@ -3,6 +3,7 @@ import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import { Access } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
+import { addressWith } from './pages.ts';
 import type { Server } from './route-context.ts';
 import { isLoopback } from './same-origin.ts';
 import { buildServer } from './server.ts';
@@ -37,7 +38,7 @@ class HttpApi implements Api {
 
   constructor(components: ApiComponents, init: ApiInit) {
     this.#components = components;
-    this.#init = init;
+    this.#init = { ...init, hosts: [...init.hosts, ...publicHost(init)] };
     this.#access = new Access(components, init);
   }
 
@@ -51,7 +52,7 @@ class HttpApi implements Api {
   }
 
   consoleUrl(): string {
-    return `${this.url}/?code=${this.#access.issueCode()}`;
+    return addressWith(this.#access.issueCode(), this.#init.publicUrl ?? this.url);
   }
 
   /** Rejects with `address_in_use` or, for an address that cannot be bound, `config_invalid`. */
@@ -94,6 +95,14 @@ class HttpApi implements Api {
       port,
     });
   }
+}
+
+/** Whoever opens the address that is printed is answered under it. */
+function publicHost({ publicUrl }: ApiInit): string[] {
+  if (publicUrl === null) return [];
+  const { hostname, port } = new URL(publicUrl);
+  // A browser leaves the port of its scheme out of `Host`, and a proxy may put it in.
+  return (port === '' ? [80, 443] : [port]).map((each) => `${hostname}:${each}`);
 }
 
 function isBound(address: AddressInfo | string | null | undefined): address is AddressInfo {

@@ -8,20 +8,38 @@ import type { Crypto } from '../lib/crypto.ts';
 import type { Decision, Provider } from '../market/types.ts';
 import type { Network } from '../network/types.ts';
 import type { CapsuleStore } from '../store/types.ts';
+import type { Principals } from './principal.ts';
+import type { QuotaInit } from './quotas.ts';
 import type { CapsuleDraft, CapsuleView, MeshEvent, Workflow } from './schemas/capsules.ts';
 import type { Reconciliation } from './schemas/credits.ts';
 import type { NodeStatus } from './schemas/node.ts';
 
+export interface SubmitOptions {
+  /** Only this node may execute it. */
+  executor?: string;
+  /** Its signature was made or verified here just now. */
+  signedHere?: boolean;
+}
+
 /** What HTTP asks of the exchange. */
 export interface Capsules {
   /** Resolves when the capsule is durable. The same capsule twice gives the same id. Throws `MeshError`. */
-  submit(capsule: unknown, options?: { executor?: string; signedHere?: boolean }): Promise<{ id: string }>;
+  submit(capsule: unknown, options?: SubmitOptions): Promise<{ id: string }>;
   view(id: string): Promise<CapsuleView | undefined>;
   /** Throws `not_found`, and `conflict` when it has ended. */
   cancel(id: string): Promise<void>;
   explain(id: string): Decision[];
-  /** Remembered events after `since`, at once and in order, then every new one. Returns the removal. */
-  follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
+  /** Every new event, of one capsule or of all. Returns the removal. */
+  follow(listener: (event: MeshEvent) => void, options?: { capsuleId?: string }): () => void;
+  /** Earlier events, in order, as many at a time as the caller wants; `position` is the `since` of the next piece. */
+  eventsAfter(range: { since: number; capsuleId?: string; limit: number }): {
+    events: MeshEvent[];
+    position: number;
+    /** Events after `since`, of any capsule, that are remembered no more. */
+    forgotten: number;
+  };
+  /** Number of the newest event. */
+  readonly newestEvent: number;
 }
 
 /** Chains of capsules as trees. */
@@ -56,7 +74,9 @@ export interface ApiComponents {
   capsules: Capsules;
   workflows: Workflows;
   archives: Archives;
-  store: Pick<CapsuleStore, 'list'>;
+  store: Pick<CapsuleStore, 'list' | 'row' | 'open'>;
+  /** Whoever may call beside the owner. */
+  principals: Principals;
   /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */
   signDraft(draft: CapsuleDraft): Capsule;
   engine: Pick<Engine, 'offers' | 'modules' | 'trust' | 'receipts' | 'permissions'>;
@@ -76,7 +96,7 @@ export interface ApiComponents {
     /** Whether it takes work: everything started, nothing stopping. */
     ready(): boolean;
   };
-  crypto: Pick<Crypto, 'randomBytes' | 'sha256'>;
+  crypto: Crypto;
   clock: Clock;
   log: Logger;
 }
@@ -89,9 +109,13 @@ export interface ApiInit {
   hosts: readonly string[];
   /** The bearer token; null, on loopback only, asks for none. */
   token: string | null;
+  /** The address to print for people, where it is another than the one listened on; null else. */
+  publicUrl: string | null;
   /** This node's 64-hex key. */
   identity: string;
   /** Credits that an identity may owe this node, where the operator did not name it. */
   creditLimit: number;
   version: string;
+  /** Of each principal but the owner. */
+  quotas: QuotaInit;
 }

@@ -1,7 +1,6 @@
-import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { ERROR_CODES } from '../../protocols/common/v1/errors.ts';
+import { ERROR_CODES, type ErrorCode } from '../../protocols/common/v1/errors.ts';
 import { MeshError, toErrorBody } from '../lib/errors.ts';
 
 /** Answers a request with what was thrown: `{code, message, detail?}`, never a stack trace. */
@@ -10,7 +9,15 @@ export function errorHandler(log: Logger) {
     const error = toMeshError(thrown);
     const status = ERROR_CODES[error.code].http;
     if (status >= 500 && error.code === 'internal') {
-      log.error({ err: thrown, method: request.method, route: request.routeOptions.url }, 'A request failed');
+      log.error(
+        {
+          err: thrown,
+          principal: request.principal?.name,
+          method: request.method,
+          route: request.routeOptions.url,
+        },
+        'A request failed',
+      );
     }
     if (error.code === 'unauthorized') reply.header('www-authenticate', 'Bearer');
     if (error.code === 'busy' || error.code === 'rate_limited') reply.header('retry-after', '1');
@@ -27,21 +34,43 @@ export function notFoundHandler(request: FastifyRequest): never {
 }
 
 /** What is not HTTP, or too slow or too large in its headers, gets an answer of the same shape. */
-export function refuseConnection(error: { code?: string }, socket: Socket): void {
+export function refuseConnection(
+  error: { code?: string },
+  socket: { readonly writable: boolean; write(text: string): unknown; destroy(): unknown },
+): void {
   if (socket.writable && error.code !== 'ECONNRESET') {
-    const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-    const body = JSON.stringify(
-      tooLarge
-        ? { code: 'too_large', message: 'The headers are too large.' }
-        : { code: 'invalid_request', message: 'This is not an HTTP request that can be understood.' },
-    );
-    const status = tooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    const { status, code, message } = REFUSALS.get(error.code ?? '') ?? NOT_HTTP;
+    const body = JSON.stringify({ code, message });
     socket.write(
       `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
     );
   }
   socket.destroy();
 }
+
+const NOT_HTTP = {
+  status: '400 Bad Request',
+  code: 'invalid_request',
+  message: 'This is not an HTTP request that can be understood.',
+} as const;
+const REFUSALS: ReadonlyMap<string, { status: string; code: ErrorCode; message: string }> = new Map([
+  [
+    'HPE_HEADER_OVERFLOW',
+    {
+      status: '431 Request Header Fields Too Large',
+      code: 'too_large',
+      message: 'The headers are too large.',
+    },
+  ],
+  [
+    'ERR_HTTP_REQUEST_TIMEOUT',
+    {
+      status: '408 Request Timeout',
+      code: 'timeout',
+      message: 'The request came too slowly; what was sent of it is dropped.',
+    },
+  ],
+]);
 
 function toMeshError(thrown: unknown): MeshError {
   if (thrown instanceof MeshError) return thrown;

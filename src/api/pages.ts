@@ -1,34 +1,82 @@
-import { htmlText } from '../lib/untrusted-text.ts';
-import type { NodeStatus } from './schemas/node.ts';
+import type { Crypto } from '../lib/crypto.ts';
 
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:44rem;padding:0 1rem;color-scheme:light dark}' +
   'dt{font-weight:600;margin-top:.75rem}dd{margin:0;overflow-wrap:anywhere}code{font-family:ui-monospace,monospace}';
 
-function page(title: string, body: string): string {
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${htmlText(title)}</title><meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body><main><h1>${htmlText(title)}</h1>${body}</main></body></html>`;
-}
-
-export function statusPage(status: NodeStatus): string {
-  const counts = Object.entries(status.capsules).map(([name, count]) => `${name} ${count}`);
-  const rows: [string, string][] = [
-    ['Node', status.nodeId],
-    ['Version', status.version],
-    ['Addresses', status.addresses.join(', ') || 'none'],
-    ['Peers', String(status.peers)],
-    ['Capabilities', status.capabilities.join(', ') || 'none'],
+/**
+ * Runs in the browser. The code stands in the fragment, which no server, log or referrer sees; it is exchanged for a token that this
+ * tab keeps. Whatever the node tells, other nodes' labels among it, becomes text and never markup.
+ */
+const SCRIPT = `(() => {
+const KEY = 'capsule-token';
+const main = document.querySelector('main');
+const add = (parent, name, text) => {
+  const element = document.createElement(name);
+  element.textContent = text;
+  parent.append(element);
+  return element;
+};
+const show = (title, ...paragraphs) => {
+  main.replaceChildren();
+  add(main, 'h1', title);
+  for (const text of paragraphs) add(main, 'p', text);
+};
+const signedOut = (reason) =>
+  show('Not signed in', reason, 'Open a fresh address: capsule console prints one. Each address works once.');
+const exchange = async (code) => {
+  const answer = await fetch('/api/sessions', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ code }),
+  });
+  if (!answer.ok) return false;
+  sessionStorage.setItem(KEY, (await answer.json()).token);
+  return true;
+};
+const status = () => {
+  const token = sessionStorage.getItem(KEY);
+  return fetch('/api/node', token === null ? {} : { headers: { authorization: 'Bearer ' + token } });
+};
+const showNode = (node) => {
+  show('This capsule node is running');
+  const list = add(main, 'dl', '');
+  const counts = Object.entries(node.capsules).map(([name, count]) => name + ' ' + count);
+  for (const [name, value] of [
+    ['Node', node.nodeId],
+    ['Version', node.version],
+    ['Addresses', node.addresses.join(', ') || 'none'],
+    ['Peers', String(node.peers)],
+    ['Capabilities', node.capabilities.join(', ') || 'none'],
     ['Capsules', counts.join(', ') || 'none'],
-  ];
-  const list = rows.map(([name, value]) => `<dt>${htmlText(name)}</dt><dd>${htmlText(value)}</dd>`).join('');
-  return page(
-    'This capsule node is running',
-    `<dl>${list}</dl><p>Its HTTP API is described in <a href="/openapi.json"><code>/openapi.json</code></a>; on a terminal, <code>capsule --help</code> tells the rest.</p>`,
-  );
+  ]) {
+    add(list, 'dt', name);
+    add(list, 'dd', value);
+  }
+  add(main, 'p', 'Its HTTP API is described in /openapi.json; on a terminal, capsule --help tells the rest.');
+};
+const begin = async () => {
+  const code = new URLSearchParams(location.hash.slice(1)).get('code');
+  if (code !== null) history.replaceState(null, '', location.pathname);
+  const used = code !== null && !(await exchange(code));
+  const answer = await status();
+  if (answer.ok) return showNode(await answer.json());
+  sessionStorage.removeItem(KEY);
+  signedOut(used ? 'This address was used already, or is too old.' : 'This page needs a session.');
+};
+const run = () => begin().catch(() => show('The node does not answer', 'Is it running? Then load this page again.'));
+addEventListener('hashchange', () => location.hash !== '' && run());
+run();
+})();`;
+
+/** The page where a person arrives, and the policy under which it runs its own script and nothing else. */
+export function consolePage(crypto: Pick<Crypto, 'sha256'>): { html: string; policy: string } {
+  const hashOf = (text: string): string => `'sha256-${Buffer.from(crypto.sha256(text)).toString('base64')}'`;
+  return {
+    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>capsule</title><meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body><main><noscript>This page needs JavaScript.</noscript></main><script>${SCRIPT}</script></body></html>`,
+    policy: `default-src 'none'; script-src ${hashOf(SCRIPT)}; style-src ${hashOf(STYLE)}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  };
 }
 
-export function errorPage(reason: string): string {
-  return page(
-    'Not signed in',
-    `<p>${htmlText(reason)}</p><p>Open the console address that <code>capsule start</code> printed; each address works once.</p>`,
-  );
-}
+/** In the fragment: a browser sends that to nobody, and no log has it. */
+export const addressWith = (code: string, base: string): string => `${base}/#code=${code}`;

@@ -3,11 +3,13 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Access } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
-import type { Followers } from './event-stream.ts';
+import type { Followers } from './followers.ts';
+import type { Quotas } from './quotas.ts';
+import type { Submissions } from './submissions.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers without token or session. */
+    /** Answers without a token. */
     open?: boolean;
   }
 }
@@ -26,6 +28,8 @@ export interface RouteContext {
   init: ApiInit;
   access: Access;
   followers: Followers;
+  quotas: Quotas;
+  submissions: Submissions;
   /** Tells this life of the node from others in event ids. */
   instance: string;
 }

@@ -12,7 +12,7 @@ interface Arrival {
 
 /**
  * Throws `forbidden_origin` unless the request names this API by an address of its own or a configured name, and,
- * where a browser says which page asks, that page is one of this API. So a page elsewhere can neither call a node
+ * where a browser says which page asks, that page came from the very name and port that are asked. So a page elsewhere can neither call a node
  * nor reach it under a name that its owner points here (DNS rebinding).
  */
 export function checkSameOrigin(request: FastifyRequest, hosts: readonly string[]): void {
@@ -25,9 +25,7 @@ export function checkSameOrigin(request: FastifyRequest, hosts: readonly string[
     );
   }
   const { origin } = request.headers;
-  if (origin === undefined) return;
-  const asking = hostOf(origin);
-  if (asking !== undefined && (isConfigured(asking, hosts) || asking.text === host.text)) return;
+  if (origin === undefined || isSame(origin, request.headers.host ?? '')) return;
   throw new MeshError('forbidden_origin', 'Pages of another origin may not call this node.', { origin });
 }
 
@@ -50,6 +48,15 @@ function hostOf(url: string): Host | undefined {
   const name = hostname.replace(/^\[|\]$/g, '');
   const number = port === '' ? (protocol === 'https:' ? 443 : HTTP_PORT) : Number(port);
   return { name, port: number, text: `${name}:${number}` };
+}
+
+/** Whether the page is one of the server that it asks, port included; a name alone has the port of the page's scheme. */
+function isSame(origin: string, host: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const page = new URL(origin);
+  if (page.protocol !== 'http:' && page.protocol !== 'https:') return false;
+  const asked = `${page.protocol}//${host}`;
+  return page.host !== '' && URL.canParse(asked) && new URL(asked).host === page.host;
 }
 
 function isConfigured(host: Host, hosts: readonly string[]): boolean {

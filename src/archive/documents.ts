@@ -17,7 +17,7 @@ export const EVENT_LIMITS: JsonLimits = { maxBytes: 4_194_304, maxDepth: 64 };
 /** The whole chain is held in memory while it is walked; both bounds, since empty lines cost memory too. */
 export const MAX_CHAIN_BYTES = 67_108_864;
 export const MAX_EVENTS = 100_000;
-const LINE_FEED = 0x0a;
+export const LINE_FEED = 0x0a;
 
 const manifestCheck = checkOf(Manifest);
 const envelopeCheck = checkOf(Envelope);

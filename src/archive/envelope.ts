@@ -2,8 +2,8 @@ import { ARCHIVE_VERSION, CIPHER, type Envelope, type Manifest } from '../../pro
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { fromHex, isHex, toHex } from '../lib/hex.ts';
 import { canonicalBytes, joined } from './canonical.ts';
-import { quoted } from './findings.ts';
-import type { ArchiveComponents, ArchiveSigner, Finding, SignerVerdict } from './types.ts';
+import { quoted, type Report } from './findings.ts';
+import type { ArchiveComponents, ArchiveSigner, SignerVerdict } from './types.ts';
 
 const SIGNING_DOMAIN = `capsule-provenance-v${ARCHIVE_VERSION}:`;
 export const ORIGINATOR = 'originator';
@@ -39,22 +39,28 @@ export async function signEnvelope(
   return { ...unsigned, signers: signed };
 }
 
-/** Every signature under its own key and role, none of them twice; `stored` is the envelope as it is in the file. */
+export interface SignedEnvelope {
+  envelope: Envelope;
+  /** As it is in the file. */
+  stored: JsonObject;
+  allowlist: ReadonlySet<string>;
+}
+
+/** Every signature under its own key and role, none of them twice. */
 export async function checkSigners(
   { crypto }: ArchiveComponents,
-  envelope: Envelope,
-  stored: JsonObject,
-  allowlist: ReadonlySet<string>,
-): Promise<{ signers: SignerVerdict[]; findings: Finding[] }> {
+  { envelope, stored, allowlist }: SignedEnvelope,
+  report: Report,
+): Promise<SignerVerdict[]> {
+  const fail = (message: string) => report({ area: 'envelope', message });
   const payload = payloadOf(stored);
-  const findings: Finding[] = [];
   const signers: SignerVerdict[] = [];
   const seen = new Set<string>();
   const isShort = payload.length <= MAX_SIGNED_BYTES;
-  if (!isShort) findings.push(failure(`the envelope has more than ${String(MAX_SIGNED_BYTES)} signed bytes`));
+  if (!isShort) fail(`the envelope has more than ${String(MAX_SIGNED_BYTES)} signed bytes`);
   for (const [index, { role, public_key, signature }] of envelope.signers.entries()) {
     if (seen.has(`${public_key} ${role}`))
-      findings.push(failure(`signer ${public_key} is there twice as ${JSON.stringify(role)}`));
+      fail(`signer ${public_key} is there twice as ${JSON.stringify(role)}`);
     seen.add(`${public_key} ${role}`);
     const valid =
       isShort &&
@@ -62,34 +68,24 @@ export async function checkSigners(
       isHex(signature, SIGNATURE_BYTES) &&
       (await crypto.verify(inputFor(payload, role), fromHex(signature), fromHex(public_key)));
     signers.push({ role, public_key, valid, trusted: valid && allowlist.has(public_key) });
-    if (!valid)
-      findings.push(failure(`signature ${String(index + 1)} (role ${JSON.stringify(role)}) is not valid`));
+    if (!valid) fail(`signature ${String(index + 1)} (role ${JSON.stringify(role)}) is not valid`);
   }
-  return { signers, findings };
+  return signers;
 }
 
 /** What an envelope must say for itself and about its manifest, short of hashes and signatures. */
-export function checkEnvelope(envelope: Envelope, manifest: Manifest): Finding[] {
-  const findings: Finding[] = [];
+export function checkEnvelope(envelope: Envelope, manifest: Manifest, report: Report): void {
+  const fail = (message: string) => report({ area: 'envelope', message });
   const { cipher, signers, encrypted_blob_hash: blobHash } = envelope;
   const encrypted = cipher !== 'none';
   const originator = manifest.originator.public_key;
-  if (!CIPHERS.has(cipher)) findings.push(failure(`cipher ${quoted(cipher)} is not known`));
+  if (!CIPHERS.has(cipher)) fail(`cipher ${quoted(cipher)} is not known`);
   if (encrypted !== (blobHash !== null))
-    findings.push(
-      failure(
-        `encrypted_blob_hash ${blobHash === null ? 'is null' : 'is set'} with cipher ${quoted(cipher)}`,
-      ),
-    );
+    fail(`encrypted_blob_hash ${blobHash === null ? 'is null' : 'is set'} with cipher ${quoted(cipher)}`);
   if (encrypted !== Boolean(manifest.encryption))
-    findings.push(
-      failure(`manifest.encryption ${encrypted ? 'is null' : 'is set'} with cipher ${quoted(cipher)}`),
-    );
+    fail(`manifest.encryption ${encrypted ? 'is null' : 'is set'} with cipher ${quoted(cipher)}`);
   if (manifest.encryption && manifest.encryption.cipher !== cipher)
-    findings.push(failure(`manifest.encryption names the cipher ${quoted(manifest.encryption.cipher)}`));
+    fail(`manifest.encryption names the cipher ${quoted(manifest.encryption.cipher)}`);
   if (!signers.some((signer) => signer.role === ORIGINATOR && signer.public_key === originator))
-    findings.push(failure("the originator's key is not among the signers with the role originator"));
-  return findings;
+    fail("the originator's key is not among the signers with the role originator");
 }
-
-const failure = (message: string): Finding => ({ area: 'envelope', message });

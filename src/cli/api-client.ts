@@ -126,8 +126,16 @@ async function refusal(response: Response): Promise<MeshError> {
   if (typeof body === 'object' && body !== null && 'code' in body && 'message' in body) {
     const { code, message } = body;
     if (typeof code === 'string' && typeof message === 'string' && isErrorCode(code)) {
+      // What the caller may do is another thing than what a capability may do.
+      if (code === 'permission_denied' && 'detail' in body && isMissing(body.detail))
+        return new CliError(code, message, 'The node’s owner makes another one: capsule token create');
       return new MeshError(code, message, 'detail' in body ? body.detail : undefined);
     }
   }
   return new MeshError('internal', `The node answered with status ${String(response.status)}.`);
+}
+
+/** Whether it says what the token lacks. */
+function isMissing(detail: unknown): boolean {
+  return typeof detail === 'object' && detail !== null && 'missing' in detail && 'scope' in detail;
 }

@@ -3,7 +3,8 @@ import type { Readable } from 'node:stream';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
 import { MeshError, reasonOf } from '../lib/errors.ts';
-import { parseJson } from '../lib/json.ts';
+import { isObject, parseJson } from '../lib/json.ts';
+import { decodeText } from '../lib/local-text.ts';
 import { usage } from './failure.ts';
 import type { CliIo } from './io.ts';
 
@@ -42,20 +43,25 @@ export async function readInput(io: CliIo, name: string, maxBytes: number): Prom
 
 /** The text of a file or standard input. Throws `invalid_request` where it is not UTF-8. */
 export async function readText(io: CliIo, name: string, maxBytes: number): Promise<string> {
-  const bytes = await readInput(io, name, maxBytes);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new MeshError('invalid_request', `${nameOf(name)} is not text in UTF-8.`);
-  }
+  return decodeText(await readInput(io, name, maxBytes), nameOf(name)).text;
 }
 
-/** A JSON document from a file or standard input, at most as large as one frame. */
+/**
+ * A JSON document from a file or standard input, at most as large as one frame. A byte order mark is dropped before
+ * what a person wrote, and refused before a signed document, which is to be the same for every reader.
+ */
 export async function readJsonFile(io: CliIo, name: string): Promise<JsonValue> {
   const bytes = await readInput(io, name, LIMITS.frameBytes);
-  return within(nameOf(name), () =>
-    parseJson(bytes, { maxBytes: LIMITS.frameBytes, maxDepth: LIMITS.jsonDepth * 4 }),
-  );
+  const { text, marked } = decodeText(bytes, nameOf(name), 'invalid_json');
+  return within(nameOf(name), () => {
+    const value = parseJson(text, { maxBytes: LIMITS.frameBytes, maxDepth: LIMITS.jsonDepth * 4 });
+    if (marked && isObject(value) && Object.hasOwn(value, 'signature'))
+      throw new MeshError(
+        'invalid_json',
+        'The signed document begins with a byte order mark; save it as UTF-8 without one.',
+      );
+    return value;
+  });
 }
 
 /** The JSON of an option: the text itself, or `@FILE`; `-` or `@-` is standard input. */

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
@@ -22,6 +23,8 @@ export interface CliIo {
   env: Readonly<Record<string, string | undefined>>;
   /** SIGINT and SIGTERM; the process no longer ends by itself while somebody listens. Returns the removal. */
   onSignal(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
+  /** Where there is a browser; else nothing happens. */
+  openInBrowser(url: string): void;
   /** Ends the process at once, for a second Ctrl-C. */
   exitNow(code: number): void;
 }
@@ -58,6 +61,23 @@ export function processIo(): CliIo {
         process.off('SIGTERM', listener);
       };
     },
+    openInBrowser,
     exitNow: (code) => process.exit(code),
   };
+}
+
+/** The system's own way to open an address; it goes on when this process has ended. */
+function openInBrowser(url: string): void {
+  const { DISPLAY, WAYLAND_DISPLAY } = process.env;
+  const hasScreen = process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY);
+  if (!hasScreen) return;
+  const [command, ...args] =
+    process.platform === 'darwin'
+      ? ['open']
+      : process.platform === 'win32'
+        ? ['rundll32', 'url.dll,FileProtocolHandler']
+        : ['xdg-open'];
+  const opener = spawn(command ?? 'xdg-open', [...args, url], { stdio: 'ignore', detached: true });
+  opener.on('error', () => undefined);
+  opener.unref();
 }

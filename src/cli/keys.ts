@@ -8,19 +8,18 @@ import { readText } from './files.ts';
 import type { CliIo } from './io.ts';
 import { type DataOptions, dataDirectory } from './target.ts';
 
+/** Bytes of a passphrase file: a line that a person can remember, with room. */
+const PASSPHRASE_BYTES = 16_384;
+
 /** What opens a protected identity file: never an argument, which other users of the machine could read. */
 export function keyOptions(cli: Cli): IdentityOptions {
   const passphrase = cli.io.env.CAPSULE_PASSPHRASE;
   return { crypto: nodeCrypto, ...(passphrase && { passphrase }) };
 }
 
-/** Bytes of a passphrase file: one long line, with room. */
-const PASSPHRASE_BYTES = 65_536;
-
 /** The first line of a file; `-` is standard input. */
 export async function readPassphrase(io: CliIo, file: string): Promise<string> {
-  const text = await readText(io, file, PASSPHRASE_BYTES);
-  const [line = ''] = text.split(/\r?\n/);
+  const [line = ''] = (await readText(io, file, PASSPHRASE_BYTES)).split(/\r?\n/);
   if (line === '') throw usage(`The first line of ${file} must be the passphrase.`);
   return line;
 }

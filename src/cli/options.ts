@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import { isKeptNumber } from '../lib/json-numbers.ts';
 
 /** What a ZIP without extensions can hold. */
 const MAX_ENTRIES = 65_534;
@@ -25,7 +26,8 @@ export const bounded = (command: Command): Command =>
 /** A positive amount of credits with at most six decimals. */
 export function amount(text: string): number {
   const value = Number(text);
-  if (/^\d+(\.\d{1,6})?$/.test(text) && value > 0 && value <= LIMITS.maxAmountCredits) return value;
+  const inBounds = value > 0 && value <= LIMITS.maxAmountCredits;
+  if (/^\d+(\.\d{1,6})?$/.test(text) && inBounds && isKeptNumber(text)) return value;
   throw new InvalidArgumentError(
     `It must be a number of credits above 0, at most ${String(LIMITS.maxAmountCredits)}, with at most 6 decimals.`,
   );
@@ -51,6 +53,12 @@ export function duration(minimum: number, maximum: number): (text: string) => nu
     );
   };
 }
+
+/** For every list: how many, and from where. */
+export const withPage = (command: Command): Command =>
+  command
+    .option('--limit <n>', 'how many (default: 50)', integer(1, 500))
+    .option('--cursor <c>', 'go on where the page before ended; it says how');
 
 /** For options that may be given several times. */
 export const several = (value: string, before: string[] = []): string[] => [...before, value];

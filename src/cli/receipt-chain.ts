@@ -1,14 +1,19 @@
 import { createInterface } from 'node:readline';
+import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts';
 import { verifyReceipt } from '../capsule/receipt.ts';
 import type { ReceiptsVerification } from '../engine/types.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
+import { MeshError } from '../lib/errors.ts';
+import { type JsonLimits, parseJson } from '../lib/json.ts';
 import { usage } from './failure.ts';
 import { openForReading } from './files.ts';
 import type { CliIo } from './io.ts';
 
 /** Problems that are named; a chain that is not one would have as many as receipts. */
 const MAX_PROBLEMS = 100;
+/** A receipt has a few hundred bytes and is flat; what an error says is the largest part. */
+const LINE_LIMITS: JsonLimits = { maxBytes: LIMITS.frameBytes, maxDepth: LIMITS.jsonDepth + 1 };
 
 interface Entry {
   sequence: number;
@@ -62,18 +67,20 @@ function linkProblems(older: Entry, newer: Entry): string[] {
 }
 
 function parse(line: string, number: number): Entry {
+  let reason = '';
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = parseJson(line, LINE_LIMITS);
     if (typeof value === 'object' && value !== null && 'sequence' in value && 'receipt' in value) {
       const { sequence, receipt } = value;
       if (Number.isSafeInteger(sequence) && typeof receipt === 'object' && receipt !== null)
         return value as Entry;
     }
-  } catch {
-    // Said below.
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    reason = `${error.message} `;
   }
   throw usage(
     `Line ${String(number)} is not an exported receipt.`,
-    'Export with: capsule receipts export --out FILE',
+    `${reason}Export with: capsule receipts export --out FILE`,
   );
 }

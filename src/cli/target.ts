@@ -1,6 +1,5 @@
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import * as home from '../lib/home.ts';
 import { ApiClient } from './api-client.ts';
 import { type OutputOptions, withJson } from './cli.ts';
 import { CliError, usage } from './failure.ts';
@@ -13,42 +12,62 @@ export interface DataOptions extends OutputOptions {
 /** Options of every command that calls a node. */
 export interface NodeOptions extends DataOptions {
   apiUrl?: string;
+  plainHttp?: boolean;
 }
 
 export const withData = (command: Command): Command =>
   withJson(command).option('--data <dir>', 'data directory (default: CAPSULE_DATA, else ~/.capsule)');
 
 export const withNode = (command: Command): Command =>
-  withData(command).option(
-    '--api-url <url>',
-    'call the node at this address (default: the data directory’s)',
-  );
+  withData(command)
+    .option(
+      '--api-url <url>',
+      'call the node at this address, with CAPSULE_API_TOKEN (default: the data directory’s)',
+    )
+    .option('--plain-http', 'send the token over plain HTTP to another machine all the same');
 
 export function dataDirectory(io: Pick<CliIo, 'env'>, options: DataOptions): string {
-  const named = options.data ?? io.env.CAPSULE_DATA ?? io.env.CAPSULE_DATA_DIRECTORY;
-  return named ? resolve(named) : join(homedir(), '.capsule');
+  return home.dataDirectory(options.data, io.env);
 }
 
 /**
- * The node to call: `--api-url`, else `CAPSULE_API_URL`, else where the node of the data directory says it listens;
- * the token is `CAPSULE_API_TOKEN`, else the data directory's. Throws `unreachable` where no node is known.
+ * The node to call: `--api-url`, else `CAPSULE_API_URL`, else where the node of the data directory says it listens. The
+ * data directory's token goes to that node alone: an address that was given may be anybody's, and gets `CAPSULE_API_TOKEN` or
+ * none. Throws `unreachable` where no node is known, and `usage` before a token could be read on the way.
  */
 export async function findNode(io: CliIo, options: NodeOptions): Promise<ApiClient> {
   // Loaded here: help and completion should not wait for what validates files.
   const { readApiAddress, readToken } = await import('../daemon/token-file.ts');
   const directory = dataDirectory(io, options);
-  const named = options.apiUrl ?? io.env.CAPSULE_API_URL;
-  const url = named || (await readApiAddress(directory))?.url;
-  if (!url) {
+  const given = options.apiUrl ?? io.env.CAPSULE_API_URL;
+  const token = io.env.CAPSULE_API_TOKEN || undefined;
+  if (given) return new ApiClient({ url: checkedAddress(given, token, options), token });
+  const url = (await readApiAddress(directory))?.url;
+  if (url === undefined) {
     throw new CliError(
       'unreachable',
       `No node runs with the data directory ${directory}.`,
       'Start one with `capsule start`, or name its directory or address: --data DIR, --api-url URL',
     );
   }
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
-    throw usage(`"${url}" is not an address such as http://127.0.0.1:4480.`);
-  }
-  const token = io.env.CAPSULE_API_TOKEN || (await readToken(directory));
-  return new ApiClient({ url, token });
+  return new ApiClient({ url, token: token ?? (await readToken(directory)) });
+}
+
+function checkedAddress(given: string, token: string | undefined, { plainHttp }: NodeOptions): string {
+  if (!/^https?:\/\//.test(given) || !URL.canParse(given))
+    throw usage(`"${given}" is not an address such as http://127.0.0.1:4480.`);
+  const { protocol, hostname, username } = new URL(given);
+  if (username !== '') throw usage('An address has no user name; the token is CAPSULE_API_TOKEN.');
+  const exposed = token !== undefined && protocol === 'http:' && !isLoopback(hostname);
+  if (exposed && plainHttp !== true)
+    throw usage(
+      `The token would cross the network to ${hostname} where anybody on the way can read it.`,
+      'Use https:// or an SSH tunnel to 127.0.0.1; or, on a network that you trust: --plain-http',
+    );
+  return given;
+}
+
+/** Of a URL, which has brought IP addresses into their one form. */
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

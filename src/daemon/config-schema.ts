@@ -1,6 +1,7 @@
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { closed, JsonObject } from '../../protocols/common/v1/schema.ts';
+import { DEFAULT_DATA_DIRECTORY } from '../lib/home.ts';
 
 /*
  * The one source of the configuration (interfaces "Configuration"): types, defaults, validation, the published
@@ -43,6 +44,17 @@ const Weights = section('Factors of the score by which a provider is chosen; the
   }),
 });
 
+const Webhook = section('A webhook.', {
+  url: Type.String({ pattern: '^https?://[^\\s/@]+(/[^\\s]*)?$', maxLength: 2048 }),
+  headers: Type.Optional(
+    Type.Record(
+      Type.String({ pattern: '^[A-Za-z][A-Za-z0-9-]{0,63}$' }),
+      Type.String({ pattern: '^\\$[A-Za-z_][A-Za-z0-9_]{0,127}$' }),
+      { maxProperties: 16, ...closed },
+    ),
+  ),
+});
+
 export const ConfigSchema = Type.Object(
   {
     node: section('What this node says about itself.', {
@@ -60,7 +72,7 @@ export const ConfigSchema = Type.Object(
       directory: Type.String({
         description:
           'Data directory: identity, token and database. A leading `~/` is the home directory. `--data` and `CAPSULE_DATA` come first.',
-        default: '~/.capsule',
+        default: DEFAULT_DATA_DIRECTORY,
         minLength: 1,
       }),
     }),
@@ -96,6 +108,13 @@ export const ConfigSchema = Type.Object(
         maxLength: 253,
       }),
       port: count('Port to bind; 0 takes a free one.', 4480, 65_535, 0),
+      publicUrl: Type.String({
+        description:
+          'Address that is printed for people where it is another than `host` and `port`, such as `https://mesh.example.org` behind a proxy; it is answered without being in `hosts`.',
+        default: '',
+        maxLength: 512,
+        pattern: '^(https?://[^\\s/?#@]+)?$',
+      }),
       hosts: texts(
         'More names under which this API may be called, `name` (any port) or `name:port`, such as the one a reverse proxy or a published container port gives it.',
       ),
@@ -103,6 +122,9 @@ export const ConfigSchema = Type.Object(
         description: 'Whether every call needs the token; can be switched off on loopback only.',
         default: true,
       }),
+      requestsPerSecond: count("Requests that each token but the owner's may make, on average.", 50, 100_000),
+      streamsPerToken: count('Event streams and waiting submissions that each of them may hold.', 32, 192),
+      capsulesPerToken: count('Capsules that each of them may have under way.', 256, 1_000_000),
     }),
     capabilities: section('What this node can execute.', {
       enabled: Type.Union([Type.Literal('*'), Type.Array(Type.String({ minLength: 1, maxLength: 64 }))], {
@@ -122,14 +144,22 @@ export const ConfigSchema = Type.Object(
       ),
       settings: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), JsonObject, {
         description:
-          'Each module\'s own section, such as `{"notify": {"hosts": ["hooks.example.org"]}}`; the module checks it.',
+          'Each module\'s own section, such as `{"gemma": {"model": "gemma3:4b"}}`; the module checks it.',
         default: {},
+        ...closed,
+      }),
+      webhooks: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), Webhook, {
+        description:
+          'Where `notify.send` may send things, by the name that a capsule gives: `{"team": {"url": "https://hooks.example.org/T0/abc"}}`. Nobody else chooses an address. `headers` names a variable of the environment for each: `{"authorization": "$TEAM_TOKEN"}`.',
+        default: {},
+        maxProperties: 64,
         ...closed,
       }),
     }),
     permissions: section('What capabilities may do before an operator says more.', {
       builtins: Type.Boolean({
-        description: 'Grant the built-in modules everything that they declare.',
+        description:
+          'Grant the built-in modules everything that they declare but `seal:others`, which is granted by name.',
         default: true,
       }),
       granted: Type.Record(

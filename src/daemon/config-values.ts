@@ -1,4 +1,9 @@
 import type { TSchema } from 'typebox';
+import { parseJson } from '../lib/json.ts';
+import { isKeptNumber } from '../lib/json-numbers.ts';
+
+/** Bounds of a configuration file, and of a variable that holds JSON. */
+export const CONFIG_JSON = { maxBytes: 1024 * 1024, maxDepth: 32 } as const;
 
 /** What this module reads of a JSON Schema node; the schema itself is plain JSON. */
 interface SchemaNode {
@@ -115,13 +120,14 @@ export function parseText(schema: TSchema, text: string): unknown {
   }
   if (types.has('boolean'))
     return text === 'true' || text === '1' || (text !== 'false' && text !== '0' && text);
-  if (types.has('integer') || types.has('number')) return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+  if (types.has('integer') || types.has('number'))
+    return /^-?\d+(\.\d+)?$/.test(text) && isKeptNumber(text) ? Number(text) : text;
   return text;
 }
 
 function parseOrText(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, CONFIG_JSON);
   } catch {
     return text;
   }

@@ -1,13 +1,23 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { isLoopback } from '../api/same-origin.ts';
 import { MeshError } from '../lib/errors.ts';
+import { absolutePath, dataDirectory } from '../lib/home.ts';
 import { parseJson } from '../lib/json.ts';
+import { decodeText } from '../lib/local-text.ts';
 import { type Config, ConfigSchema, type PartialConfig } from './config-schema.ts';
-import { defaultsOf, isTree, locate, merge, nearest, parseText, unknownKeys } from './config-values.ts';
+import {
+  CONFIG_JSON,
+  defaultsOf,
+  isTree,
+  locate,
+  merge,
+  nearest,
+  parseText,
+  unknownKeys,
+} from './config-values.ts';
 
 export interface ConfigSources {
   /** What the command line gave; strongest. */
@@ -28,7 +38,6 @@ export interface LoadedConfig {
 
 /** Longest excerpt of a bad value in an error message, in characters. */
 const FOUND_CHARS = 80;
-const FILE_LIMITS = { maxBytes: 1024 * 1024, maxDepth: 32 } as const;
 const DEFAULT_FILE = 'capsule.json';
 /** Read by other parts, although they look like settings. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(['CAPSULE_API_URL', 'CAPSULE_API_TOKEN']);
@@ -50,10 +59,9 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
   const defaults = defaultConfig();
   const environment = fromEnvironment(sources.env);
   const flags: Layer = { ...sources.flags };
-  if (sources.dataDirectory !== undefined) flags.data = { directory: sources.dataDirectory };
-  const directory = [flags, environment, defaults].map((layer) => layer.data?.directory);
-  const named = directory.find((each) => typeof each === 'string');
-  const file = await readConfigFile(sources.file, absolute(named ?? defaults.data.directory));
+  if (sources.dataDirectory) flags.data = { directory: sources.dataDirectory };
+  const directory = dataDirectory(sources.dataDirectory || sources.flags?.data?.directory, sources.env);
+  const file = await readConfigFile(sources.file, directory);
 
   let merged: unknown = defaults;
   for (const { value, source } of [
@@ -69,7 +77,7 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
   assertConfig(merged, 'the configuration');
   checkTogether(merged);
   return {
-    config: { ...merged, data: { directory: absolute(merged.data.directory) } },
+    config: { ...merged, data: { directory: absolutePath(merged.data.directory) } },
     file: file?.path ?? null,
   };
 }
@@ -91,7 +99,7 @@ function fromEnvironment(env: ConfigSources['env']): Layer {
     const target = known.get(name === 'CAPSULE_DATA' ? 'CAPSULE_DATA_DIRECTORY' : name);
     if (target === undefined) refuseMistyped(name, [...known.keys()]);
     // An empty variable says nothing: `X=${X:-}` is how compose files pass on what is not set.
-    else if (text !== undefined && text !== '') {
+    else if (text && !(name === 'CAPSULE_DATA_DIRECTORY' && env.CAPSULE_DATA)) {
       const { section, key, schema } = target;
       layer[section] = { ...layer[section], [key]: parseText(schema, text) };
     }
@@ -118,10 +126,10 @@ async function readConfigFile(
   file: string | undefined,
   directory: string,
 ): Promise<{ value: unknown; path: string } | undefined> {
-  const path = file === undefined ? join(directory, DEFAULT_FILE) : absolute(file);
-  let text: string;
+  const path = file === undefined ? join(directory, DEFAULT_FILE) : absolutePath(file);
+  let bytes: Uint8Array;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (error) {
     const code = isTree(error) ? error.code : undefined;
     if (file === undefined && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
@@ -133,6 +141,7 @@ async function readConfigFile(
       },
     );
   }
+  const { text } = decodeText(bytes, `The configuration file ${path}`, 'config_invalid');
   const value = parse(text, path);
   if (!isTree(value)) {
     throw new MeshError('config_invalid', `The configuration file ${path} must hold a JSON object.`, {
@@ -145,7 +154,7 @@ async function readConfigFile(
 
 function parse(text: string, path: string): unknown {
   try {
-    return parseJson(text, FILE_LIMITS);
+    return parseJson(text, CONFIG_JSON);
   } catch (error) {
     const why = error instanceof MeshError ? error.message : String(error);
     throw new MeshError('config_invalid', `The configuration file ${path} is not valid: ${why}`, {
@@ -184,7 +193,7 @@ function withoutPassword(found: unknown): unknown {
 /** What one key's schema cannot say because it takes two keys. */
 function checkTogether(config: Config): void {
   const { engine, market, api } = config;
-  const rules = [
+  const rules: { path: string; found: string | number | boolean; holds: boolean; allowed: string }[] = [
     {
       path: 'engine.defaultTimeoutMs',
       found: engine.defaultTimeoutMs,
@@ -204,16 +213,24 @@ function checkTogether(config: Config): void {
       allowed: `true where api.host (${api.host}) is not loopback`,
     },
   ];
-  for (const { path, found, holds, allowed } of rules) {
-    if (holds) continue;
-    throw new MeshError('config_invalid', `"${path}" is ${String(found)}; it must be ${allowed}.`, {
-      path,
-      found,
-      allowed,
+  for (const key of ['hosts', 'webhook']) {
+    rules.push({
+      path: `capabilities.settings.notify.${key}`,
+      found: true,
+      holds: config.capabilities.settings.notify?.[key] === undefined,
+      allowed: 'left out: webhooks have names, in capabilities.webhooks',
     });
   }
-}
-
-function absolute(path: string): string {
-  return resolve(path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path);
+  for (const { path, found, holds, allowed } of rules) {
+    if (holds) continue;
+    throw new MeshError(
+      'config_invalid',
+      `"${path}" is ${found === true ? 'given' : String(found)}; it must be ${allowed}.`,
+      {
+        path,
+        found,
+        allowed,
+      },
+    );
+  }
 }

@@ -5,10 +5,13 @@ import { Value } from 'typebox/value';
 import { closed, Identity } from '../../protocols/common/v1/schema.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
+import { type JsonLimits, parseJson } from '../lib/json.ts';
 import { ensureDirectory } from '../store/data-directory.ts';
 import { createPrivateFile, readPrivateFile, writePrivateFile } from './private-file.ts';
 
 const IDENTITY_FILE = 'identity.json';
+/** A protected identity has a few hundred bytes, and one object inside. */
+const FILE_LIMITS: JsonLimits = { maxBytes: 16_384, maxDepth: 2 };
 const SEED_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -141,7 +144,7 @@ async function decode(text: string, name: string, options: IdentityOptions): Pro
 
 function parse(text: string): IdentityFile | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text, FILE_LIMITS);
     return Value.Check(IdentityFile, value) ? value : undefined;
   } catch {
     return undefined;

@@ -16,11 +16,14 @@ import { nodeCrypto } from '../lib/crypto-node.ts';
 import { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
+import type { OffersSource } from '../market/advertisement.ts';
 import { Advertiser } from '../market/advertiser.ts';
 import { ChangeFeed } from '../market/change-feed.ts';
+import { OwnSession } from '../market/own-session.ts';
 import { PeerHealthTracker } from '../market/peer-health.ts';
 import { ProviderTable } from '../market/provider-table.ts';
 import { createScheduler } from '../market/scheduler.ts';
+import { TwinWatch } from '../market/twin-watch.ts';
 import { createLibp2pNetwork } from '../network/libp2p-network.ts';
 import { DatabaseCapsuleStore } from '../store/capsule-store.ts';
 import { openDatabase } from '../store/database.ts';
@@ -32,11 +35,13 @@ import type { Config } from './config-schema.ts';
 import { checkConsistency } from './consistency.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
+import { DatabasePrincipals } from './principals.ts';
 import { Pruning } from './pruning.ts';
 import { reconcileWith } from './reconciliation.ts';
 import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
+import { webhooksOf } from './webhooks.ts';
 
 export interface NodeOptions {
   /** Complete; `data.directory` is absolute. */
@@ -90,6 +95,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   });
   const token = await loadOrCreateToken(directory, crypto);
   const capsules = await DatabaseCapsuleStore.open<Life>({ db, clock });
+  const principals = await DatabasePrincipals.open({ db, crypto, ageNow: () => capsules.ageNow() });
   const { standing, creditLimit, othersLimit } = standingsOf(signer.identity, config);
   const ledger = new DatabaseLedger({ db, crypto, clock }, { creditLimit, self: signer.identity });
 
@@ -105,6 +111,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       modules: folders.map(({ folder }) => ({ folder })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
+      webhooks: webhooksOf(config, process.env),
       grantedByDefault: defaultGrants(config.permissions, builtIn),
     },
   );
@@ -115,6 +122,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     { ...peers, seed: options.identity.seed, limits: { maxConnections, maxPerHost, maxPerNearHost } },
   );
   const { nodeId } = network;
+  const session = await OwnSession.begin({ db, clock, crypto, signer });
   const changes = new ChangeFeed({ clock });
   const connected = (peer: string) => network.isConnected(peer);
   const table = new ProviderTable(
@@ -125,10 +133,15 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const local = (capabilityId: string) => engine.offer(capabilityId);
   const localNames = () => engine.offers().map(({ capability }) => capability.id);
   const scheduler = createScheduler({ table, local, localNames, health, nodeId });
+  const offers: OffersSource = {
+    offers: () => engine.offers().filter(({ ownOnly }) => ownOnly !== true),
+    onOffersChanged: (listener) => engine.onOffersChanged(listener),
+  };
   const advertiser = new Advertiser(
-    { network, offers: engine, table, health, clock, random: Math.random, log: part('market') },
-    { intervalMs: config.market.advertiseIntervalMs },
+    { network, offers, table, health, clock, random: Math.random, log: part('market') },
+    { intervalMs: config.market.advertiseIntervalMs, session },
   );
+  const twins = new TwinWatch({ network, session, advertiser, log: part('market') });
   const exchange = new Exchange(
     {
       signer,
@@ -154,13 +167,14 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const pruning = new Pruning({ capsules, clock, log: part('store') }, { ...config.store, maxBytes });
 
   const startedAt = clock.now();
+  const startedMonotonic = clock.monotonic();
   const status = async (): Promise<NodeStatus> => ({
     nodeId,
     identity: signer.identity,
     version,
     labels: config.node.labels,
     startedAt,
-    uptimeMs: clock.now() - startedAt,
+    uptimeMs: Math.round(clock.monotonic() - startedMonotonic),
     addresses: network.addresses(),
     peers: network.peers().length,
     capabilities: engine.offers().map(({ capability }) => capability.id),
@@ -168,6 +182,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     load: engine.load(),
     memoryBytes: process.memoryUsage.rss(),
     dataDirectory: directory,
+    warnings: [...(twins.warning === null ? [] : [twins.warning]), ...advertiser.warnings()],
   });
   let ready = false;
   const api = createApi(
@@ -176,6 +191,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       workflows: new Workflows({ capsules }),
       archives: archivesOf({ capsules, explain: (id) => exchange.explain(id), signer, clock }),
       store: capsules,
+      principals,
       signDraft: draftSigner({ signer, crypto, clock }),
       engine,
       ledger,
@@ -201,10 +217,16 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       host: config.api.host,
       port: config.api.port,
       hosts: config.api.hosts,
+      publicUrl: config.api.publicUrl || null,
       token: config.api.requireToken ? token : null,
       identity: signer.identity,
       creditLimit: othersLimit,
       version,
+      quotas: {
+        requestsPerSecond: config.api.requestsPerSecond,
+        streams: config.api.streamsPerToken,
+        capsules: config.api.capsulesPerToken,
+      },
     },
   );
 
@@ -226,6 +248,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     ),
     network,
     exchange,
+    twins,
     advertiser,
     pruning,
     api,

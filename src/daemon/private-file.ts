@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type NewFileOptions, writeAtomically } from '../lib/atomic-file.ts';
 import { MeshError, reasonOf } from '../lib/errors.ts';
+import { decodeText } from '../lib/local-text.ts';
 import { diskFull, isDiskFull } from '../store/failure.ts';
 
 /*
@@ -11,7 +12,7 @@ import { diskFull, isDiskFull } from '../store/failure.ts';
 const OWNER_ONLY_FILE = 0o600;
 const OTHERS = 0o077;
 
-/** Undefined where there is no such file. Throws `config_invalid` when others can read it. */
+/** Undefined where there is no such file. Throws `config_invalid` when others can read it, or it is not UTF-8. */
 export async function readPrivateFile(path: string): Promise<string | undefined> {
   try {
     const { mode } = await stat(path);
@@ -23,7 +24,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
         { path, found, allowed: '600' },
       );
     }
-    return await readFile(path, 'utf8');
+    return decodeText(await readFile(path), path, 'config_invalid').text;
   } catch (error) {
     if (reasonOf(error) === 'ENOENT') return undefined;
     if (error instanceof MeshError) throw error;

@@ -17,7 +17,7 @@ import { type ModelsPort, scopedModels } from './scoped-models.ts';
 const MAX_DETAIL_BYTES = 4_096;
 
 export interface AvailabilityComponents {
-  registry: Pick<Registry, 'modules' | 'moduleOf'>;
+  registry: Pick<Registry, 'modules' | 'moduleOf' | 'check'>;
   permissions: PermissionBook;
   models: ModelsPort | undefined;
   clock: Clock;
@@ -35,6 +35,8 @@ export interface AvailabilityInit {
 export interface Offered {
   estimatedLatency?: number;
   detail?: JsonObject;
+  /** Not for others than the node itself. */
+  ownOnly?: boolean;
 }
 
 const OFFERED: Offered = Object.freeze({});
@@ -87,15 +89,15 @@ export class AvailabilityMonitor implements Startable {
     throw new MeshError('capability_unavailable', message);
   }
 
-  /** Probes everything once and tells of a change. */
-  async refresh(): Promise<void> {
+  /** Probes everything once, or one module, and tells of a change. */
+  async refresh(only?: string): Promise<void> {
     const { signal } = this.#controller ?? {};
     if (signal === undefined) return;
     const first = !this.#probed;
     this.#probed = true;
-    const probes = [...this.#components.registry.modules()].map((module) =>
-      this.#probe(module, signal, first),
-    );
+    const modules = [...this.#components.registry.modules()];
+    const asked = modules.filter(({ manifest }) => only === undefined || manifest.id === only);
+    const probes = asked.map((module) => this.#probe(module, signal, first));
     const changes = await Promise.all(probes);
     if (!signal.aborted && changes.includes(true)) this.#init.onChange();
   }
@@ -110,6 +112,7 @@ export class AvailabilityMonitor implements Startable {
 
   /** True when anything but latency changed. */
   async #probe(module: EngineModule, signal: AbortSignal, first: boolean): Promise<boolean> {
+    await this.#components.registry.check(module);
     const { code } = module;
     if (code?.probe === undefined || module.state === 'safe_mode') return false;
     const before = fingerprint(module, this.#offered.get(module));
@@ -147,8 +150,9 @@ export class AvailabilityMonitor implements Startable {
     const cancel = clock.after(this.#init.probeTimeoutMs, () => controller.abort(timeout));
     const signal = AbortSignal.any([stop, controller.signal]);
     const use = new PermissionUse(module, permissions);
+    const granted = (permission: string): boolean => permissions.granted(module.manifest.id, permission);
     try {
-      const api = { models: scopedModels(models, signal, use), config: module.config, signal };
+      const api = { models: scopedModels(models, signal, use), config: module.config, signal, granted };
       if (this.#probing.has(module)) throw timeout;
       this.#probing.add(module);
       const answer = (async () => probe(api))();
@@ -165,7 +169,7 @@ export class AvailabilityMonitor implements Startable {
 /** Ids that the manifest does not have are left out. Throws where the details are no small JSON. */
 function readAnswer(module: EngineModule, { capabilities }: Availability): Map<string, Offered> {
   const offered = new Map<string, Offered>();
-  for (const { id, estimatedLatency, detail } of capabilities) {
+  for (const { id, estimatedLatency, detail, ownOnly } of capabilities) {
     if (!module.capabilities.has(id)) continue;
     if (detail !== undefined && Buffer.byteLength(canonicalJson(detail)) > MAX_DETAIL_BYTES) {
       throw new MeshError('too_large', `The details of ${id} have more than ${MAX_DETAIL_BYTES} bytes.`);
@@ -173,12 +177,18 @@ function readAnswer(module: EngineModule, { capabilities }: Availability): Map<s
     const latency = Number.isFinite(estimatedLatency)
       ? { estimatedLatency: Math.max(0, estimatedLatency ?? 0) }
       : {};
-    offered.set(id, { ...latency, ...(detail !== undefined && { detail: deepFreeze(detail) }) });
+    offered.set(id, {
+      ...latency,
+      ...(detail !== undefined && { detail: deepFreeze(detail) }),
+      ...(ownOnly === true && { ownOnly }),
+    });
   }
   return offered;
 }
 
 function fingerprint(module: EngineModule, offered: ReadonlyMap<string, Offered> | undefined): string {
-  const offers = [...(offered ?? [])].map(([id, { detail }]) => [id, detail ?? null] as const);
+  const offers = [...(offered ?? [])].map(
+    ([id, { detail, ownOnly }]) => [id, detail ?? null, ownOnly === true] as const,
+  );
   return canonicalJson([module.state, offers.sort(([a], [b]) => (a < b ? -1 : 1))]);
 }

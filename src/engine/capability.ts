@@ -31,6 +31,15 @@ export interface NetworkApi {
     url: string,
     init?: { method?: string; headers?: Record<string, string>; body?: string },
   ): Promise<{ status: number; body: string }>;
+  /**
+   * POSTs to the webhook that the operator gave this name, with the operator's headers over these; its address is nobody
+   * else's business. No redirect is followed. Rejects with `not_found` where no webhook has the name. Needs
+   * `network:config`.
+   */
+  webhook(
+    name: string,
+    init: { headers?: Record<string, string>; body: string },
+  ): Promise<{ status: number; body: string }>;
 }
 
 export interface ModelInfo {
@@ -60,7 +69,7 @@ export interface ModelsApi {
   }): Promise<{ embeddings: number[][]; execution: ModelExecution }>;
 }
 
-/** The node's signature under archives (archive-v0.6 "Envelope"), and under nothing else. */
+/** The node's signature under archives (archive-v0.6 "Envelope"), and under nothing else; for others with `seal:others` only. */
 export interface SealApi {
   /** 64-hex key that signs. */
   readonly publicKey: string;
@@ -89,14 +98,23 @@ export interface CapabilityApi {
   readonly config: JsonObject;
 }
 
-/** What is on offer right now; ids that are missing are not advertised. Latency in seconds. */
+/**
+ * What is on offer right now; ids that are missing are not advertised. Latency in seconds. What is `ownOnly` is there for the
+ * node's own identity, and nobody else hears of it.
+ */
 export interface Availability {
-  capabilities: { id: string; estimatedLatency?: number; detail?: JsonObject }[];
+  capabilities: { id: string; estimatedLatency?: number; detail?: JsonObject; ownOnly?: boolean }[];
+}
+
+/** What a probe may use. */
+export interface ProbeApi extends Pick<CapabilityApi, 'models' | 'config' | 'signal'> {
+  /** Whether the module declares the permission and has it now. */
+  granted(permission: string): boolean;
 }
 
 /** What `capabilities/<name>/index.ts` exports. */
 export interface CapabilityModule {
   run(intent: Intent, api: CapabilityApi): Promise<JsonValue>;
   /** For capabilities that depend on something outside; polled. Without it everything declared is on offer. */
-  probe?(api: Pick<CapabilityApi, 'models' | 'config' | 'signal'>): Promise<Availability>;
+  probe?(api: ProbeApi): Promise<Availability>;
 }

@@ -1,11 +1,14 @@
-import { access, readdir, readFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { access, readdir, readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { Crypto } from '../lib/crypto.ts';
-import { MeshError } from '../lib/errors.ts';
+import { MeshError, reasonOf } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
+import { decodeText } from '../lib/local-text.ts';
 import type { CapabilityModule } from './capability.ts';
+import { guardLoads } from './code-guard.ts';
 
 /** Files a capability's folder may hold: more is a mistake, such as a data directory put there. */
 const MAX_FILES = 1_000;
@@ -18,52 +21,118 @@ const ENTRIES = ['index.js', 'index.ts'];
 export async function readManifest(folder: string): Promise<unknown> {
   const file = join(folder, 'manifest.json');
   return readFile(file)
-    .then((bytes) => parseJson(bytes, { maxBytes: MAX_MANIFEST_BYTES, maxDepth: LIMITS.jsonDepth }))
+    .then((bytes) => decodeText(bytes, 'The file', 'config_invalid').text)
+    .then((text) => parseJson(text, { maxBytes: MAX_MANIFEST_BYTES, maxDepth: LIMITS.jsonDepth }))
     .catch((error: unknown) => {
-      throw invalid(`${file} cannot be read`, error);
+      const reason = error instanceof MeshError ? error.message.replace(/\.$/, '') : reasonOf(error);
+      throw invalid(`${file} cannot be read: ${reason}`, error);
     });
 }
 
-/**
- * SHA-256 over the sorted list of `[relative path, SHA-256 of the content]` of every file of the folder. What the
- * code imports from elsewhere is the node itself and not covered.
- */
+/** SHA-256 over all code of a folder; see `CodeFolder`. */
 export async function hashFolder(folder: string, crypto: Crypto): Promise<string> {
+  return (await CodeFolder.read(folder, crypto)).hash;
+}
+
+/** What one look at a folder found. */
+interface Listing {
+  hash: string;
+  /** Relative path and SHA-256 of the content, sorted. */
+  files: readonly (readonly [string, string])[];
+  /** Folders and files, absolute, and what the file system said of them before they were read. */
+  paths: readonly string[];
+  stamp: string;
+}
+
+/**
+ * The code of one module as it was when it was read. Its hash is SHA-256 over the sorted list of `[relative path, SHA-256
+ * of the content]` of every file of the folder, whenever the code loads it. What it imports from elsewhere is the node
+ * itself and not covered.
+ */
+export class CodeFolder {
+  readonly hash: string;
+  readonly #folder: string;
+  readonly #crypto: Crypto;
+  #listing: Listing;
+
+  private constructor(folder: string, crypto: Crypto, listing: Listing) {
+    this.hash = listing.hash;
+    this.#folder = folder;
+    this.#crypto = crypto;
+    this.#listing = listing;
+  }
+
+  static async read(path: string, crypto: Crypto): Promise<CodeFolder> {
+    // Code is loaded from where its links lead.
+    const folder = await realpath(path);
+    return new CodeFolder(folder, crypto, await listFolder(folder, crypto));
+  }
+
+  /** Asks the file system, which is cheap enough for every call; reads the files again only where it says something new. */
+  isUnchanged(): boolean | Promise<boolean> {
+    return stampOf(this.#listing.paths) === this.#listing.stamp || this.#isSame();
+  }
+
+  async #isSame(): Promise<boolean> {
+    const found = await listFolder(this.#folder, this.#crypto).catch(() => undefined);
+    if (found?.hash !== this.hash) return false;
+    this.#listing = found;
+    return true;
+  }
+
+  /**
+   * Imports the code, which runs it; so only as it was read. Throws `integrity_lock` where it has changed since. What it
+   * imports later is held to the same.
+   */
+  async load(): Promise<CapabilityModule> {
+    const folder = this.#folder;
+    if (!(await this.isUnchanged())) {
+      throw new MeshError('integrity_lock', `The code in ${folder} has changed since the node started.`);
+    }
+    const url = `${pathToFileURL(folder).href}/`;
+    const files = this.#listing.files.map(
+      ([path, hash]) => [pathToFileURL(join(folder, path)).href, hash] as const,
+    );
+    guardLoads({ url, files: new Map(files) }, this.#crypto);
+    const entry = await findEntry(folder);
+    const address = pathToFileURL(entry);
+    // Modules are cached by their address: other code must not be answered with what was imported before.
+    address.searchParams.set('code', this.hash);
+    const loaded: unknown = await import(address.href).catch((error: unknown) => {
+      throw invalid(`${entry} cannot be loaded`, error);
+    });
+    if (isCapabilityModule(loaded)) return loaded;
+    throw invalid(`${entry} does not export a function "run"`);
+  }
+}
+
+async function listFolder(folder: string, crypto: Crypto): Promise<Listing> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory() && !NOT_CODE.test(entry.name));
-  if (files.length > MAX_FILES) throw invalid(`${folder} holds more than ${MAX_FILES} files`);
-  const listed = await Promise.all(
-    files.map(async (entry) => {
+  const all = entries.filter((entry) => !NOT_CODE.test(entry.name));
+  const paths = [folder, ...all.map((entry) => join(entry.parentPath, entry.name))];
+  const found = all.filter((entry) => !entry.isDirectory());
+  if (found.length > MAX_FILES) throw invalid(`${folder} holds more than ${MAX_FILES} files`);
+  // Before the files are read: what changes meanwhile is seen at the next look.
+  const stamp = stampOf(paths);
+  const files = await Promise.all(
+    found.map(async (entry) => {
       const path = join(entry.parentPath, entry.name);
       const relative = path.slice(folder.length).split(sep).filter(Boolean).join('/');
       return [relative, crypto.sha256Hex(await readFile(path))] as const;
     }),
   );
-  listed.sort(([a], [b]) => (a < b ? -1 : 1));
-  return crypto.sha256Hex(JSON.stringify(listed));
+  files.sort(([a], [b]) => (a < b ? -1 : 1));
+  return { hash: crypto.sha256Hex(JSON.stringify(files)), files, paths, stamp };
 }
 
-/**
- * Imports the code of a folder, which runs it; so only with the hash that was accepted. Throws `integrity_lock` where
- * the folder has changed since it was read.
- */
-export async function importFolder(
-  folder: string,
-  codeHash: string,
-  crypto: Crypto,
-): Promise<CapabilityModule> {
-  if ((await hashFolder(folder, crypto)) !== codeHash) {
-    throw new MeshError('integrity_lock', `The code in ${folder} has changed since the node started.`);
-  }
-  const entry = await findEntry(folder);
-  const url = pathToFileURL(entry);
-  // Modules are cached by their address: other code must not be answered with what was imported before.
-  url.searchParams.set('code', codeHash);
-  const loaded: unknown = await import(url.href).catch((error: unknown) => {
-    throw invalid(`${entry} cannot be loaded`, error);
-  });
-  if (isCapabilityModule(loaded)) return loaded;
-  throw invalid(`${entry} does not export a function "run"`);
+/** Differs after any write: `ctime` cannot be set. Synchronous: a few microseconds a file, without a turn of the event loop. */
+function stampOf(paths: readonly string[]): string {
+  return paths
+    .map((path) => {
+      const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+      return stat && [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+    })
+    .join('\n');
 }
 
 async function findEntry(folder: string): Promise<string> {

@@ -20,6 +20,7 @@ import { ReceiptBook } from './receipt-log.ts';
 import { Registry } from './registry.ts';
 import { Router } from './router.ts';
 import type { ModelsPort } from './scoped-models.ts';
+import type { Webhooks } from './scoped-network.ts';
 import { StorageLocks } from './storage-lock.ts';
 import type {
   Engine,
@@ -51,6 +52,8 @@ export interface EngineInit {
   config?: ReadonlyMap<string, JsonObject>;
   /** Credits by capability id, where the operator asks for something else than the manifest. */
   prices?: ReadonlyMap<string, number>;
+  /** The operator's, by name, for `network:config`. */
+  webhooks?: Webhooks;
   /** Whether a declared permission is granted where the operator has not decided; none is unless told. */
   grantedByDefault?: (module: string, permission: string) => boolean;
   /** Intents that run at once, over all capabilities. */
@@ -109,9 +112,15 @@ export class MeshEngine implements Engine {
     const limits = { ...DEFAULT_ENGINE_INIT, ...init };
     this.#clock = clock;
     this.#drainMs = limits.drainMs;
-    const registry = new Registry({ db, crypto }, { ...init, sources: init.modules });
+    const registry = new Registry(
+      { db, crypto },
+      { ...init, sources: init.modules, onChange: () => this.#tellOffers() },
+    );
     const grantedByDefault = init.grantedByDefault ?? (() => false);
-    const permissions = new PermissionBook({ db, registry }, { grantedByDefault });
+    const permissions = new PermissionBook(
+      { db, registry },
+      { grantedByDefault, onChange: (module) => this.#availability.refresh(module) },
+    );
     const storage = new ModuleStorage({ db, crypto });
     const chain = new ReceiptChain({ db, crypto, signer });
     this.#storage = storage;
@@ -132,11 +141,12 @@ export class MeshEngine implements Engine {
     const standing = init.standing ?? ((origin) => (origin === identity ? 'own' : 'known'));
     const admission = new Admission({ queue, clock, standing });
     const locks = new StorageLocks();
-    const scope = { clock, log, storage, locks, permissions, fetch, models, signer, identity };
+    const webhooks = init.webhooks ?? new Map();
+    const scope = { clock, log, storage, locks, permissions, fetch, webhooks, models, signer, identity };
     const router = new Router({ registry });
     const faults = components.faults ?? noFaultPoints;
     this.#handler = new IntentHandler(
-      { db, crypto, clock, log, faults, router, availability, admission, latency, chain, scope },
+      { db, crypto, clock, log, faults, registry, router, availability, admission, latency, chain, scope },
       limits,
     );
     this.#registry = registry;
@@ -198,6 +208,7 @@ export class MeshEngine implements Engine {
       price: capability.spec.price,
       estimatedLatency: average + ahead * average,
       idempotent: capability.spec.idempotent && target.spec.idempotent,
+      ...(offered.ownOnly === true && { ownOnly: true }),
       ...(offered.detail !== undefined && { detail: offered.detail }),
     };
   }
@@ -222,14 +233,15 @@ export class MeshEngine implements Engine {
   admit(capabilityId: string, origin: string): Ticket | ErrorBody {
     if (this.#stopping) return { code: 'busy', message: 'This node is stopping.' };
     const capability = this.#router.capability(capabilityId);
-    if (capability !== undefined && this.#availability.offered(capabilityId) !== undefined)
+    if (capability !== undefined && this.#offeredTo(capabilityId, origin))
       return this.#admission.admit(capability, origin);
     return { code: 'capability_unavailable', message: `This node does not offer ${capabilityId} now.` };
   }
 
   hasRoom(capabilityId: string, origin = this.#identity): boolean {
     const capability = this.#router.capability(capabilityId);
-    return capability !== undefined && !this.#stopping && this.#admission.hasRoom(capability, origin);
+    if (capability === undefined || this.#stopping || !this.#offeredTo(capabilityId, origin)) return false;
+    return this.#admission.hasRoom(capability, origin);
   }
 
   onRoom(listener: () => void): () => void {
@@ -247,6 +259,11 @@ export class MeshEngine implements Engine {
     await this.#installed();
     await this.#availability.refresh();
     this.#tellOffers();
+  }
+
+  #offeredTo(capabilityId: string, origin: string): boolean {
+    const offered = this.#availability.offered(capabilityId);
+    return offered !== undefined && (offered.ownOnly !== true || origin === this.#identity);
   }
 
   #capabilities(): EngineCapability[] {

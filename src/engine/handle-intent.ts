@@ -16,6 +16,7 @@ import { describeFailure } from './failure.ts';
 import { type ReadIntent, readIntent } from './intent.ts';
 import type { LatencyTracker } from './latency.ts';
 import type { ReceiptChain } from './receipt-chain.ts';
+import type { Registry } from './registry.ts';
 import { checkResult, type SoundResult } from './result.ts';
 import type { Route, Router } from './router.ts';
 import { IntentScope, type ScopeComponents } from './scoped-api.ts';
@@ -28,6 +29,7 @@ export interface IntentHandlerComponents {
   clock: Clock;
   log: Logger;
   faults: FaultPoints;
+  registry: Pick<Registry, 'check'>;
   router: Router;
   availability: AvailabilityMonitor;
   admission: Admission;
@@ -126,13 +128,16 @@ export class IntentHandler {
 
   /** Validate, resolve, integrity, scoped API, run: each step refuses by throwing. */
   async #attempt(run: Run): Promise<SoundResult> {
-    const { router, availability, scope, crypto, faults } = this.#components;
+    const { registry, router, availability, scope, crypto, faults } = this.#components;
     const { signal } = run.controller;
     const { intent } = run.read;
     if (intent instanceof MeshError) throw intent;
     if (this.#refusal !== undefined) throw this.#refusal;
     const route = router.resolve(intent.capability, intent.action);
     run.route = route;
+    const checking = registry.check(route.module);
+    // A place is taken in the turn of the call.
+    if (checking !== undefined) await checking;
     const code = runnableCode(route);
     availability.assertOffered(route.requested.spec.id);
     availability.assertOffered(route.target.spec.id);

@@ -29,6 +29,8 @@ export interface EngineModule {
   /** By capability id. */
   readonly capabilities: ReadonlyMap<string, EngineCapability>;
   readonly load: () => Promise<CapabilityModule>;
+  /** Whether the code is still what `codeHash` stands for; told at once where nothing was written. */
+  readonly isUnchanged: () => boolean | Promise<boolean>;
   code: CapabilityModule | undefined;
   state: ModuleState;
   reason: string | null;
@@ -41,7 +43,7 @@ export interface EngineModule {
 export function buildModule(
   value: unknown,
   place: string,
-  from: (id: string) => Pick<EngineModule, 'codeHash' | 'config' | 'load'>,
+  from: (id: string) => Pick<EngineModule, 'codeHash' | 'config' | 'load' | 'isUnchanged'>,
   prices: ReadonlyMap<string, number> = new Map(),
 ): EngineModule {
   const parsed = parseManifest(value);

@@ -15,6 +15,8 @@ export interface PermissionBookComponents {
 export interface PermissionBookInit {
   /** Whether the configuration grants a declared permission that the operator has not decided on. */
   grantedByDefault: (module: string, permission: string) => boolean;
+  /** After a decision: what the module offers may depend on it. */
+  onChange?: (module: string) => Promise<void>;
 }
 
 /** What each module declares and the operator grants; only both together allow a use. */
@@ -64,5 +66,6 @@ export class PermissionBook implements Permissions {
     const tx = this.#db.transaction();
     tx.put(decisions, `${module}:${permission}`, granted);
     await tx.commit();
+    await this.#init.onChange?.(module);
   }
 }

@@ -5,7 +5,7 @@ import { deepFreeze } from '../lib/json.ts';
 import { keyspace } from '../store/keyspaces.ts';
 import type { Database } from '../store/types.ts';
 import type { CapabilityModule } from './capability.ts';
-import { hashFolder, importFolder, readManifest } from './code-folder.ts';
+import { CodeFolder, readManifest } from './code-folder.ts';
 import { buildModule, type EngineModule, type ModuleSource } from './module.ts';
 
 /** Code hashes accepted so far, by `<module>@<version>`. */
@@ -22,6 +22,8 @@ export interface RegistryInit {
   config?: ReadonlyMap<string, JsonObject>;
   /** Credits by capability id, where the operator asks for something else than the manifest. */
   prices?: ReadonlyMap<string, number>;
+  /** Called after a module went into safe mode, or came out of it, while the node runs. */
+  onChange?: () => void;
 }
 
 /** The modules of this node. Names come from capsules, so they are looked up in Maps only. */
@@ -57,12 +59,36 @@ export class Registry {
     return this.#byCapability.get(capabilityId);
   }
 
-  /** Imports the code that was found at the start and accepts it from now on. Throws `not_found`. */
+  /**
+   * Looks whether the code of a module is still what was accepted. While it is not, the module is in safe mode: it may
+   * load more of it at any call. Undefined where that is known at once.
+   */
+  check(module: EngineModule): Promise<void> | undefined {
+    if (module.code === undefined) return undefined;
+    const unchanged = module.isUnchanged();
+    if (typeof unchanged !== 'boolean') return unchanged.then((found) => this.#note(module, found));
+    this.#note(module, unchanged);
+    return undefined;
+  }
+
+  #note(module: EngineModule, unchanged: boolean): void {
+    if (unchanged === (module.state !== 'safe_mode')) return;
+    module.state = unchanged ? 'ready' : 'safe_mode';
+    module.reason = unchanged ? null : changedMeanwhile(module);
+    this.#init.onChange?.();
+  }
+
+  /**
+   * Imports the code that was found at the start and accepts it from now on. Throws `not_found`, and `integrity_lock`
+   * where it has changed since.
+   */
   async trust(id: string): Promise<void> {
     const module = this.#modules.get(id);
     if (module === undefined) throw new MeshError('not_found', `There is no module ${id}.`);
-    module.code ??= await module.load();
+    if (!(await module.isUnchanged())) throw new MeshError('integrity_lock', changedMeanwhile(module));
+    const code = module.code ?? (await module.load());
     await this.#record(module);
+    module.code = code;
     await this.#admit(module);
   }
 
@@ -70,22 +96,27 @@ export class Registry {
     if ('module' in source) {
       const { manifest, codeHash, module } = source;
       const load = async (): Promise<CapabilityModule> => module;
+      const isUnchanged = (): boolean => true;
       return buildModule(
         manifest,
         'this process',
-        (id) => ({ codeHash, config: this.#config(id), load }),
+        (id) => ({ codeHash, config: this.#config(id), load, isUnchanged }),
         this.#init.prices,
       );
     }
     const { crypto } = this.#components;
     const { folder } = source;
     const manifest = await readManifest(folder);
-    const codeHash = await hashFolder(folder, crypto);
-    const load = (): Promise<CapabilityModule> => importFolder(folder, codeHash, crypto);
+    const code = await CodeFolder.read(folder, crypto);
     return buildModule(
       manifest,
       folder,
-      (id) => ({ codeHash, config: this.#config(id), load }),
+      (id) => ({
+        codeHash: code.hash,
+        config: this.#config(id),
+        load: () => code.load(),
+        isUnchanged: () => code.isUnchanged(),
+      }),
       this.#init.prices,
     );
   }
@@ -127,6 +158,10 @@ export class Registry {
     tx.put(codeHashes, recordKey(module), module.codeHash);
     await tx.commit();
   }
+}
+
+function changedMeanwhile(module: EngineModule): string {
+  return `The code of ${recordKey(module)} has changed since the node started: start the node again.`;
 }
 
 function recordKey({ manifest }: EngineModule): string {

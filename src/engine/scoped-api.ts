@@ -14,7 +14,7 @@ import type { ModuleStorage } from './module-storage.ts';
 import { PermissionUse } from './permission-use.ts';
 import type { PermissionBook } from './permissions.ts';
 import { type ModelsPort, scopedModels } from './scoped-models.ts';
-import { scopedNetwork } from './scoped-network.ts';
+import { scopedNetwork, type Webhooks } from './scoped-network.ts';
 import { scopedSeal } from './scoped-seal.ts';
 import { ScopedStorage } from './scoped-storage.ts';
 import type { StorageLocks } from './storage-lock.ts';
@@ -34,6 +34,8 @@ export interface ScopeComponents {
   locks: StorageLocks;
   permissions: PermissionBook;
   fetch: typeof globalThis.fetch;
+  /** The operator's, for `network:config`. */
+  webhooks: Webhooks;
   /** Absent on a node without a model server. */
   models: ModelsPort | undefined;
   /** This node's key; a capability reaches it through `seal` only. */
@@ -135,7 +137,7 @@ class ScopedApi implements CapabilityApi {
       fetch: this.#components.fetch,
       permissions,
       signal: this.signal,
-      config: this.config,
+      webhooks: this.#components.webhooks,
     });
     return this.#network;
   }
@@ -148,7 +150,7 @@ class ScopedApi implements CapabilityApi {
 
   get seal(): SealApi {
     this.#assertDeclared('seal');
-    this.#seal ??= scopedSeal(this.#components.signer, this.#parts.permissions);
+    this.#seal ??= scopedSeal(this.#components.signer, this.#parts.permissions, this.#init.origin);
     return this.#seal;
   }
 

@@ -1,4 +1,3 @@
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { abortError } from '../lib/abort.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { NetworkApi } from './capability.ts';
@@ -16,15 +15,25 @@ export interface ScopedNetworkComponents {
   fetch: typeof globalThis.fetch;
   permissions: PermissionUse;
   signal: AbortSignal;
-  /** `hosts` lists what `network:config` stands for: `host` (the scheme's own port) or `host:port`. */
-  config: JsonObject;
+  /** What `network:config` stands for, by name. */
+  webhooks: Webhooks;
 }
+
+/** Where the operator lets capabilities send things, by the name that a capsule gives. */
+export type Webhooks = ReadonlyMap<string, { url: string; headers: Readonly<Record<string, string>> }>;
 
 type FetchInit = NonNullable<Parameters<NetworkApi['fetch']>[1]>;
 
-/** HTTP to the hosts that the manifest or the operator lists, redirects included (capability.ts `NetworkApi`). */
+/** HTTP to the hosts that the manifest lists, redirects included, and to the operator's webhooks (capability.ts `NetworkApi`). */
 export function scopedNetwork(components: ScopedNetworkComponents): NetworkApi {
-  const { fetch, permissions, signal, config } = components;
+  const { fetch, permissions, signal, webhooks } = components;
+
+  /** One request, `name` being what it may be called in front of whoever asked. */
+  async function ask(url: URL, init: FetchInit, name: string): Promise<Response> {
+    return fetch(url, { ...init, redirect: 'manual', signal }).catch((error: unknown) => {
+      throw signal.aborted ? abortError(signal) : unreachable(name, error);
+    });
+  }
 
   async function request(
     url: URL,
@@ -32,11 +41,9 @@ export function scopedNetwork(components: ScopedNetworkComponents): NetworkApi {
     redirects: number,
   ): Promise<{ status: number; body: string }> {
     permissions.use(permissionFor(url));
-    const response = await fetch(url, { ...init, redirect: 'manual', signal }).catch((error: unknown) => {
-      throw signal.aborted ? abortError(signal) : unreachable(url, error);
-    });
+    const response = await ask(url, init, url.host);
     const location = REDIRECTS.has(response.status) ? response.headers.get('location') : null;
-    if (location === null) return { status: response.status, body: await readBody(response, url) };
+    if (location === null) return { status: response.status, body: await readBody(response, url.host) };
     await response.body?.cancel();
     if (redirects === 0) throw new MeshError('unreachable', `${url.host} redirects too often.`);
     const target = parseUrl(location, url);
@@ -48,16 +55,10 @@ export function scopedNetwork(components: ScopedNetworkComponents): NetworkApi {
     const port = url.port || (url.protocol === 'https:' ? '443' : '80');
     const names = url.port === '' ? [url.hostname, `${url.hostname}:${port}`] : [`${url.hostname}:${port}`];
     const declared = names.map((name) => `network:${name}`).find((name) => permissions.declares(name));
-    if (declared !== undefined) return declared;
-    if (!permissions.declares('network:config')) return `network:${url.host}`;
-    if (names.some((name) => isListed(config.hosts, name))) return 'network:config';
-    permissions.assertRunning();
-    const setting = `capabilities.settings.${permissions.moduleId}.hosts`;
-    const sentence = `The operator has not listed the host ${url.host} in ${setting}.`;
-    throw permissions.refuse(`network:${url.host}`, sentence);
+    return declared ?? `network:${url.host}`;
   }
 
-  async function readBody(response: Response, url: URL): Promise<string> {
+  async function readBody(response: Response, name: string): Promise<string> {
     const decoder = new TextDecoder();
     let text = '';
     let left = MAX_BODY_BYTES;
@@ -68,7 +69,7 @@ export function scopedNetwork(components: ScopedNetworkComponents): NetworkApi {
         if (left <= 0) break;
       }
     } catch (error) {
-      throw signal.aborted ? abortError(signal) : unreachable(url, error);
+      throw signal.aborted ? abortError(signal) : unreachable(name, error);
     }
     return text + decoder.decode();
   }
@@ -76,9 +77,7 @@ export function scopedNetwork(components: ScopedNetworkComponents): NetworkApi {
   return Object.freeze({
     fetch: async (url: string, init: FetchInit = {}) => {
       const { method, headers, body } = init;
-      if (body !== undefined && Buffer.byteLength(body) > MAX_REQUEST_BYTES) {
-        throw new MeshError('too_large', `A request's body may have ${MAX_REQUEST_BYTES} bytes at most.`);
-      }
+      if (body !== undefined) assertSize(body);
       const given = {
         ...(method && { method }),
         ...(headers && { headers }),
@@ -86,13 +85,26 @@ export function scopedNetwork(components: ScopedNetworkComponents): NetworkApi {
       };
       return request(parseUrl(url), given, MAX_REDIRECTS);
     },
+    webhook: async (
+      name: string,
+      { headers = {}, body }: { headers?: Record<string, string>; body: string },
+    ) => {
+      permissions.use('network:config');
+      const webhook = webhooks.get(name);
+      if (webhook === undefined) throw new MeshError('not_found', 'This node has no webhook of that name.');
+      assertSize(body);
+      const given = new Headers(headers);
+      for (const [header, value] of Object.entries(webhook.headers)) given.set(header, value);
+      const init = { method: 'POST', headers: Object.fromEntries(given), body };
+      const response = await ask(parseUrl(webhook.url), init, `The webhook ${name}`);
+      return { status: response.status, body: await readBody(response, `The webhook ${name}`) };
+    },
   });
 }
 
-function isListed(hosts: unknown, name: string): boolean {
-  return (
-    Array.isArray(hosts) && hosts.some((host) => typeof host === 'string' && host.toLowerCase() === name)
-  );
+function assertSize(body: string): void {
+  if (Buffer.byteLength(body) > MAX_REQUEST_BYTES)
+    throw new MeshError('too_large', `A request's body may have ${MAX_REQUEST_BYTES} bytes at most.`);
 }
 
 function parseUrl(text: string, base?: URL): URL {
@@ -119,6 +131,6 @@ function redirected(init: FetchInit, status: number, from: URL, to: URL): FetchI
   return { method, headers, ...(init.body !== undefined && { body: init.body }) };
 }
 
-function unreachable(url: URL, cause: unknown): MeshError {
-  return new MeshError('unreachable', `${url.host} could not be reached.`, undefined, { cause });
+function unreachable(name: string, cause: unknown): MeshError {
+  return new MeshError('unreachable', `${name} could not be reached.`, undefined, { cause });
 }

@@ -61,6 +61,8 @@ export interface LocalOffer {
   price: number;
   /** Seconds: moving average of what it took here plus the present queue. */
   estimatedLatency: number;
+  /** Not for others than the node itself. */
+  ownOnly?: boolean;
   /** Whether it may run twice: what was asked for, and what the action makes of it. */
   idempotent: boolean;
   detail?: JsonObject;

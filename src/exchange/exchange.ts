@@ -31,7 +31,14 @@ import type { State } from './machine/state.ts';
 import { Reconciler, type SharedEntry } from './reconciler.ts';
 import { Runtime } from './runtime.ts';
 import { Stepper } from './stepper.ts';
-import type { CapsuleService, CapsuleView, MeshEvent, SubmitOptions } from './types.ts';
+import type {
+  CapsuleService,
+  CapsuleView,
+  EventPiece,
+  EventRange,
+  MeshEvent,
+  SubmitOptions,
+} from './types.ts';
 
 /** How long a stopping node lets its work finish; what is left is taken up at the next start. */
 const DRAIN_MS = 5_000;
@@ -185,8 +192,16 @@ export class Exchange implements CapsuleService, Startable {
     return stored.length > 0 ? stored : (this.#runtime.decisions(id) ?? []);
   }
 
-  follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void {
+  follow(listener: (event: MeshEvent) => void, options?: { capsuleId?: string }): () => void {
     return this.#events.follow(listener, options);
+  }
+
+  eventsAfter(range: EventRange): EventPiece {
+    return this.#events.after(range);
+  }
+
+  get newestEvent(): number {
+    return this.#events.newest;
   }
 
   /** The other node's entries between the two, for `credits reconcile`. */

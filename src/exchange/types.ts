@@ -46,6 +46,23 @@ export interface SubmitOptions {
   executor?: string;
 }
 
+/** Which of the remembered events. */
+export interface EventRange {
+  /** Number of the last one that is not asked for. */
+  since: number;
+  /** Only this capsule's. */
+  capsuleId?: string;
+  limit: number;
+}
+
+export interface EventPiece {
+  events: MeshEvent[];
+  /** `since` of the next piece. */
+  position: number;
+  /** Events after `since`, of any capsule, that are remembered no more. */
+  forgotten: number;
+}
+
 /** What the surfaces (HTTP, command line through it, later gateways) ask of the exchange. */
 export interface CapsuleService {
   /** Resolves when the capsule is durable. The same capsule twice gives the same id. Throws `MeshError`. */
@@ -54,6 +71,10 @@ export interface CapsuleService {
   /** Cancels wherever it is; throws `not_found`, and `conflict` when it has ended. */
   cancel(id: string): Promise<void>;
   explain(id: string): Decision[];
-  /** Events after `since` that are still in the bounded memory, then every new one. Returns the removal. */
-  follow(listener: (event: MeshEvent) => void, options?: { since?: number; capsuleId?: string }): () => void;
+  /** Every new event, of one capsule or of all. Returns the removal. */
+  follow(listener: (event: MeshEvent) => void, options?: { capsuleId?: string }): () => void;
+  /** Earlier events, as many at a time as the caller wants. */
+  eventsAfter(range: EventRange): EventPiece;
+  /** Number of the newest event. */
+  readonly newestEvent: number;
 }

@@ -4,8 +4,9 @@
  * hashed as something that nobody sent, so such a number is refused while its text is still there.
  */
 
-/** A double holds any decimal of 15 digits near one; shorter literals without an exponent need no look. */
-const ALWAYS_KEPT_CHARS = 15;
+/** A double keeps any number of 15 significant digits whose power of ten is far from its limits (IEEE 754). */
+const ALWAYS_KEPT_DIGITS = 15;
+const ALWAYS_KEPT_POWER = 250;
 /** Digits that tell any double from all others; C's `%.17g` and .NET write all of them. */
 const DOUBLE_DIGITS = 17;
 /** From here on numbers are written with an exponent, and read as doubles everywhere. */
@@ -14,8 +15,9 @@ const EXPONENT_FROM = 1e21;
 /** Longest excerpt of a literal in an error message. */
 const SHOWN_CHARS = 40;
 
-const EXPONENT = /[eE]/;
 const FRACTION_OR_EXPONENT = /[.eE]/;
+const DIGIT_0 = 0x30;
+const ZERO: Decimal = { digits: '', power: 0 };
 
 /**
  * Whether a double keeps the number of a JSON literal: written back in its shortest form (RFC 8785, 3.2.2.3) it has
@@ -23,15 +25,17 @@ const FRACTION_OR_EXPONENT = /[.eE]/;
  * it. Not kept are 9007199254740993, 0.1234567890123456789, 1e400 and 1e-400; -0 has the value of 0.
  */
 export function isKeptNumber(literal: string): boolean {
-  if (literal.length <= ALWAYS_KEPT_CHARS && !EXPONENT.test(literal)) return true;
+  const isShort = literal.length <= ALWAYS_KEPT_DIGITS;
+  if (isShort && !literal.includes('e') && !literal.includes('E')) return true;
   const value = Number(literal);
-  if (!Number.isFinite(value)) return false;
-  const shortest = String(value);
-  if (literal === shortest) return true;
+  // Most often; the rest takes several times longer.
+  if (!isShort && literal === String(value)) return true;
   const given = decimalOf(literal);
-  if (given === decimalOf(shortest)) return true;
-  if (isUnsafeInteger(value) || !FRACTION_OR_EXPONENT.test(literal)) return false;
-  return given === decimalOf(value.toPrecision(DOUBLE_DIGITS));
+  if (given.digits.length <= ALWAYS_KEPT_DIGITS && Math.abs(given.power) <= ALWAYS_KEPT_POWER) return true;
+  if (!Number.isFinite(value)) return false;
+  if (isSame(given, decimalOf(String(value)))) return true;
+  if (given.digits.length > DOUBLE_DIGITS || isUnsafeInteger(value)) return false;
+  return FRACTION_OR_EXPONENT.test(literal) && isSame(given, decimalOf(value.toPrecision(DOUBLE_DIGITS)));
 }
 
 /** What is wrong with a number that is not kept, to follow its path. */
@@ -41,18 +45,31 @@ export function unkeptNumber(literal: string): string {
   return `is the ${kind} ${shown}, which not every reader knows exactly; it can be given as text`;
 }
 
-/** Digits without zeros at either end, and the power of ten behind them; the sign is left out. */
-function decimalOf(literal: string): string {
-  const [mantissa = '', exponent = '0'] = literal.split(EXPONENT);
-  const point = mantissa.indexOf('.');
-  const digits = mantissa.replace(/[-.]/g, '');
-  let start = 0;
-  while (digits[start] === '0') start++;
-  let end = digits.length;
-  while (end > start && digits[end - 1] === '0') end--;
-  if (start === end) return '0';
-  const behindPoint = point < 0 ? 0 : mantissa.length - point - 1;
-  return `${digits.slice(start, end)}e${String(Number(exponent) - behindPoint + digits.length - end)}`;
+/** A number without its sign: `digits` times ten to the `power`. */
+interface Decimal {
+  /** Without zeros at either end; empty for 0. */
+  digits: string;
+  power: number;
+}
+
+const isSame = (a: Decimal, b: Decimal): boolean => a.digits === b.digits && a.power === b.power;
+
+/** Without regular expressions: a frame of a peer may have a million numbers. */
+function decimalOf(literal: string): Decimal {
+  const mark = Math.max(literal.indexOf('e'), literal.indexOf('E'));
+  const end = mark < 0 ? literal.length : mark;
+  const point = literal.indexOf('.');
+  const begin = literal.startsWith('-') ? 1 : 0;
+  const all =
+    point < 0 ? literal.slice(begin, end) : literal.slice(begin, point) + literal.slice(point + 1, end);
+  let first = 0;
+  while (all.charCodeAt(first) === DIGIT_0) first++;
+  let last = all.length;
+  while (last > first && all.charCodeAt(last - 1) === DIGIT_0) last--;
+  if (first === last) return ZERO;
+  const exponent = mark < 0 ? 0 : Number(literal.slice(mark + 1));
+  const behindPoint = point < 0 ? 0 : end - point - 1;
+  return { digits: all.slice(first, last), power: exponent - behindPoint + all.length - last };
 }
 
 /**

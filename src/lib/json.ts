@@ -15,6 +15,7 @@ const SCAN_FIRST_CHARS = 16_384;
 /** Canonical form recurses; far above what any document may have, far below what the stack holds. */
 const MAX_CANONICAL_DEPTH = 512;
 
+const BYTE_ORDER_MARK = '\ufeff';
 const NOT_FINITE = 'is not a finite number';
 
 const invalidJson = (message: string, detail?: unknown) => new MeshError('invalid_json', message, detail);
@@ -75,6 +76,7 @@ function tooLarge(size: number, maxBytes: number): MeshError {
 }
 
 function parseText(text: string): JsonValue {
+  if (text.startsWith(BYTE_ORDER_MARK)) throw invalidJson('The text begins with a byte order mark.');
   try {
     return JSON.parse(text);
   } catch (error) {

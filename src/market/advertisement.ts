@@ -21,7 +21,7 @@ export interface OffersSource {
 
 type LocalOffers = ReturnType<OffersSource['offers']>;
 
-interface Advertised extends Pick<CapabilityAdvertisement, 'nodeId' | 'sequence' | 'timestamp'> {
+interface Advertised extends Pick<CapabilityAdvertisement, 'nodeId' | 'sequence' | 'timestamp' | 'session'> {
   offers: LocalOffers;
   /** Where it can be dialled; a node that says goodbye needs none. */
   addresses?: readonly string[];
@@ -29,7 +29,7 @@ interface Advertised extends Pick<CapabilityAdvertisement, 'nodeId' | 'sequence'
 
 /** The message by which a node says all that it offers; without offers it is its goodbye. */
 export function advertisementOf(advertised: Advertised): CapabilityAdvertisement {
-  const { nodeId, offers, addresses, sequence, timestamp } = advertised;
+  const { nodeId, offers, addresses, sequence, timestamp, session } = advertised;
   return {
     type: 'capability_advertisement',
     nodeId,
@@ -38,6 +38,7 @@ export function advertisementOf(advertised: Advertised): CapabilityAdvertisement
     ...(addresses !== undefined && { addresses: addressesOnWire(addresses) }),
     sequence,
     timestamp,
+    ...(session !== undefined && { session }),
   };
 }
 

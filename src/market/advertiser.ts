@@ -12,6 +12,9 @@ import type { Startable } from '../lib/lifecycle.ts';
 import type { GossipVerdict, Network, PeerInfo } from '../network/types.ts';
 import { advertisementOf, type OffersSource } from './advertisement.ts';
 import { type Standing, standingOf } from './entry.ts';
+import { HeardSessions } from './heard-sessions.ts';
+import type { OwnSession } from './own-session.ts';
+import { PeerClocks } from './peer-clocks.ts';
 import { PeerRates } from './peer-rates.ts';
 import type { ProviderTable } from './provider-table.ts';
 import type { PeerHealth } from './types.ts';
@@ -49,11 +52,12 @@ export interface AdvertiserComponents {
     | 'subscribe'
     | 'unsubscribe'
     | 'publish'
+    | 'showSessions'
     | 'on'
     | 'off'
   >;
   offers: OffersSource;
-  table: Pick<ProviderTable, 'apply' | 'noteOffer' | 'updatePeer' | 'lastSequence'>;
+  table: Pick<ProviderTable, 'apply' | 'noteOffer' | 'updatePeer' | 'orderOf'>;
   health: Pick<PeerHealth, 'heardOf'>;
   clock: Clock;
   /** From 0 to below 1. */
@@ -63,8 +67,8 @@ export interface AdvertiserComponents {
 
 export interface AdvertiserInit {
   intervalMs?: number;
-  /** Above every sequence this node ever used; the wall clock is, while it does not go back between two starts. */
-  firstSequence?: number;
+  /** This run, which is told with each advertisement and whose sequences lie above those of all before. */
+  session?: Pick<OwnSession, 'sign' | 'firstSequence'>;
 }
 
 /** Says what this node offers, and hears what others do (protocol "Messages"). Start it after the network. */
@@ -73,11 +77,18 @@ export class Advertiser implements Startable {
   readonly #intervalMs: number;
   /** Of the last advertisement that was published. */
   #sequence: number;
+  readonly #session: AdvertiserInit['session'];
+  readonly #sessions: HeardSessions;
+  readonly #clocks: PeerClocks;
   #running = false;
+  /** Another node goes by this one's name. */
+  #silent = false;
   #publishedAt = Number.NEGATIVE_INFINITY;
   #timer: { at: number; cancel: () => void } | undefined;
   #stopListening: () => void = () => {};
   #exchanges = 0;
+  /** Peers that gossip may not know yet, with the monotonic time of their coming; bounded by the connections. */
+  readonly #newcomers = new Map<string, number>();
   readonly #answers: PeerRates;
   readonly #direct: PeerRates;
   /** What a question is answered with, and until when, in monotonic milliseconds. */
@@ -86,7 +97,11 @@ export class Advertiser implements Startable {
   constructor(components: AdvertiserComponents, init: AdvertiserInit = {}) {
     this.#parts = components;
     this.#intervalMs = init.intervalMs ?? ADVERTISE_INTERVAL_MS;
-    this.#sequence = init.firstSequence ?? components.clock.now();
+    this.#session = init.session;
+    this.#sequence = init.session?.firstSequence ?? 0;
+    this.#sessions = new HeardSessions(components);
+    const isConnected = (nodeId: string) => components.network.isConnected(nodeId);
+    this.#clocks = new PeerClocks({ ...components, isConnected });
     this.#answers = new PeerRates(components, ANSWERS);
     this.#direct = new PeerRates(components, DIRECT);
   }
@@ -102,6 +117,26 @@ export class Advertiser implements Startable {
     const advertised = this.#advertise();
     for (const peer of network.peers()) this.#onConnect(peer.nodeId);
     await advertised;
+  }
+
+  /** Says nothing more, not even goodbye: another node speaks under this one's name. */
+  silence(): void {
+    this.#silent = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Advertises at once under a sequence above one that another node used under this one's name. */
+  outdo(sequence: number): void {
+    this.#sequence = Math.max(this.#sequence, sequence);
+    for (const { nodeId } of this.#parts.network.peers())
+      this.#newcomers.set(nodeId, this.#parts.clock.monotonic());
+    this.#advertiseIn(0);
+  }
+
+  /** What a person should know of the peers' clocks. */
+  warnings(): string[] {
+    return this.#clocks.warnings();
   }
 
   /** Says goodbye, and gives that a second to leave. */
@@ -123,7 +158,7 @@ export class Advertiser implements Startable {
 
   /** Answers with what is offered now, under the sequence last published: gossip must not look like a replay of it. */
   handleQuery(from: string, { exchangeId }: ExchangeMessageOf<'capability_query'>): void {
-    if (!this.#running || !this.#answers.admits(from)) return;
+    if (!this.#running || this.#silent || !this.#answers.admits(from)) return;
     const now = this.#parts.clock.monotonic();
     if (this.#answer === undefined || this.#answer.until <= now) {
       this.#answer = { message: this.#message(), until: now + ANSWER_MS };
@@ -133,7 +168,10 @@ export class Advertiser implements Startable {
 
   /** A direct answer. One that speaks for another node is dropped, and so is one beyond its rate. */
   handleAdvertisement(from: string, message: ExchangeMessageOf<'capability_advertisement'>): void {
-    if (from === message.nodeId && this.#direct.admits(from)) this.#apply(message, from);
+    if (from !== message.nodeId || !this.#direct.admits(from)) return;
+    this.#clocks.heard(from, message.timestamp);
+    this.#sessions.hear(message);
+    this.#apply(message, { deliverer: from, direct: true });
   }
 
   /** A bid makes its sender a provider until its next advertisement says otherwise. */
@@ -151,12 +189,12 @@ export class Advertiser implements Startable {
     if (from === this.#parts.network.nodeId) return 'ignore';
     // [IGNORE] Older than what is known: a late or replayed message, which its sender may not have sent again. The
     // same sequence passes, since a direct answer may have brought it here before gossip did.
-    const last = this.#parts.table.lastSequence(from);
-    return last !== undefined && message.sequence < last ? 'ignore' : 'accept';
+    this.#sessions.hear(message);
+    return this.#parts.table.orderOf(message, { direct: false }) === 'earlier' ? 'ignore' : 'accept';
   };
 
   readonly #receive = (from: string, message: GossipMessage, deliverer: string): void => {
-    if (message.type === 'capability_advertisement') this.#apply(message, deliverer);
+    if (message.type === 'capability_advertisement') this.#apply(message, { deliverer, direct: false });
     if (from === deliverer) this.#parts.health.heardOf(from);
   };
 
@@ -165,6 +203,7 @@ export class Advertiser implements Startable {
     if (standing !== undefined) this.#parts.table.updatePeer(nodeId, standing);
     this.#send(nodeId, { type: 'capability_query', exchangeId: this.#nextExchangeId() });
     const now = this.#parts.clock.monotonic();
+    this.#newcomers.set(nodeId, now);
     this.#advertiseIn(Math.max(NEWCOMER_DELAY_MS, this.#publishedAt + NEWCOMER_GAP_MS - now));
   };
 
@@ -181,7 +220,7 @@ export class Advertiser implements Startable {
   #advertiseIn(ms: number): void {
     const { clock } = this.#parts;
     const at = clock.monotonic() + Math.max(0, ms);
-    if (!this.#running || (this.#timer !== undefined && this.#timer.at <= at)) return;
+    if (!this.#running || this.#silent || (this.#timer !== undefined && this.#timer.at <= at)) return;
     this.#timer?.cancel();
     this.#timer = { at, cancel: clock.after(ms, () => void this.#advertise()) };
   }
@@ -195,13 +234,15 @@ export class Advertiser implements Startable {
 
   async #publish(): Promise<void> {
     const { network, clock, log } = this.#parts;
+    if (this.#silent) return;
     this.#sequence++;
     this.#answer = undefined;
     this.#publishedAt = clock.monotonic();
     const message = this.#message();
-    for (const { nodeId, connectedAt } of network.peers()) {
-      if (clock.now() - connectedAt >= NEW_PEER_MS) continue;
-      this.#send(nodeId, { ...message, exchangeId: this.#nextExchangeId() });
+    for (const [nodeId, since] of this.#newcomers) {
+      if (this.#publishedAt - since >= NEW_PEER_MS || !network.isConnected(nodeId))
+        this.#newcomers.delete(nodeId);
+      else this.#send(nodeId, { ...message, exchangeId: this.#nextExchangeId() });
     }
     try {
       await network.publish(MARKET_TOPIC, message);
@@ -220,14 +261,15 @@ export class Advertiser implements Startable {
   /** Says all that is offered now; of a node that stops nothing, and no address either. */
   #message(): CapabilityAdvertisement {
     const { network, offers, clock } = this.#parts;
-    const told = { nodeId: network.nodeId, sequence: this.#sequence, timestamp: clock.now() };
+    const heading = { nodeId: network.nodeId, sequence: this.#sequence, timestamp: clock.now() };
+    const told = { ...heading, ...(this.#session && { session: this.#session.sign(heading) }) };
     if (!this.#running) return advertisementOf({ ...told, offers: [] });
     return advertisementOf({ ...told, offers: offers.offers(), addresses: network.addresses() });
   }
 
-  #apply(message: CapabilityAdvertisement, deliverer: string): void {
+  #apply(message: CapabilityAdvertisement, by: { deliverer: string; direct: boolean }): void {
     if (message.nodeId === this.#parts.network.nodeId) return;
-    const outcome = this.#parts.table.apply(message, this.#standing(message.nodeId), deliverer);
+    const outcome = this.#parts.table.apply(message, this.#standing(message.nodeId), by);
     const { nodeId, sequence, capabilities, addresses } = message;
     this.#parts.log.trace(
       { nodeId, sequence, offers: capabilities.length, outcome },

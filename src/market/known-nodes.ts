@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Entry, Standing } from './entry.ts';
 import { hash32 } from './hash.ts';
+import type { LastHeard } from './last-heard.ts';
 import { Shares } from './shares.ts';
 
 /** About what the heap keeps for a node without its offers; measured. */
@@ -16,7 +17,7 @@ export interface KnownNode {
   proven: boolean;
   /** Of whose deliveries it is a part; undefined while it is none of them. */
   share: string | undefined;
-  sequence: number | undefined;
+  last: LastHeard | undefined;
   /** Monotonic milliseconds of the last advertisement or bid. */
   heardAt: number;
   /** With its offers. */
@@ -62,7 +63,7 @@ export class KnownNodes {
 
   /** Its first deliverer is who it is counted to: another one that is faster later takes nothing over. */
   add(
-    { nodeId, proven, ...known }: Pick<KnownNode, 'nodeId' | 'standing' | 'proven' | 'sequence'>,
+    { nodeId, proven, ...known }: Pick<KnownNode, 'nodeId' | 'standing' | 'proven' | 'last'>,
     deliverer: string,
   ): KnownNode {
     const node: KnownNode = {

@@ -7,6 +7,7 @@ import { Catalogue } from './catalogue.ts';
 import { type Changes, NO_CHANGES } from './change-feed.ts';
 import { bytesOf, type Entry, providerOf, type Standing, UNKNOWN_STANDING } from './entry.ts';
 import { type KnownNode, KnownNodes } from './known-nodes.ts';
+import { type Headed, type LastHeard, lastHeardOf, type Order, orderOf } from './last-heard.ts';
 import {
   MAX_DETAIL_CHARS,
   type ReadOffer,
@@ -24,7 +25,7 @@ export const ENTRY_TTL_MS = 300_000;
 export const MAX_NODES = 20_000;
 /** Bytes held, as counted below: 10,000 nodes with a dozen offers each. A flood of invented names stops there. */
 export const MAX_TABLE_BYTES = 100_663_296;
-/** Last sequence numbers remembered, longest unheard first to go: three times the nodes held, gone ones included. */
+/** Nodes of which the last sequence is remembered, longest unheard first to go: three times those held, gone ones included. */
 export const MAX_SEQUENCES = 60_000;
 /** Nodes remembered as met, with where they stood: more than are connected to in a day. */
 export const MAX_MET = 20_000;
@@ -59,7 +60,7 @@ export class ProviderTable {
   readonly #nodes: KnownNodes;
   readonly #catalogue = new Catalogue();
   /** Outlives the entries, so that a withdrawn or expired node's old messages stay replays. */
-  readonly #sequences = new LRUCache<string, number>({ max: MAX_SEQUENCES });
+  readonly #lastHeard = new LRUCache<string, LastHeard>({ max: MAX_SEQUENCES });
   /** Where those stood that this node ever shook hands with. */
   readonly #met = new LRUCache<string, Standing>({ max: MAX_MET });
 
@@ -96,9 +97,11 @@ export class ProviderTable {
     return this.#catalogue.names();
   }
 
-  /** The sequence last accepted from the node; undefined when none is remembered. */
-  lastSequence(nodeId: string): number | undefined {
-    return this.#nodes.get(nodeId)?.sequence ?? this.#sequences.get(nodeId);
+  /** How an advertisement stands to the newest of its node; `direct` where that node delivers it itself. */
+  orderOf(advertisement: Headed & { nodeId: string }, { direct }: { direct: boolean }): Order {
+    const { nodeId } = advertisement;
+    const last = this.#nodes.get(nodeId)?.last ?? this.#lastHeard.get(nodeId);
+    return orderOf(advertisement, last, { direct, now: this.#clock.now() });
   }
 
   /** Whether this node ever shook hands with it. */
@@ -109,20 +112,21 @@ export class ProviderTable {
   /**
    * Replaces everything the node offers; an empty list withdraws it. Its sender must have been authenticated.
    * An offer whose price the ledger cannot count, or beyond a limit, is left out. `standing` is where this node
-   * measured it, so that it is proven; without, it keeps what it had. `deliverer` is the peer that passed it on.
+   * measured it, so that it is proven; without, it keeps what it had. `deliverer` is the peer that passed it on, and
+   * `direct` says that it came on a connection of the node's own, and not by gossip.
    */
   apply(
-    advertisement: { nodeId: string; sequence: number; capabilities: readonly Offer[] },
+    advertisement: Headed & { nodeId: string; capabilities: readonly Offer[] },
     standing?: Standing,
-    deliverer = '',
+    { deliverer = '', direct = false }: { deliverer?: string; direct?: boolean } = {},
   ): Applied {
     this.#expire();
-    const { nodeId, sequence, capabilities } = advertisement;
-    const last = this.lastSequence(nodeId);
-    if (last !== undefined && sequence <= last) return 'replay';
+    const { nodeId, capabilities } = advertisement;
+    if (this.orderOf(advertisement, { direct }) !== 'later') return 'replay';
+    const last = lastHeardOf(advertisement);
     if (standing !== undefined) this.updatePeer(nodeId, standing);
     if (capabilities.length === 0) {
-      this.#sequences.set(nodeId, sequence);
+      this.#lastHeard.set(nodeId, last);
       this.remove(nodeId);
       return 'applied';
     }
@@ -137,8 +141,8 @@ export class ProviderTable {
     }
     if ((isNew || node.bytes > before) && !this.#makeRoom(node, isNew)) return 'full';
     // A node that there is no room for may take up none in the memory of sequences either.
-    this.#sequences.set(nodeId, sequence);
-    node.sequence = sequence;
+    this.#lastHeard.set(nodeId, last);
+    node.last = last;
     return 'applied';
   }
 
@@ -215,7 +219,7 @@ export class ProviderTable {
     }
     const met = this.#met.get(nodeId);
     const [standing, proven] = [met ?? UNKNOWN_STANDING, met !== undefined];
-    return this.#nodes.add({ nodeId, standing, proven, sequence: this.#sequences.get(nodeId) }, deliverer);
+    return this.#nodes.add({ nodeId, standing, proven, last: this.#lastHeard.get(nodeId) }, deliverer);
   }
 
   /** Removes whoever has the least claim until everything fits; false where that was the node itself. */

@@ -1,5 +1,5 @@
 import type { Connection, PeerInfo as DiscoveredPeer, IdentifyResult } from '@libp2p/interface';
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import { abortError, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -36,10 +36,12 @@ export class Dialers {
   readonly #discovery: DiscoveryDialer;
   readonly #book: AddressBook;
   readonly #dialer: Dialer;
+  readonly #nodeId: string;
 
   constructor(components: DialersComponents, { nodeId, bootstrap, limits }: DialersInit) {
     const { log, clock, connect, listening, isConnected, peerCount } = components;
     this.#components = components;
+    this.#nodeId = nodeId;
     this.#bootstrap = new BootstrapDialer(
       { log, clock, isConnected, dial: (address) => this.dialAddress(address) },
       { addresses: bootstrap },
@@ -76,12 +78,19 @@ export class Dialers {
   async dialAddress(address: string, options: { signal?: AbortSignal } = {}): Promise<string> {
     throwIfAborted(options.signal);
     try {
-      const { remotePeer } = await this.#components.connect(multiaddr(address), options);
+      const { remotePeer } = await this.#components.connect(this.#dialable(address), options);
       return remotePeer.toString();
     } catch (error) {
       if (options.signal?.aborted) throw abortError(options.signal);
       throw new MeshError('unreachable', `Nobody answers at ${address}.`, undefined, { cause: error });
     }
+  }
+
+  /** libp2p does not dial an address with this node's own id, where maybe another node with that id is. */
+  #dialable(address: string): Multiaddr {
+    const target = multiaddr(address);
+    const named = target.getComponents().findLast(({ code }) => code === CODE_P2P)?.value;
+    return named === this.#nodeId ? target.decapsulateCode(CODE_P2P) : target;
   }
 
   /** Whether this peer may answer at an address that is being dialled. */

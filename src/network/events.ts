@@ -10,6 +10,8 @@ export class NetworkEmitter {
     'peer:connect': new Set(),
     'peer:disconnect': new Set(),
     'peer:measured': new Set(),
+    'session:shown': new Set(),
+    'self:met': new Set(),
   };
 
   constructor(log: Logger) {

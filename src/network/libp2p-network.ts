@@ -2,7 +2,8 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { Connection, IdentifyResult, PeerId, PrivateKey } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { Logger } from 'pino';
-import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import { SESSION_PROTOCOL } from '../../protocols/common/v1/limits.ts';
+import type { ExchangeMessage, GossipMessage, SessionNote } from '../../protocols/messages/v1/schema.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { PeerBudgets } from './budgets.ts';
@@ -21,6 +22,8 @@ import { PeerGate } from './peer-gate.ts';
 import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
 import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
+import { SelfMeetings } from './self-meetings.ts';
+import { SESSION_STREAMS, SessionNotes } from './session-notes.ts';
 import { checkAddresses, startError } from './start-error.ts';
 import { StreamOpener } from './stream-opener.ts';
 import type { GossipSubscription, MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
@@ -73,7 +76,9 @@ class Libp2pNetwork implements Network {
   readonly #gossip: Gossip;
   readonly #dialers: Dialers;
   readonly #forgetting: Forgetting;
-  readonly #encryption = new Encryption();
+  readonly #encryption: Encryption;
+  readonly #sessionNotes: SessionNotes;
+  readonly #selfMeetings: SelfMeetings;
   readonly #connections = new Connections();
 
   constructor({ log, clock, crypto }: Libp2pNetworkComponents, init: Libp2pNetworkInit) {
@@ -87,6 +92,13 @@ class Libp2pNetwork implements Network {
     this.nodeId = peerIdFromPrivateKey(this.#privateKey).toString();
     this.#events = new NetworkEmitter(log);
     this.#penalties = new Penalties({ clock });
+    this.#selfMeetings = new SelfMeetings({ clock, met: () => this.#events.emit('self:met') });
+    this.#encryption = new Encryption(this.nodeId, (direction) => this.#selfMeetings.note(direction));
+    this.#sessionNotes = new SessionNotes({
+      clock,
+      log,
+      shown: (note, from) => this.#events.emit('session:shown', note, from),
+    });
     const allowed = new Set(init.allow);
     this.#shares = new ConnectionShares(
       { clock, isKnown: (nodeId) => allowed.has(nodeId) || this.#dialers.isBootstrap(nodeId) },
@@ -169,6 +181,7 @@ class Libp2pNetwork implements Network {
     this.#exchange.stop();
     this.#opener.stop();
     this.#forgetting.stop();
+    this.#selfMeetings.stop();
     this.#gossip.detach();
     libp2p.removeEventListener('peer:connect', this.#onConnect);
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect);
@@ -235,6 +248,10 @@ class Libp2pNetwork implements Network {
     return this.#gossip.publish(topic, message);
   }
 
+  showSessions(nodeId: string, notes: readonly SessionNote[]): void {
+    this.#sessionNotes.show(this.#connections.to(nodeId), notes);
+  }
+
   subscribers(topic: string): number {
     return this.#gossip.subscribers(topic);
   }
@@ -279,6 +296,7 @@ class Libp2pNetwork implements Network {
     libp2p.addEventListener('connection:open', this.#onOpen);
     libp2p.addEventListener('peer:identify', this.#onIdentify);
     await libp2p.handle(PING_PROTOCOL, this.#pinger.serve, { maxInboundStreams: PING_STREAMS });
+    await libp2p.handle(SESSION_PROTOCOL, this.#sessionNotes.serve, { maxInboundStreams: SESSION_STREAMS });
     this.#exchange.attach(libp2p);
     await libp2p.start();
     guardGossip(libp2p.services.pubsub, { clock: this.#clock, limits: this.#limits });

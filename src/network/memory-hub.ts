@@ -1,3 +1,4 @@
+import type { SessionNote } from '../../protocols/messages/v1/schema.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 
 /** One frame or gossip message on its way, as `MemoryHub.intercept` sees it. */
@@ -25,6 +26,7 @@ export interface HubPort {
   /** Whether it takes the packet now; else the packet waits, and what is behind it, until `ready`. */
   takes(packet: MemoryPacket): boolean;
   subscribes(topic: string): boolean;
+  shown(note: SessionNote, from: string): void;
 }
 
 interface Lane {
@@ -159,6 +161,13 @@ export class MemoryHub {
   queued(from: string, to: string): { frames: number; bytes: number } {
     const lane = this.#lanes.get(direction(from, to));
     return { frames: lane?.packets.length ?? 0, bytes: lane?.bytes ?? 0 };
+  }
+
+  /** In a microtask of its own, as everything. */
+  show(from: string, to: string, notes: readonly SessionNote[]): void {
+    queueMicrotask(() => {
+      for (const note of notes) this.#nodes.get(to)?.shown(note, from);
+    });
   }
 
   transmit(packet: MemoryPacket): void {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import type { ExchangeMessage, GossipMessage, SessionNote } from '../../protocols/messages/v1/schema.ts';
 import { throwIfAborted } from '../lib/abort.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
@@ -148,6 +148,10 @@ export class MemoryNetwork implements Network {
     this.#forward(topic, this.nodeId, [this.nodeId], bytes, `${this.nodeId}#${this.#published++}`);
   }
 
+  showSessions(nodeId: string, notes: readonly SessionNote[]): void {
+    if (this.#peers.has(nodeId)) this.#hub.show(this.nodeId, nodeId, notes);
+  }
+
   subscribers(topic: string): number {
     return this.#hub.subscribers(this.nodeId, topic).length;
   }
@@ -189,6 +193,7 @@ export class MemoryNetwork implements Network {
       if (packet.topic === null) this.#receiveFrame(packet);
       else this.#receiveGossip(packet, packet.topic);
     },
+    shown: (note, from) => this.#events.emit('session:shown', note, from),
     takes: (packet) => packet.topic !== null || this.#handling.takes(packet.from),
     subscribes: (topic) => this.#subscriptions.has(topic),
   };

@@ -1,5 +1,5 @@
 import type { Ring } from '../../protocols/common/v1/schema.ts';
-import type { ExchangeMessage, GossipMessage } from '../../protocols/messages/v1/schema.ts';
+import type { ExchangeMessage, GossipMessage, SessionNote } from '../../protocols/messages/v1/schema.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 
 export interface PeerInfo {
@@ -38,6 +38,10 @@ export interface NetworkEvents {
   'peer:disconnect': [nodeId: string];
   /** The peer answered a ping. Its distance may still be unknown, and its ring said by its address alone. */
   'peer:measured': [peer: PeerInfo];
+  /** A peer shows what was signed under this node's name, maybe by this node itself. */
+  'session:shown': [note: SessionNote, from: string];
+  /** A handshake with another node was refused, since that has this node's own key. */
+  'self:met': [];
 }
 
 /**
@@ -83,6 +87,8 @@ export interface Network extends Startable {
   ): void;
   unsubscribe(topic: string): void;
   publish(topic: string, message: GossipMessage): Promise<void>;
+  /** Shows it what was signed under its name, on every connection: two nodes may go by it. Nothing where that fails. */
+  showSessions(nodeId: string, notes: readonly SessionNote[]): void;
   /** How many peers are known to listen on the topic. */
   subscribers(topic: string): number;
   on<E extends keyof NetworkEvents>(event: E, listener: (...args: NetworkEvents[E]) => void): void;

@@ -32,6 +32,7 @@ const settlements = keyspace<Settlement>('settlements');
 /** Other parts' rows that mean nothing without the capsule. */
 const decisions = keyspace<unknown>('decisions');
 const childProofs = keyspace<unknown>('childProofs');
+const capsulePrincipals = keyspace<unknown>('capsulePrincipals');
 
 export interface CapsuleStoreComponents {
   db: Database;
@@ -164,7 +165,7 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
     const capsule = tx.get(capsules, id);
     if (capsule?.signer !== undefined) tx.delete(childProofs, placeInChain(row.root, capsule));
     for (const space of [capsules, this.#rows, results]) tx.delete<unknown>(space, id);
-    for (const space of [settlements, decisions]) {
+    for (const space of [settlements, decisions, capsulePrincipals]) {
       if (tx.get<unknown>(space, id) !== undefined) tx.delete<unknown>(space, id);
     }
     tx.delete(capsulesByTime, placeOf(row));

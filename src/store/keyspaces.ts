@@ -44,6 +44,10 @@ export const KEYSPACE_IDS = {
   ledgerByAccount: 51,
   // 52 said which entry is the newest.
   ledgerDisputed: 53,
+
+  // Who may call, by name; and who submitted a capsule, by its id: cleared with it.
+  principals: 64,
+  capsulePrincipals: 65,
 } as const satisfies Record<string, number>;
 
 export type KeyspaceName = keyof typeof KEYSPACE_IDS;

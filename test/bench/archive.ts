@@ -7,7 +7,7 @@ import canonicalize from 'canonicalize';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { openFileSource } from '../../src/archive/file-source.ts';
-import { openArchive } from '../../src/archive/open.ts';
+import { openArchive } from '../../src/archive/open-verified.ts';
 import { sealArchive, sealToBytes } from '../../src/archive/seal/seal.ts';
 import type { ArchiveDraft, ByteSource, FileInput, SealOptions } from '../../src/archive/types.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';

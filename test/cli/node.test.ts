@@ -50,7 +50,7 @@ describe('capsule start', () => {
       nodeId: expect.stringMatching(/^12D3KooW/),
       addresses: [expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW/)],
       capabilities: expect.arrayContaining(['text.summarize']),
-      consoleUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/\?code=/),
+      consoleUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/#code=/),
     });
     expect(await (await fetch(`${String(info.apiUrl)}/readyz`)).json()).toEqual({ status: 'ok' });
     const status = await capsule(['status', '--data', data, '--json']);

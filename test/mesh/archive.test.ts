@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
-import { readArchive } from '../../src/archive/open.ts';
+import { readArchive } from '../../src/archive/read-unverified.ts';
 import { verificationReport } from '../../src/archive/report.ts';
 import type { Verification } from '../../src/archive/types.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { ApiComponents, ApiInit } from '../../src/api/components.ts';
 import { draftSigner } from '../../src/api/draft.ts';
+import type { Principals } from '../../src/api/principal.ts';
 import type { CapsuleView, MeshEvent } from '../../src/api/schemas/capsules.ts';
 import { verifyApart } from '../../src/archive/apart/apart.ts';
 import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
@@ -23,7 +24,7 @@ export const NODE_ID = nodeIdOf(IDENTITY);
 const signer = { identity: IDENTITY, sign: (message: Uint8Array) => crypto.sign(message, seed) };
 
 /** What the API asks of a node, in memory: capsules are really checked and signed, and end when a test says so. */
-export function memoryNode(clock: VirtualClock) {
+export function memoryNode(clock: VirtualClock, principals: Principals = noPrincipals) {
   const views = new Map<string, CapsuleView>();
   const remembered: MeshEvent[] = [];
   const followers = new Set<(event: MeshEvent) => void>();
@@ -57,7 +58,9 @@ export function memoryNode(clock: VirtualClock) {
     emit({ type: 'done', capsuleId: id, status: 'failed', error });
   }
 
+  const stored = (view: CapsuleView): CapsuleRow => ({ ...view.record, life: { care: 'not to be shown' } });
   const components: ApiComponents = {
+    principals,
     capsules: {
       async submit(value, options = {}) {
         submitted.push(options);
@@ -119,13 +122,23 @@ export function memoryNode(clock: VirtualClock) {
           leastBad: false,
         },
       ],
-      follow(listener, { since, capsuleId } = {}) {
+      follow(listener, { capsuleId } = {}) {
         const follower = (event: MeshEvent): void => {
           if (capsuleId === undefined || event.capsuleId === capsuleId) listener(event);
         };
-        if (since !== undefined) remembered.filter((event) => event.sequence > since).forEach(follower);
         followers.add(follower);
         return () => void followers.delete(follower);
+      },
+      eventsAfter({ since, capsuleId, limit }) {
+        const later = remembered
+          .slice(since)
+          .filter((event) => capsuleId === undefined || event.capsuleId === capsuleId);
+        const events = later.slice(0, limit);
+        const position = later.length > limit ? (events.at(-1)?.sequence ?? since) : remembered.length;
+        return { events, position, forgotten: 0 };
+      },
+      get newestEvent() {
+        return remembered.length;
       },
     },
     workflows: {
@@ -164,7 +177,7 @@ export function memoryNode(clock: VirtualClock) {
     store: {
       async list({ id = '', status, requestedCapability, limit = 50, cursor = '0' }) {
         const all = [...views.values()]
-          .map(({ record }): CapsuleRow => ({ ...record, life: { care: 'not to be shown' } }))
+          .map(stored)
           .filter((record) =>
             id.startsWith('…') ? record.id.endsWith(id.slice(1)) : record.id.startsWith(id),
           )
@@ -176,6 +189,13 @@ export function memoryNode(clock: VirtualClock) {
         const from = Number(cursor);
         const items = all.slice(from, from + limit);
         return { items, cursor: from + limit < all.length ? String(from + limit) : null };
+      },
+      row(id) {
+        const view = views.get(id);
+        return view === undefined ? undefined : stored(view);
+      },
+      async *open() {
+        for (const view of views.values()) if (stored(view).open) yield stored(view);
       },
     },
     signDraft: draftSigner({ signer, crypto, clock }),
@@ -279,6 +299,7 @@ export function memoryNode(clock: VirtualClock) {
         load: 0,
         memoryBytes: 1,
         dataDirectory: '/data',
+        warnings: [],
       }),
       ready: () => ready,
     },
@@ -290,6 +311,8 @@ export function memoryNode(clock: VirtualClock) {
     host: '127.0.0.1',
     port: 0,
     hosts: [],
+    publicUrl: null,
+    quotas: { requestsPerSecond: 1000, streams: 8, capsules: 100 },
     token: TOKEN,
     identity: IDENTITY,
     creditLimit: 1000,
@@ -312,6 +335,16 @@ export function memoryNode(clock: VirtualClock) {
     },
   };
 }
+
+/** Of a node whose owner made no token. */
+const noPrincipals: Principals = {
+  create: never,
+  list: () => [],
+  revoke: never,
+  find: () => undefined,
+  claim: never,
+  ownerOf: () => undefined,
+};
 
 function never(): never {
   throw new Error('unreachable');

@@ -18,6 +18,7 @@ export interface MemoryApiOptions {
   /** Shared between two APIs to act as two intents on one node. */
   storage?: Map<string, JsonValue>;
   fetch?: NetworkApi['fetch'];
+  webhook?: NetworkApi['webhook'];
   models?: ModelsApi;
   seal?: SealApi;
 }
@@ -42,7 +43,7 @@ export function memoryApi(options: MemoryApiOptions = {}): MemoryApi {
     signal: options.signal ?? new AbortController().signal,
     now: () => options.now ?? 1_700_000_000_000,
     storage: memoryStorage(storage),
-    network: { fetch: options.fetch ?? absent },
+    network: { fetch: options.fetch ?? absent, webhook: options.webhook ?? absent },
     models: options.models ?? { list: absent, chat: absent, embed: absent },
     seal: options.seal ?? { publicKey: 'b'.repeat(64), sign: absent },
     progress: (update) => progress.push(update),

@@ -1,15 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { Check } from 'typebox/value';
-import { CapabilityManifest } from '../../protocols/manifest/v1/schema.ts';
+import { CapabilityManifest, type ManifestCapability } from '../../protocols/manifest/v1/schema.ts';
 import { compileJsonSchema, type JsonSchemaCheck } from '../../src/engine/json-schema.ts';
 
-/** The check that the engine makes of a built-in capability's result: null, or what is wrong. */
-export async function outputCheck(module: string, capability: string): Promise<JsonSchemaCheck> {
+/** What a built-in capability declares. */
+export async function specOf(module: string, capability: string): Promise<ManifestCapability> {
   const url = new URL(`../../capabilities/${module}/manifest.json`, import.meta.url);
   const manifest: unknown = JSON.parse(await readFile(url, 'utf8'));
   const spec = Check(CapabilityManifest, manifest)
     ? manifest.capabilities.find(({ id }) => id === capability)
     : undefined;
   if (spec === undefined) throw new Error(`${module} has no valid manifest with ${capability}`);
-  return compileJsonSchema(spec.output);
+  return spec;
+}
+
+/** The check that the engine makes of a built-in capability's result: null, or what is wrong. */
+export async function outputCheck(module: string, capability: string): Promise<JsonSchemaCheck> {
+  return compileJsonSchema((await specOf(module, capability)).output);
 }

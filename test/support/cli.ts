@@ -48,6 +48,8 @@ export interface InProcess extends CliIo {
   readonly printed: { stdout: string; stderr: string };
   /** What was asked of `exitNow`. */
   readonly exits: number[];
+  /** What was asked to be opened in a browser. */
+  readonly opened: string[];
   /** As if somebody pressed Ctrl-C. */
   interrupt(): void;
 }
@@ -59,6 +61,7 @@ export function memoryIo(
   const printed = { stdout: '', stderr: '' };
   const listeners = new Set<(signal: 'SIGINT' | 'SIGTERM') => void>();
   const exits: number[] = [];
+  const opened: string[] = [];
   const output = (name: 'stdout' | 'stderr') => ({
     isTTY: options.tty === true,
     ...(options.columns !== undefined && { columns: options.columns }),
@@ -77,9 +80,11 @@ export function memoryIo(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    openInBrowser: (url) => opened.push(url),
     exitNow: (code) => exits.push(code),
     printed,
     exits,
+    opened,
     interrupt: () => {
       for (const listener of listeners) listener('SIGINT');
     },

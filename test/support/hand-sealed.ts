@@ -6,6 +6,7 @@ import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypt
 import { signEnvelope } from '../../src/archive/envelope.ts';
 import { capsuleId } from '../../src/archive/identity.ts';
 import { completeDraft } from '../../src/archive/seal/draft.ts';
+import type { EventDraft } from '../../src/archive/types.ts';
 import { alice } from './keys.ts';
 import { rawZip } from './raw-zip.ts';
 import { draftOf, SEALED_AT, signerOf } from './sealing.ts';
@@ -18,13 +19,14 @@ export async function handSealed(
   files: Record<string, string>,
   skillTrust: NonNullable<Manifest['skill_trust']> = {},
   signers = [signerOf(alice)],
+  events: EventDraft[] = draftOf().events ?? [],
 ): Promise<Uint8Array> {
-  const { participants, events: drafts } = completeDraft(draftOf(), SEALED_AT);
-  const events = linkEvents(crypto, drafts);
-  const [first, last] = [events[0]?.hash ?? '', events.at(-1)?.hash ?? ''];
+  const { participants, events: drafts } = completeDraft(draftOf({ events }), SEALED_AT);
+  const linked = linkEvents(crypto, drafts);
+  const [first, last] = [linked[0]?.hash ?? '', linked.at(-1)?.hash ?? ''];
   const all: Record<string, string> = {
     'program.md': '# Program\n',
-    'chain/events.jsonl': events.map((event) => `${JSON.stringify(event)}\n`).join(''),
+    'chain/events.jsonl': linked.map((event) => `${JSON.stringify(event)}\n`).join(''),
     ...files,
   };
   const index = Object.keys(all)

@@ -11,6 +11,7 @@ import type { Crypto } from '../../src/lib/crypto.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { Advertiser } from '../../src/market/advertiser.ts';
 import { ChangeFeed } from '../../src/market/change-feed.ts';
+import { OwnSession } from '../../src/market/own-session.ts';
 import { PeerHealthTracker } from '../../src/market/peer-health.ts';
 import { ProviderTable } from '../../src/market/provider-table.ts';
 import { createScheduler } from '../../src/market/scheduler.ts';
@@ -127,7 +128,7 @@ export async function beginLife(body: Body): Promise<Life> {
   const scheduler = createScheduler({ table, local, localNames, health, nodeId });
   const advertiser = new Advertiser(
     { network, offers: engine, table, health, clock, random: () => 0.5, log },
-    { firstSequence: body.number * 1_000_000 },
+    { session: await OwnSession.begin({ db, clock, crypto, signer }) },
   );
   const market = advertiser;
   const parts = {

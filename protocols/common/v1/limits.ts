@@ -42,11 +42,13 @@ export const DOMAINS = {
   assignmentBatch: 'frame-assignment-batch-v1',
   settlement: 'frame-settlement-v1',
   grant: 'frame-grant-v1',
+  session: 'frame-session-v1',
 } as const;
 export type Domain = (typeof DOMAINS)[keyof typeof DOMAINS];
 
 /** libp2p protocol ids and gossipsub topics (design "Messages"). */
 export const EXCHANGE_PROTOCOL = '/capsule-mesh/exchange/1.0.0';
+export const SESSION_PROTOCOL = '/capsule-mesh/session/1.0.0';
 export const MARKET_TOPIC = '/capsule-mesh/1/market';
 export const ANNOUNCE_TOPIC_PREFIX = '/capsule-mesh/1/announce/';
 

@@ -4,10 +4,11 @@ import { CapabilityName, closed, JsonObject } from '../../common/v1/schema.ts';
 
 /**
  * What a capability may ask to do. `network:<host>` and `network:<host>:<port>` name one host each;
- * `network:config` stands for the hosts the operator lists in the capability's configuration. `seal` signs archives.
+ * `network:config` stands for the webhooks that the operator names. `seal` signs archives for the node's own identity,
+ * `seal:others` together with it for everybody else.
  */
 export const Permission = Type.String({
-  pattern: '^(storage|models|blobs|progress|log|identity|seal|network:(config|[a-z0-9.-]+(:[0-9]{1,5})?))$',
+  pattern: '^(storage|models|blobs|progress|log|identity|seal(:others)?|network:(config|[a-z0-9.-]+(:[0-9]{1,5})?))$',
   maxLength: 256,
 });
 

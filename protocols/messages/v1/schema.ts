@@ -6,6 +6,7 @@ import {
   CapabilityName,
   Epoch,
   Hex32,
+  Hex64,
   NodeId,
   nullable,
   Price,
@@ -42,6 +43,16 @@ export const Offer = Type.Object({
 });
 export type Offer = Static<typeof Offer>;
 
+/** One run of a node, from start to stop. */
+export const NodeSession = Type.Object({
+  /** Random, made at the start. */
+  id: Type.String({ pattern: '^[0-9a-f]{16}$' }),
+  startedAt: TimestampMs,
+  /** By the node's key, over this and the `nodeId`, `sequence` and `timestamp` beside it (protocol "Sessions"). */
+  signature: Hex64,
+});
+export type NodeSession = Static<typeof NodeSession>;
+
 export const CapabilityAdvertisement = Type.Object({
   type: Type.Literal('capability_advertisement'),
   nodeId: NodeId,
@@ -56,8 +67,18 @@ export const CapabilityAdvertisement = Type.Object({
   ),
   sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   timestamp: TimestampMs,
+  session: Type.Optional(NodeSession),
 });
 export type CapabilityAdvertisement = Static<typeof CapabilityAdvertisement>;
+
+/** What an advertisement says of its session, shown to whoever goes by that node id (protocol "Sessions"). */
+export const SessionNote = Type.Object({
+  nodeId: NodeId,
+  sequence: Sequence,
+  timestamp: TimestampMs,
+  session: NodeSession,
+});
+export type SessionNote = Static<typeof SessionNote>;
 
 export const CapsuleSummary = Type.Object({
   id: Hex32,

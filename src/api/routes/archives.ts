@@ -3,6 +3,7 @@ import type { onRequestHookHandler } from 'fastify';
 import { Type } from 'typebox';
 import { Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { EITHER, principalOf } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import {
   ARCHIVE_TYPE,
@@ -41,10 +42,11 @@ export function archiveRoutes(app: Server, context: RouteContext): void {
   });
 }
 
-function sealRoute(app: Server, { components: { archives } }: RouteContext): void {
+function sealRoute(app: Server, { components: { archives }, submissions }: RouteContext): void {
   app.get(
     '/api/workflows/:id/archive',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'sealWorkflow',
         summary: 'The finished workflow that a capsule belongs to, as an archive that this node signs.',
@@ -60,7 +62,10 @@ function sealRoute(app: Server, { components: { archives } }: RouteContext): voi
         },
       },
     },
-    async ({ params: { id }, query: { recipient: recipients = [] } }, reply) => {
+    async (request, reply) => {
+      const { id } = request.params;
+      const { recipient: recipients = [] } = request.query;
+      submissions.checkChain(principalOf(request), id);
       const { bytes, archiveId } = await archives.sealWorkflow(id, {
         recipients,
         signal: whileOpen(reply.raw),
@@ -82,6 +87,7 @@ function verifyRoute(app: Server, { components: { archives } }: RouteContext): v
       // The bytes are not JSON: only what stands in the address is checked against a schema.
       validatorCompiler: (part) =>
         part.httpPart === 'body' ? (value) => ({ value }) : compileValidator(part),
+      config: { scopes: EITHER },
       schema: {
         operationId: 'verifyArchive',
         summary: 'Verifies an archive, without a key to open it (L2).',

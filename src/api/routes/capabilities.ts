@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { MeshError } from '../../lib/errors.ts';
+import { EITHER, READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { Capabilities, Module, Permission } from '../schemas/node.ts';
 import { described, list, refusals } from '../schemas/shared.ts';
@@ -16,6 +17,7 @@ export function capabilityRoutes(app: Server, { components: { engine } }: RouteC
   app.get(
     '/api/capabilities',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'listCapabilities',
         summary: 'What is installed here, and what of it is on offer.',
@@ -46,6 +48,7 @@ export function capabilityRoutes(app: Server, { components: { engine } }: RouteC
   app.get(
     '/api/permissions',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'listPermissions',
         summary: 'What each module declares and was granted.',

@@ -3,6 +3,7 @@ import { CapabilityName, closed, Hex32, Identity, NodeId } from '../../../protoc
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { ApiComponents } from '../components.ts';
+import { EITHER, principalOf, RUNNERS } from '../principal.ts';
 import { prepareRetry } from '../retry.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { CapsuleDraft, CapsuleRecord, CapsuleStatus, CapsuleViewRef, Decision } from '../schemas/capsules.ts';
@@ -38,12 +39,14 @@ const submission = Type.Object(
 const CapsuleOrDraft = Type.Unsafe<unknown>({ anyOf: [{ $ref: 'Capsule#' }, { $ref: 'CapsuleDraft#' }] });
 
 export function capsuleRoutes(app: Server, context: RouteContext): void {
-  const { capsules, store } = context.components;
+  const { submissions, components } = context;
+  const { capsules, store } = components;
 
   app.post(
     '/api/capsules',
     {
       validatorCompiler: (part) => (part.httpPart === 'body' ? () => true : compileValidator(part)),
+      config: { scopes: RUNNERS },
       schema: {
         operationId: 'submitCapsule',
         summary:
@@ -57,20 +60,28 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         },
       },
     },
-    async ({ body, query: { executor, wait } }, reply) => {
+    async (request, reply) => {
+      const { body } = request;
+      const { executor, wait } = request.query;
+      const caller = principalOf(request);
       const only = executor === undefined ? {} : { executor };
       const { id } = isSigned(body)
-        ? await capsules.submit(body, only)
-        : await capsules.submit(sign(context.components, body), { ...only, signedHere: true });
-      const ended = wait ? await waitForEnd(context, id, wait, reply.raw) : undefined;
+        ? await submissions.submit(caller, body, only)
+        : await submissions.submit(caller, sign(components, body), { ...only, signedHere: true });
+      // Another's capsule that is submitted again gives its id, and nothing that came of it.
+      const mine = submissions.seesEvent(caller, { capsuleId: id });
+      const ended = wait && mine ? await waitForEnd(context, caller, id, wait, reply.raw) : undefined;
       reply.header('location', `/api/capsules/${id}`);
-      return ended === undefined ? reply.code(202).send({ id }) : reply.code(200).send(ended);
+      return ended === undefined
+        ? reply.code(202).send({ id })
+        : reply.code(200).send(submissions.shown(ended));
     },
   );
 
   app.get(
     '/api/capsules',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'listCapsules',
         summary: 'What the node stores, newest first.',
@@ -94,7 +105,9 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 200: described('One page.', page(CapsuleRecord)), ...refusals },
       },
     },
-    async ({ query: { capability, origin, parent, ...rest } }) => {
+    async (request) => {
+      const caller = principalOf(request);
+      const { capability, origin, parent, ...rest } = request.query;
       const { items, cursor } = await store.list({
         ...rest,
         ...(capability !== undefined && { requestedCapability: capability }),
@@ -102,13 +115,19 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         ...(parent !== undefined && { parentCapsule: parent }),
       });
       // The exchange's own state is no part of what is shown.
-      return { items: items.map(({ life: _, ...record }) => record), cursor };
+      const seen = items.filter((row) => submissions.sees(caller, row));
+      const shown = seen.map(({ life: _, ...record }) => ({
+        ...record,
+        principal: submissions.principalOf(record),
+      }));
+      return { items: shown, cursor };
     },
   );
 
   app.get(
     '/api/capsules/:id',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'getCapsule',
         summary: 'One capsule with its history, result and receipt.',
@@ -116,12 +135,16 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 200: described('All that the node knows.', CapsuleViewRef), ...refusals },
       },
     },
-    async ({ params: { id } }) => viewOf(capsules, id),
+    async (request) => {
+      submissions.check(principalOf(request), request.params.id);
+      return submissions.shown(await viewOf(capsules, request.params.id));
+    },
   );
 
   app.post(
     '/api/capsules/:id/cancel',
     {
+      config: { scopes: RUNNERS },
       schema: {
         operationId: 'cancelCapsule',
         summary: 'Cancels it wherever it runs.',
@@ -129,7 +152,9 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 202: described('The cancellation is on its way.', Submitted), ...refusals },
       },
     },
-    async ({ params: { id } }, reply) => {
+    async (request, reply) => {
+      const { id } = request.params;
+      submissions.check(principalOf(request), id);
       await capsules.cancel(id);
       return reply.code(202).send({ id });
     },
@@ -138,6 +163,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
   app.post(
     '/api/capsules/:id/retry',
     {
+      config: { scopes: RUNNERS },
       schema: {
         operationId: 'retryCapsule',
         summary:
@@ -151,26 +177,29 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         },
       },
     },
-    async ({ params, query: { executor, wait } }, reply) => {
-      const { draft, retryOf, only } = await prepareRetry(
-        context.components,
-        context.init.identity,
-        params.id,
-      );
+    async (request, reply) => {
+      const { executor, wait } = request.query;
+      const caller = principalOf(request);
+      submissions.checkChain(caller, request.params.id);
+      const { identity } = context.init;
+      const { draft, retryOf, only } = await prepareRetry(components, identity, request.params.id);
       const named = executor ?? only;
-      const { id } = await capsules.submit(context.components.signDraft(draft), {
+      const { id } = await submissions.submit(caller, components.signDraft(draft), {
         signedHere: true,
         ...(named !== null && { executor: named }),
       });
-      const ended = wait ? await waitForEnd(context, id, wait, reply.raw) : undefined;
+      const ended = wait ? await waitForEnd(context, caller, id, wait, reply.raw) : undefined;
       reply.header('location', `/api/capsules/${id}`);
-      return ended === undefined ? reply.code(202).send({ id, retryOf }) : reply.code(200).send(ended);
+      return ended === undefined
+        ? reply.code(202).send({ id, retryOf })
+        : reply.code(200).send(submissions.shown(ended));
     },
   );
 
   app.get(
     '/api/capsules/:id/decisions',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'explainCapsule',
         summary: 'Why it went where it went.',
@@ -178,7 +207,9 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 200: described('Oldest first.', list(Decision)), ...refusals },
       },
     },
-    async ({ params: { id } }) => {
+    async (request) => {
+      const { id } = request.params;
+      submissions.check(principalOf(request), id);
       await viewOf(capsules, id);
       return { items: capsules.explain(id) };
     },

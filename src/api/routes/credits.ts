@@ -6,6 +6,7 @@ import { fromMicro, toMicro } from '../../capsule/credits.ts';
 import { identityOf } from '../../capsule/identity.ts';
 import type { LedgerEntry as Entry } from '../../ledger/types.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { Credits, LedgerEntry, LedgerVerification, Reconciliation } from '../schemas/credits.ts';
 import { described, page, paging, refusals } from '../schemas/shared.ts';
@@ -32,6 +33,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
   app.get(
     '/api/credits',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'getCredits',
         summary: 'Every account in this node’s book.',
@@ -53,6 +55,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
   app.get(
     '/api/credits/history',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'listLedgerEntries',
         summary: 'What was booked, newest first.',
@@ -93,6 +96,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
   app.get(
     '/api/credits/verify',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'verifyCredits',
         summary: 'Recomputes every hash, link and balance of the book.',
@@ -105,6 +109,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
   app.get(
     '/api/credits/reconcile/:node',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'reconcileCredits',
         summary: 'Compares this book with another node’s.',

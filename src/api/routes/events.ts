@@ -1,9 +1,10 @@
 import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { Hex32 } from '../../../protocols/common/v1/schema.ts';
-import { EventStream, resumePoint } from '../event-stream.ts';
+import { EventStream, type EventStreamInit, resumePoint } from '../event-stream.ts';
+import { EITHER, type Principal, principalOf, seesOwnOnly } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { type CapsuleView, MeshEventRef } from '../schemas/capsules.ts';
+import { type CapsuleView, type MeshEvent, MeshEventRef } from '../schemas/capsules.ts';
 import { refusals } from '../schemas/shared.ts';
 import { viewOf } from '../view.ts';
 import { hasEnded } from '../wait.ts';
@@ -22,11 +23,13 @@ const events = {
 };
 
 export function eventRoutes(app: Server, context: RouteContext): void {
-  const { capsules } = context.components;
+  const { submissions, components } = context;
+  const { capsules } = components;
 
   app.get(
     '/api/events',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'followNode',
         summary: 'Everything that happens, as it happens.',
@@ -35,17 +38,17 @@ export function eventRoutes(app: Server, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const since = resumePoint(request.headers['last-event-id'], context.instance);
-      const stream = open(context);
-      const stop = capsules.follow((event) => stream.send(event), { ...(since !== undefined && { since }) });
-      stream.once('close', stop);
-      return answer(reply, stream);
+      const caller = principalOf(request);
+      const since = resumePoint(request.headers['last-event-id'], context.instance) ?? capsules.newestEvent;
+      const sees = (event: MeshEvent): boolean => submissions.seesEvent(caller, event);
+      return answer(reply, open(context, caller, { since, ...(seesOwnOnly(caller) && { sees }) }));
     },
   );
 
   app.get(
     '/api/capsules/:id/events',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'followCapsule',
         summary:
@@ -57,19 +60,14 @@ export function eventRoutes(app: Server, context: RouteContext): void {
     },
     async (request, reply) => {
       const { id } = request.params;
+      const caller = principalOf(request);
+      submissions.check(caller, id);
       const since = resumePoint(request.headers['last-event-id'], context.instance) ?? 0;
       const view = await viewOf(capsules, id);
-      const stream = open(context);
-      const stop = capsules.follow(
-        (event) => {
-          stream.send(event);
-          if (event.type === 'done') stream.finish();
-        },
-        { since, capsuleId: id },
-      );
-      stream.once('close', stop);
-      if (!stream.ended && hasEnded(view)) sendOutcome(stream, view, context.components.clock.now());
-      return answer(reply, stream);
+      const onCaughtUp = (stream: EventStream): void => {
+        if (hasEnded(view)) sendOutcome(stream, view, components.clock.now());
+      };
+      return answer(reply, open(context, caller, { since, capsuleId: id, onCaughtUp }));
     },
   );
 }
@@ -77,27 +75,29 @@ export function eventRoutes(app: Server, context: RouteContext): void {
 /** For a capsule that ended too long ago for its events to be remembered. */
 function sendOutcome(stream: EventStream, { id, status, executor, error }: CapsuleView, at: number): void {
   const moment = { sequence: 0, at, capsuleId: id };
-  const options = { resumable: false };
-  stream.send({ ...moment, type: 'status', status, executor }, options);
+  stream.sendApart({ ...moment, type: 'status', status, executor });
   const outcome = status === 'completed' ? 'completed' : 'failed';
-  stream.send({ ...moment, type: 'done', status: outcome, error }, options);
+  stream.sendApart({ ...moment, type: 'done', status: outcome, error });
   stream.finish();
 }
 
-function open({ components, followers, instance }: RouteContext): EventStream {
-  const stream = new EventStream(components, { instance });
-  try {
-    stream.once(
-      'close',
-      followers.add(() => stream.finish()),
-    );
-  } catch (error) {
-    stream.destroy();
-    throw error;
-  }
+function open(
+  { components, followers, instance }: RouteContext,
+  caller: Principal,
+  init: Omit<EventStreamInit, 'instance'>,
+): EventStream {
+  const refusal = followers.refusal(caller);
+  if (refusal !== undefined) throw refusal;
+  const stream = new EventStream(components, { ...init, instance });
+  const finish = (): void => stream.finish();
+  stream.once('close', followers.add(caller, finish));
+  if (caller.expiresAt !== null)
+    stream.once('close', components.clock.after(caller.expiresAt - components.clock.now(), finish));
   return stream;
 }
 
 function answer(reply: FastifyReply, stream: EventStream): FastifyReply {
+  // The client may have gone while its capsule was looked up; nobody would end its stream.
+  if (reply.raw.closed) stream.destroy();
   return reply.type('text/event-stream').header('x-accel-buffering', 'no').send(stream);
 }

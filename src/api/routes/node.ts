@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { MeshError } from '../../lib/errors.ts';
+import { EITHER, READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { NodeStatus, Peer, Provider } from '../schemas/node.ts';
 import { described, list, refusals } from '../schemas/shared.ts';
@@ -47,6 +48,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
   app.get(
     '/api/node',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'getNode',
         summary: 'This node.',
@@ -59,6 +61,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
   app.get(
     '/api/peers',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'listPeers',
         summary: 'The nodes it is connected to.',
@@ -71,6 +74,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
   app.get(
     '/api/market',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'listProviders',
         summary: 'Who offers what, this node (ring `local`) included.',
@@ -108,6 +112,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
   app.get(
     '/openapi.json',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'getOpenApi',
         summary: 'This description.',

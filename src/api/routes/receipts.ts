@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { ReceiptEntry, ReceiptsVerification } from '../schemas/node.ts';
 import { described, page, paging, ReceiptRef, refusals } from '../schemas/shared.ts';
@@ -11,6 +12,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
   app.get(
     '/api/receipts',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'listReceipts',
         summary: 'This node’s chain of receipts.',
@@ -24,6 +26,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
   app.get(
     '/api/receipts/verify',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'verifyReceipts',
         summary: 'Walks the whole chain: hashes, links, signatures, order and state roots.',
@@ -36,6 +39,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
   app.get(
     '/api/receipts/:hash',
     {
+      config: { scopes: READERS },
       schema: {
         operationId: 'getReceipt',
         summary: 'One receipt.',

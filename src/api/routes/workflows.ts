@@ -1,14 +1,16 @@
 import { Type } from 'typebox';
 import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { EITHER, principalOf } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { Workflow } from '../schemas/capsules.ts';
 import { described, page, paging, refusals } from '../schemas/shared.ts';
 
-export function workflowRoutes(app: Server, { components: { workflows } }: RouteContext): void {
+export function workflowRoutes(app: Server, { components: { workflows }, submissions }: RouteContext): void {
   app.get(
     '/api/workflows',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'listWorkflows',
         summary: 'Chains of capsules as trees, newest first.',
@@ -16,12 +18,17 @@ export function workflowRoutes(app: Server, { components: { workflows } }: Route
         response: { 200: described('One page.', page(Workflow)), ...refusals },
       },
     },
-    async ({ query }) => workflows.list(query),
+    async (request) => {
+      const caller = principalOf(request);
+      const { items, cursor } = await workflows.list(request.query);
+      return { items: items.filter(({ root }) => submissions.seesId(caller, root)), cursor };
+    },
   );
 
   app.get(
     '/api/workflows/:id',
     {
+      config: { scopes: EITHER },
       schema: {
         operationId: 'getWorkflow',
         summary: 'The workflow that a capsule belongs to.',
@@ -29,7 +36,9 @@ export function workflowRoutes(app: Server, { components: { workflows } }: Route
         response: { 200: described('The whole tree.', Workflow), ...refusals },
       },
     },
-    async ({ params: { id } }) => {
+    async (request) => {
+      const { id } = request.params;
+      submissions.checkChain(principalOf(request), id);
       const workflow = workflows.of(id);
       if (workflow === undefined)
         throw new MeshError('not_found', `The node has no workflow of capsule ${id}.`);

@@ -77,6 +77,10 @@ export const CapsuleRecord = Type.Object({
   steps: Type.Array(Type.Object({ child: nullable(Hex32), error: nullable(ErrorRef) })),
   share: Type.Enum([...SHARES], { description: 'Whose share of the node it counts against.' }),
   bytes: Type.Integer({ description: 'Stored for it: capsule and result.' }),
+  principal: Type.Optional({
+    ...nullable(Type.String()),
+    description: 'Who submitted it here: the name of a token, or `owner`. Null where it came from elsewhere.',
+  }),
   open: Type.Boolean({ description: 'It is unfinished here, or a result of it is still to be delivered.' }),
   history: Type.Array(HistoryEntry),
 });

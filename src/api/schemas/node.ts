@@ -18,6 +18,9 @@ export const NodeStatus = Type.Object({
   load: Type.Number({ description: 'Running and queued over capacity; 1 and above means full.' }),
   memoryBytes: Type.Integer(),
   dataDirectory: Type.String(),
+  warnings: Type.Array(Type.String(), {
+    description: 'What its operator should see to, a sentence or two each.',
+  }),
 });
 export type NodeStatus = Static<typeof NodeStatus>;
 

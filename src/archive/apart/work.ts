@@ -2,7 +2,7 @@ import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { MeshError, toErrorBody } from '../../lib/errors.ts';
 import { nodeArchiveCrypto } from '../crypto/node-crypto.ts';
-import { openArchive } from '../open.ts';
+import { openArchive } from '../open-verified.ts';
 import { projectArchive } from '../projection/hydrate.ts';
 import { verificationReport } from '../report.ts';
 import type { VerifyOptions } from '../types.ts';

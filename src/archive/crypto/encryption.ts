@@ -2,8 +2,10 @@ import {
   ARCHIVE_VERSION,
   CIPHER,
   type DecryptionMetadata,
+  type Envelope,
   type KeyBundle,
   MAX_RECIPIENTS,
+  type Manifest,
 } from '../../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { fromHex, isHex, toHex } from '../../lib/hex.ts';
@@ -81,6 +83,24 @@ export function decryptContent(
   if (content === null)
     throw new MeshError('unverified_archive', 'The encrypted content does not match its tag.');
   return content;
+}
+
+/**
+ * The same of an archive by its manifest, envelope and metadata: whole and in memory, since not a byte of it may be used
+ * before its tag was checked.
+ */
+export function decryptInner(
+  components: ArchiveComponents,
+  [manifest, envelope, metadata]: readonly [Manifest, Envelope, DecryptionMetadata],
+  secret: Uint8Array,
+  blob: Uint8Array,
+): Uint8Array {
+  const binding = {
+    capsuleId: envelope.capsule_id,
+    firstEventHash: envelope.first_event_hash,
+    originatorPublicKey: manifest.originator.public_key,
+  };
+  return decryptContent(components, { ...binding, metadata, secret }, blob);
 }
 
 function checkRecipients(recipients: readonly string[]): void {

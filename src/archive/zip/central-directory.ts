@@ -1,4 +1,3 @@
-import { type EntryMetaData, ZipReader } from '@zip.js/zip.js/lib/zip-core-reader.js';
 import { LayoutError } from '../layout-error.ts';
 import type { ByteSource, LayoutReason } from '../types.ts';
 import type { EndRecord } from './end-record.ts';
@@ -8,8 +7,6 @@ import {
   CENTRAL_SIGNATURE,
   DEFLATE,
   ENCRYPTED_FLAGS,
-  END_BYTES,
-  END_SIGNATURE,
   MAX_UINT32,
   PATCH_FLAG,
   STORED,
@@ -52,10 +49,9 @@ export async function readDirectory(source: ByteSource, end: EndRecord): Promise
       'The central directory is longer than its entries can be.',
     );
   const directory = await source.read(directoryOffset, directorySize);
-  const names = rawNames(directory, entryCount);
   const entries = new Map<string, CentralEntry>();
-  for await (const header of parse(directory, entryCount)) {
-    const entry = checked(header, names[entries.size] ?? new Uint8Array());
+  for (const header of headersOf(directory, entryCount)) {
+    const entry = checked(header);
     const { path } = entry;
     if (entries.has(path)) throw new LayoutError('duplicate_entry', `${path} is in the archive twice.`, path);
     entries.set(path, entry);
@@ -63,57 +59,34 @@ export async function readDirectory(source: ByteSource, end: EndRecord): Promise
   return [...entries.values()];
 }
 
-/** Walks the headers, which must fill the directory and be as many as the end of the archive says. */
-function rawNames(directory: Uint8Array, entryCount: number): Uint8Array[] {
+/** Each header with all that belongs to it; they must fill the directory and be as many as the end of the archive says. */
+function headersOf(directory: Uint8Array, entryCount: number): Uint8Array[] {
   const view = viewOf(directory);
-  const names: Uint8Array[] = [];
+  const headers: Uint8Array[] = [];
   let offset = 0;
   while (offset + CENTRAL_BYTES <= directory.length && view.getUint32(offset, true) === CENTRAL_SIGNATURE) {
-    const nameLength = view.getUint16(offset + 28, true);
-    const start = offset + CENTRAL_BYTES;
-    names.push(directory.subarray(start, start + nameLength));
-    offset = start + nameLength + view.getUint16(offset + 30, true) + view.getUint16(offset + 32, true);
+    const start = offset;
+    offset += CENTRAL_BYTES;
+    for (const length of [28, 30, 32]) offset += view.getUint16(start + length, true);
+    headers.push(directory.subarray(start, offset));
   }
-  if (offset !== directory.length || names.length !== entryCount)
+  if (offset !== directory.length || headers.length !== entryCount)
     throw new LayoutError(
       'inconsistent_directory',
       `The central directory does not hold the ${String(entryCount)} entries that the end of the archive says.`,
     );
-  return names;
+  return headers;
 }
 
-/**
- * The fields of each header, by zip.js. It gets the directory and an end record made for it, and nothing else: where
- * the directory is was settled before.
- */
-async function* parse(directory: Uint8Array, entryCount: number): AsyncGenerator<EntryMetaData> {
-  if (entryCount === 0) return;
-  const bytes = new Uint8Array(directory.length + END_BYTES);
-  bytes.set(directory);
-  const view = viewOf(bytes);
-  view.setUint32(directory.length, END_SIGNATURE, true);
-  view.setUint16(directory.length + 8, entryCount, true);
-  view.setUint16(directory.length + 10, entryCount, true);
-  view.setUint32(directory.length + 12, directory.length, true);
-  const reader = {
-    size: bytes.length,
-    readUint8Array: async (offset: number, length: number) => bytes.subarray(offset, offset + length),
-    get readable() {
-      return new Blob([bytes]).stream();
-    },
-  };
-  const zip = new ZipReader(reader);
-  try {
-    // Names are checked from their bytes, for a reason of their own.
-    yield* zip.getEntriesGenerator({ strictness: 'strict', filenameValidation: 'tolerant' });
-  } catch {
-    throw new LayoutError('inconsistent_directory', 'The central directory cannot be read.');
-  }
-}
-
-function checked(header: EntryMetaData, rawName: Uint8Array): CentralEntry {
-  const { rawBitFlag: flags = 0, compressionMethod: method, compressedSize, uncompressedSize: size } = header;
-  const { crc32 = 0, offset, rawLastModDate, rawExtraField, rawComment } = header;
+function checked(header: Uint8Array): CentralEntry {
+  const view = viewOf(header);
+  const short = (at: number) => view.getUint16(at, true);
+  const long = (at: number) => view.getUint32(at, true);
+  const [flags, method, crc32] = [short(8), short(10), long(16)];
+  const [compressedSize, size, offset] = [long(20), long(24), long(42)];
+  const nameEnd = CENTRAL_BYTES + short(28);
+  const rawName = header.subarray(CENTRAL_BYTES, nameEnd);
+  const extra = header.subarray(nameEnd, nameEnd + short(30));
   const path = entryName(rawName, (flags & UTF8_FLAG) !== 0);
   const refuse = (reason: LayoutReason, message: string): LayoutError =>
     new LayoutError(reason, `${path} ${message}.`, path);
@@ -123,18 +96,13 @@ function checked(header: EntryMetaData, rawName: Uint8Array): CentralEntry {
       'unsupported_compression',
       `is compressed with method ${String(method)}, not stored or deflated`,
     );
-  if (
-    header.diskNumberStart !== 0 ||
-    size === MAX_UINT32 ||
-    compressedSize === MAX_UINT32 ||
-    offset === MAX_UINT32
-  )
+  if (short(34) !== 0 || [size, compressedSize, offset].includes(MAX_UINT32))
     throw refuse('inconsistent_directory', 'is on another disk or too large for a ZIP without ZIP64');
-  if (rawExtraField.length > 0) checkExtraFields(rawExtraField, path);
+  checkExtraFields(extra, path);
   if (method === STORED && compressedSize !== size)
     throw refuse('inconsistent_directory', 'is stored, and yet has two different sizes');
   const isFolder = path.endsWith('/');
-  checkType(header, isFolder, refuse);
+  checkType(long(38), isFolder, refuse);
   if (isFolder && size > 0) throw refuse('inconsistent_directory', 'is a folder with content');
   return {
     path,
@@ -146,15 +114,15 @@ function checked(header: EntryMetaData, rawName: Uint8Array): CentralEntry {
     size,
     compressedSize,
     offset,
-    time: Number(rawLastModDate),
-    hasExtra: rawExtraField.length > 0,
-    hasComment: rawComment.length > 0,
+    time: long(12),
+    hasExtra: extra.length > 0,
+    hasComment: short(32) > 0,
   };
 }
 
 /** Plain files and folders only, whatever system the entry says it is from: readers differ in whom they believe. */
 function checkType(
-  { externalFileAttributes: attributes }: EntryMetaData,
+  attributes: number,
   isFolder: boolean,
   refuse: (reason: LayoutReason, message: string) => LayoutError,
 ): void {

@@ -138,6 +138,7 @@ function showStatus(node: NodeStatus): string {
     ['memory', bytes(node.memoryBytes)],
     ['data', node.dataDirectory],
     ...(labels.length > 0 ? [['labels', labels.join(', ')] as const] : []),
+    ...(node.warnings.length > 0 ? [['warnings', node.warnings.join('\n')] as const] : []),
   ]);
 }
 

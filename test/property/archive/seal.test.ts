@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENT_KINDS } from '../../../protocols/archive/v1/schema.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { continueArchive } from '../../../src/archive/seal/continue.ts';
 import { sealToBytes } from '../../../src/archive/seal/seal.ts';
 import type { ArchiveDraft, EventDraft, SealOptions } from '../../../src/archive/types.ts';
@@ -66,7 +66,7 @@ const drafts: fc.Arbitrary<ArchiveDraft> = actors.chain((names) =>
       events: eventsBy(names),
       skills: fc.uniqueArray(
         fc.record({
-          id: fc.stringMatching(/^s[A-Za-z0-9._-]{0,12}$/),
+          id: fc.stringMatching(/^s(?:[A-Za-z0-9._-]{0,11}[A-Za-z0-9_-])?$/),
           tier: fc.constantFrom('signed' as const, 'unsigned' as const),
           metadata: fc.dictionary(
             segment.map((name) => `x${name}`),

@@ -53,6 +53,8 @@ export class ModelNetwork implements AdvertiserNetwork {
     return this.#peers;
   }
 
+  showSessions(): void {}
+
   /** Everybody is as far as a node that was never met: the worst case for crowding. */
   peer(): undefined {
     return undefined;

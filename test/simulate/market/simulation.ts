@@ -58,7 +58,7 @@ const NO_TABLE = {
   apply: () => 'applied' as const,
   noteOffer: () => true,
   updatePeer: () => {},
-  lastSequence: () => undefined,
+  orderOf: () => 'later' as const,
 };
 
 /**

@@ -99,9 +99,9 @@ describe('the description', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('leaves open only health, readiness and the page that begins a session', () => {
+  it('leaves open only health, readiness, the page and its exchange of a code', () => {
     const open = operations().filter(({ operation }) => operation.security?.length === 0);
-    expect(open.map(({ path }) => path).sort()).toEqual(['/', '/healthz', '/readyz']);
+    expect(open.map(({ path }) => path).sort()).toEqual(['/', '/api/sessions', '/healthz', '/readyz']);
   });
 });
 

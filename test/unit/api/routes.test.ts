@@ -134,6 +134,7 @@ describe('bodies', () => {
   it.each([
     ['malformed JSON', '{"a":', 'invalid_json', 400],
     ['a name twice', '{"payload":{},"payload":{}}', 'invalid_json', 400],
+    ['a number that would be another', '{"payload":{"card":4111111111111111111}}', 'invalid_json', 400],
     ['__proto__', '{"__proto__":{}}', 'invalid_json', 400],
     ['a lone surrogate', '{"a":"\\ud800"}', 'invalid_json', 400],
     ['nothing', '', 'invalid_capsule', 400],

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Api, createApi } from '../../../src/api/api.ts';
+import { OWNER } from '../../../src/api/principal.ts';
 import { memoryNode, TOKEN } from '../../support/api-components.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -54,7 +56,8 @@ describe('the token', () => {
     ['a wrong one', { authorization: `Bearer ${'cd'.repeat(32)}` }],
     ['a shorter one', { authorization: `Bearer ${TOKEN.slice(1)}` }],
     ['another scheme', { authorization: `Basic ${TOKEN}` }],
-    ['an unknown session', { cookie: 'capsule_x=abc' }],
+    ['a cookie', { cookie: `capsule=${TOKEN}` }],
+    ['one that nobody made', { authorization: 'Bearer capsule_abc' }],
   ])('%s: 401', async (_name, headers) => {
     for (const path of ['/api/node', '/api/events', '/openapi.json', '/nope']) {
       const answer = await send(path, headers);
@@ -123,73 +126,124 @@ describe('host and origin', () => {
   });
 
   it.each([
-    ['http://evil.example', 403],
-    ['null', 403],
-    ['http://127.0.0.1:1', 403],
-    ['http://localhost:PORT', 403],
-    ['http://127.0.0.1:PORT', 200],
-    ['https://mesh.example', 200],
-    ['https://proxy.example:8443', 200],
-    ['https://proxy.example', 403],
-  ])('Origin "%s": %i', async (origin, status) => {
-    const answer = await send('/api/node', { ...bearer, origin: origin.replace('PORT', port()) });
-    expect(answer.status).toBe(status);
+    ['http://evil.example', '127.0.0.1:PORT', 403],
+    ['null', '127.0.0.1:PORT', 403],
+    ['http://127.0.0.1:1', '127.0.0.1:PORT', 403],
+    ['http://127.0.0.1', '127.0.0.1:PORT', 403],
+    ['http://localhost:PORT', '127.0.0.1:PORT', 403],
+    ['http://127.0.0.1:PORT', '127.0.0.1:PORT', 200],
+    ['http://127.0.0.1:PORT', 'localhost:PORT', 403],
+    ['http://LOCALHOST:PORT', 'localhost:PORT', 200],
+    // A name that may be called is no page that may call.
+    ['https://mesh.example', '127.0.0.1:PORT', 403],
+    ['https://mesh.example:99', 'mesh.example', 403],
+    ['https://mesh.example', 'mesh.example', 200],
+    ['https://mesh.example', 'mesh.example:443', 200],
+    ['https://mesh.example', 'mesh.example:80', 403],
+    ['http://mesh.example', 'mesh.example', 200],
+    ['https://proxy.example:8443', 'proxy.example:8443', 200],
+    ['https://proxy.example', 'proxy.example:8443', 403],
+    ['file://', 'mesh.example', 403],
+    ['ftp://mesh.example', 'mesh.example', 403],
+  ])('Origin "%s" to "%s": %i', async (origin, host, expected) => {
+    const headers = { origin: origin.replace('PORT', port()), host: host.replace('PORT', port()) };
+    expect((await send('/api/node', { ...bearer, ...headers })).status).toBe(expected);
+    const changed = await send('/api/session-codes', { ...bearer, ...headers }, 'POST');
+    expect(changed.status).toBe(expected === 200 ? 201 : expected);
   });
 });
 
+/** Exchanges a code as the page does. */
+const exchange = (code: string) => {
+  const headers = { 'content-type': 'application/json', origin: api.url };
+  return send('/api/sessions', headers, 'POST', JSON.stringify({ code }));
+};
+const codeOf = (address: string) => new URLSearchParams(new URL(address).hash.slice(1)).get('code') ?? '';
+const holding = (answer: Answer) => ({ authorization: `Bearer ${JSON.parse(answer.body).token}` });
+
 describe('the console address', () => {
-  it('begins a session, once', async () => {
-    const { pathname, search } = new URL(api.consoleUrl());
-    const first = await send(pathname + search);
-    expect(first).toMatchObject({ status: 303, headers: { location: '/' } });
-    const cookie = String(first.headers['set-cookie']);
-    expect(cookie).toMatch(/HttpOnly/);
-    expect(cookie).toMatch(/SameSite=Strict/);
-    const session = { cookie: cookie.split(';')[0] ?? '' };
-    expect((await send('/api/node', session)).status).toBe(200);
-    const page = await send('/', session);
+  it('has a code that the page exchanges for a token, once, and no cookie', async () => {
+    const address = api.consoleUrl();
+    const page = await send('/');
     expect(page.status).toBe(200);
     expect(page.headers['content-type']).toContain('text/html');
-    expect(page.headers['content-security-policy']).toContain("default-src 'none'");
-    expect(page.body).toContain('is running');
-    expect(page.body).toContain('&lt;script&gt;');
-    expect(page.body).not.toContain('<script>');
+    expect(page.headers['set-cookie']).toBeUndefined();
+    expect(page.body).not.toContain('12D3KooW');
 
-    const second = await send(pathname + search);
+    const first = await exchange(codeOf(address));
+    expect(first.status).toBe(201);
+    expect(first.headers['set-cookie']).toBeUndefined();
+    expect((await send('/api/node', holding(first))).status).toBe(200);
+    expect((await send('/api/tokens', holding(first))).status).toBe(200);
+    const second = await exchange(codeOf(address));
     expect(second.status).toBe(401);
-    expect(second.headers['set-cookie']).toBeUndefined();
+    expect(JSON.parse(second.body)).toMatchObject({
+      code: 'unauthorized',
+      message: 'This address was used already, or is too old.',
+    });
   });
 
   it('grows old, and so does a session', async () => {
-    const late = new URL(api.consoleUrl());
+    const late = codeOf(api.consoleUrl());
     await clock.advance(61 * 60_000);
-    expect((await send(late.pathname + late.search)).status).toBe(401);
-    const { search } = new URL(api.consoleUrl());
-    const cookie = String((await send(`/${search}`)).headers['set-cookie']).split(';')[0] ?? '';
-    expect((await send('/api/node', { cookie })).status).toBe(200);
+    expect((await exchange(late)).status).toBe(401);
+    const session = holding(await exchange(codeOf(api.consoleUrl())));
+    expect((await send('/api/node', session)).status).toBe(200);
     await clock.advance(8 * 24 * 3_600_000);
-    expect((await send('/api/node', { cookie })).status).toBe(401);
-  });
-
-  it('is not given away: without a session the page only says how to get in', async () => {
-    const page = await send('/');
-    expect(page.status).toBe(401);
-    expect(page.body).toContain('capsule start');
-    expect(page.body).not.toContain('12D3KooW');
-    expect((await send('/?code=wrong')).status).toBe(401);
+    expect((await send('/api/node', session)).status).toBe(401);
   });
 
   it('comes anew for who has the token', async () => {
     const { body, status } = await send('/api/session-codes', bearer, 'POST');
     expect(status).toBe(201);
-    expect((await send(`/?code=${JSON.parse(body).code}`)).status).toBe(303);
+    const { code, url } = JSON.parse(body);
+    expect(url).toBe(`${api.url}/#code=${code}`);
+    expect((await exchange(code)).status).toBe(201);
     expect((await send('/api/session-codes', {}, 'POST')).status).toBe(401);
+    expect((await exchange('wrong')).status).toBe(401);
   });
 
   it('keeps only the newest codes', async () => {
-    const first = new URL(api.consoleUrl());
+    const first = codeOf(api.consoleUrl());
     for (let issued = 0; issued < 16; issued++) api.consoleUrl();
-    expect((await send(first.pathname + first.search)).status).toBe(401);
+    expect((await exchange(first)).status).toBe(401);
+  });
+
+  it('is the public one where there is one, which is answered too', async () => {
+    const proxied = createApi(node.components, { ...node.init, publicUrl: 'https://mesh.example' });
+    await proxied.start();
+    try {
+      expect(proxied.consoleUrl()).toMatch(/^https:\/\/mesh\.example\/#code=[\w-]{43}$/);
+      const through = (host: string) =>
+        new Promise<number>((resolve, reject) => {
+          const headers = { ...bearer, host, origin: `https://${host}` };
+          const options = { method: 'POST', headers, agent: false };
+          const asked = request(new URL('/api/session-codes', proxied.url), options, (response) => {
+            response.resume();
+            resolve(response.statusCode ?? 0);
+          });
+          asked.on('error', reject);
+          asked.end();
+        });
+      expect(await through('mesh.example')).toBe(201);
+      expect(await through('mesh.example:8443')).toBe(403);
+    } finally {
+      await proxied.stop();
+    }
+  });
+});
+
+describe('the page', () => {
+  it('may run its own script and nothing else; other routes nothing', async () => {
+    const { headers, body } = await send('/');
+    const policy = String(headers['content-security-policy']);
+    const script = /<script>(.*)<\/script>/s.exec(body)?.[1] ?? '';
+    const hash = createHash('sha256').update(script).digest('base64');
+    expect(policy).toContain(`script-src 'sha256-${hash}'`);
+    expect(policy).not.toContain('unsafe');
+    expect(policy).toContain("default-src 'none'");
+    const other = await send('/api/node', bearer);
+    expect(other.headers['content-security-policy']).toBe("default-src 'none'; frame-ancestors 'none'");
   });
 });
 
@@ -304,6 +358,49 @@ describe('events', () => {
     resumed.close();
   });
 
+  it('of the node are, for a token that runs, those of its own capsules', async () => {
+    const owners = await submit('the owner’s');
+    const mine = await submit('mine');
+    node.components.principals.find = () => ({ ...OWNER, name: 'tool', scope: 'run' });
+    node.components.principals.ownerOf = (id) => (id === mine ? 'tool' : undefined);
+    const stream = await follow('/api/events', { authorization: 'Bearer capsule_tool' });
+    await stream.read((text) => text.includes(': open'));
+    node.emit({ type: 'progress', epoch: 1, capsuleId: owners, delta: 'secret' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: 'ab'.repeat(32), delta: 'of nobody' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: mine, delta: 'mine' });
+    expect((await stream.first(1)).map(({ data }) => data.delta)).toEqual(['mine']);
+    stream.close();
+  });
+
+  it('end with the token that they were asked for with', async () => {
+    node.components.principals.find = (token) => ({
+      ...OWNER,
+      name: token,
+      scope: 'read',
+      expiresAt: token === 'expires' ? clock.now() + 1000 : null,
+    });
+    node.components.principals.revoke = async (name) => ({
+      ...OWNER,
+      name,
+      scope: 'read',
+      createdAt: 0,
+      microSpentToday: 0,
+    });
+    const [expires, revoked, stays] = await Promise.all(
+      ['expires', 'revoked', 'stays'].map(async (name) => {
+        const stream = await follow('/api/events', { authorization: `Bearer ${name}` });
+        await stream.read((text) => text.includes(': open'));
+        return stream;
+      }),
+    );
+    await clock.advance(1000);
+    await expires?.all();
+    expect((await send('/api/tokens/revoked', bearer, 'DELETE')).status).toBe(200);
+    await revoked?.all();
+    expect(node.followers.size).toBe(1);
+    stays?.close();
+  });
+
   it('keep a quiet connection alive', async () => {
     const stream = await follow('/api/events');
     await stream.read((text) => text.includes(': open'));
@@ -322,6 +419,58 @@ describe('events', () => {
     while (node.followers.size > 0) await settle();
   });
 
+  it('of a backlog of 50,000 come whole, over a connection that breaks in between', async () => {
+    const count = 50_000;
+    for (let n = 1; n <= count; n++)
+      node.emit({ type: 'progress', epoch: 1, capsuleId: 'ab'.repeat(32), delta: `word ${n}` });
+    const seen: string[] = [];
+    /** Reads events from the one after the last that was seen, until there are so many, and breaks off. */
+    const readOn = async (enough: number): Promise<void> => {
+      const abort = new AbortController();
+      const response = await fetch(new URL('/api/events', api.url), {
+        headers: { ...bearer, 'last-event-id': seen.at(-1) ?? 'formerlife-1' },
+        signal: abort.signal,
+      });
+      let rest = '';
+      for await (const chunk of response.body ?? []) {
+        const blocks = (rest + Buffer.from(chunk).toString()).split('\n\n');
+        rest = blocks.pop() ?? '';
+        for (const block of blocks) seen.push(...(/^id: (\S+)$/m.exec(block)?.slice(1) ?? []));
+        if (seen.length >= enough) break;
+      }
+      abort.abort();
+    };
+    await readOn(20_000);
+    expect(seen.length).toBeLessThan(count);
+    await readOn(count);
+    const numbers = seen.map((id) => Number(id.split('-')[1]));
+    expect(numbers).toEqual(Array.from({ length: count }, (_, n) => n + 1));
+  });
+
+  it('free the place of a client that went away while its capsule was looked up', async () => {
+    const id = await submit('a');
+    const { view } = node.components.capsules;
+    const asked = Promise.withResolvers<void>();
+    const found = Promise.withResolvers<void>();
+    node.components.capsules.view = async (each) => {
+      asked.resolve();
+      await found.promise;
+      return view(each);
+    };
+    const socket = connect(Number(port()), '127.0.0.1');
+    socket.write(
+      `GET /api/capsules/${id}/events HTTP/1.1\r\nhost: 127.0.0.1:${port()}\r\nauthorization: Bearer ${TOKEN}\r\n\r\n`,
+    );
+    await asked.promise;
+    socket.destroy();
+    await settle();
+    await settle();
+    found.resolve();
+    await settle();
+    expect(node.followers.size).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('cut off a client that does not read', async () => {
     const socket = connect(Number(port()), '127.0.0.1');
     socket.pause();
@@ -331,10 +480,9 @@ describe('events', () => {
     );
     while (node.followers.size === 0) await settle();
     const delta = 'x'.repeat(256 * 1024);
-    for (let sent = 0; node.followers.size > 0 && sent < 400; sent++) {
+    for (let sent = 0; sent < 100; sent++)
       node.emit({ type: 'progress', epoch: 1, capsuleId: 'ab'.repeat(32), delta });
-      await settle();
-    }
+    for (let beats = 0; node.followers.size > 0 && beats < 100; beats++) await clock.advance(15_000);
     expect(node.followers.size).toBe(0);
     socket.resume();
     await closed;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { projectArchive } from '../../../src/archive/projection/hydrate.ts';
 import { continueArchive } from '../../../src/archive/seal/continue.ts';
 import { bytesSource } from '../../../src/archive/source.ts';

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { GENESIS, linkEvents } from '../../../src/archive/chain.ts';
 import { checkCheckpoints } from '../../../src/archive/checkpoint.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { type ArchiveAdditions, continueArchive } from '../../../src/archive/seal/continue.ts';
 import { sealToBytes } from '../../../src/archive/seal/seal.ts';
 import type {

@@ -13,8 +13,9 @@ import {
 import { MAX_CHECKPOINT_SIGNATURES } from '../../../src/archive/checkpoint.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { DOCUMENT_LIMITS, MAX_EVENTS } from '../../../src/archive/documents.ts';
-import { openArchive, readArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { projectArchive } from '../../../src/archive/projection/hydrate.ts';
+import { readArchive } from '../../../src/archive/read-unverified.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
 import { continueArchive } from '../../../src/archive/seal/continue.ts';
 import { sealToBytes } from '../../../src/archive/seal/seal.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { shares } from '../../../src/archive/projection/budget.ts';
 import { untrustedFields } from '../../../src/archive/projection/events.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { type Projection, projectArchive } from '../../../src/archive/projection/hydrate.ts';
 import type { ArchiveDraft, SealOptions, VerifyOptions } from '../../../src/archive/types.ts';
 import { archiveBytes, event, patched } from '../../support/archives.ts';
@@ -75,6 +75,8 @@ const pathLike = (attack: string) => brief(attack).replace(/[\p{Cc}\\/]/gu, '_')
 interface Made {
   draft?: Partial<ArchiveDraft>;
   options?: Partial<SealOptions>;
+  /** Instead, where our own writer would refuse it. */
+  by?: Promise<Uint8Array>;
 }
 
 /** Where an author can write something. */
@@ -118,12 +120,21 @@ const PLACES: Record<string, (attack: string) => Made> = {
     },
   }),
   'the path of a payload': (attack) => ({
-    draft: { payload: [{ path: pathLike(attack), content: new Uint8Array(1) }] },
+    by: handSealed(
+      {
+        'agents.md': '# Agents\n',
+        'skills/review/skill.json': '{"name":"Review"}',
+        [`payload/${pathLike(attack)}`]: 'x',
+      },
+      { review: 'unsigned' },
+      [signerOf(alice)],
+      [event('Began.'), event('Ended.')],
+    ),
   }),
 };
 
 async function project(made: Made = {}, options: VerifyOptions = {}): Promise<Projection> {
-  const bytes = await archiveBytes(made.draft, made.options);
+  const bytes = await (made.by ?? archiveBytes(made.draft, made.options));
   return projectArchive(components, await openArchive(components, bytes, options));
 }
 

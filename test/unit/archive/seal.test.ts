@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EVENT_KINDS } from '../../../protocols/archive/v1/schema.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { webArchiveCrypto } from '../../../src/archive/crypto/web-crypto.ts';
-import { openArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
 import { sealArchive, sealToBytes } from '../../../src/archive/seal/seal.ts';
 import { bytesSource } from '../../../src/archive/source.ts';
 import type {

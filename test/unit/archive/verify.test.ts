@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { openArchive, readArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
+import { readArchive } from '../../../src/archive/read-unverified.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
 import { bytesSource } from '../../../src/archive/source.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { run } from '../../../capabilities/archive/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive, readArchive } from '../../../src/archive/open.ts';
+import { openArchive } from '../../../src/archive/open-verified.ts';
+import { readArchive } from '../../../src/archive/read-unverified.ts';
 import { readEntry } from '../../../src/archive/zip/content.ts';
+import { defaultGrants } from '../../../src/daemon/default-grants.ts';
 import { toHex } from '../../../src/lib/hex.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 import { outputCheck } from '../../support/capability-manifest.ts';
@@ -63,7 +65,7 @@ describe('archive.seal', () => {
     });
     expect(opened.manifest.originator).toEqual({
       public_key: bob.identity,
-      label: `capsule-mesh node ${bob.nodeId}, on request of ${alice.nodeId}`,
+      label: `sealed on request of ${alice.nodeId}, not the work of node ${bob.nodeId}`,
     });
     expect(opened.manifest.participants.map(({ actor_id }) => actor_id)).toEqual([
       `human:${alice.nodeId}`,
@@ -207,12 +209,37 @@ describe('in an engine', () => {
     const { engine } = await startedEngine({ modules: [{ folder }] });
     const order = request('archive.seal', { program: PROGRAM });
     const outcome = await engine.handleIntent(order);
-    expect(outcome.receipt.permissionsUsed).toEqual(['identity', 'seal']);
+    expect(outcome.receipt.permissionsUsed).toEqual(['identity', 'seal', 'seal:others']);
     expect(resultOf(outcome)).toMatchObject({ signer: bob.identity });
     await engine.permissions.revoke('archive', 'seal');
     const refused = await engine.handleIntent(order);
     expect(errorOf(refused).code).toBe('permission_denied');
     expect(refused.receipt.permissionsUsed).toEqual(['identity', 'refused:seal']);
+    await engine.stop();
+  });
+
+  it('seals for others only where that was granted, and else offers it to nobody else', async () => {
+    const grantedByDefault = defaultGrants({ builtins: true, granted: {} }, new Set(['archive']));
+    const { engine } = await startedEngine({ modules: [{ folder }], grantedByDefault });
+    const others = () => {
+      const ids = engine.offers().flatMap(({ capability, ownOnly }) => (ownOnly ? [] : capability.id));
+      return [ids.includes('archive.seal'), engine.hasRoom('archive.seal', alice.identity)];
+    };
+    const order = request('archive.seal', { program: PROGRAM });
+    const own = await engine.handleIntent({ ...order, origin: bob.identity });
+    expect(own.status).toBe('completed');
+    expect(others()).toEqual([false, false]);
+    expect(engine.admit('archive.seal', alice.identity)).toMatchObject({ code: 'capability_unavailable' });
+    expect(engine.hasRoom('archive.verify', alice.identity)).toBe(true);
+    expect(errorOf(await engine.handleIntent(order)).code).toBe('permission_denied');
+
+    let told = 0;
+    engine.onOffersChanged(() => told++);
+    await engine.permissions.grant('archive', 'seal:others');
+    expect([told, ...others()]).toEqual([1, true, true]);
+    expect((await engine.handleIntent(order)).status).toBe('completed');
+    await engine.permissions.revoke('archive', 'seal:others');
+    expect(others()).toEqual([false, false]);
     await engine.stop();
   });
 

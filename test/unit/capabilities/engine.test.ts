@@ -21,10 +21,10 @@ beforeEach(async () => {
   ollama = await OllamaDouble.start([{ name: 'gemma3:4b', digest: 'd1' }, { name: 'llama3:8b' }]);
   const models = new OllamaModels({}, { host: ollama.url }).port;
   const modules = ['text', 'report', 'data', 'notify', 'gemma'].map(folder);
-  const config = new Map([['notify', { hosts: ['hooks.example.org'] }]]);
+  const webhooks = new Map([['team', { url: 'https://hooks.example.org/x', headers: {} }]]);
   const fetch = async () => new Response('ok');
   ({ engine, clock } = await startedEngine(
-    { modules, config, probeIntervalMs: PROBE_INTERVAL_MS },
+    { modules, webhooks, probeIntervalMs: PROBE_INTERVAL_MS },
     { models, fetch },
   ));
 });
@@ -46,8 +46,12 @@ describe('the built-in capabilities in an engine', () => {
     const stored = await run('data.store', { content: html, mediaType: 'text/html' });
     const { key } = stored as { key: string };
     expect(await run('data.get', { key })).toMatchObject({ value: html, mediaType: 'text/html' });
-    const url = 'https://hooks.example.org/x';
-    const payload = { message: 'The report is stored.', data: { key }, channels: ['log', 'webhook'], url };
+    const payload = {
+      message: 'The report is stored.',
+      data: { key },
+      channels: ['log', 'webhook'],
+      webhook: 'team',
+    };
     expect(await run('notify.send', payload)).toMatchObject({
       delivered: [{ channel: 'webhook' }, { channel: 'log' }],
     });
@@ -87,12 +91,12 @@ describe('the built-in capabilities in an engine', () => {
     expect(ollama.requests.filter(({ path }) => path === '/api/chat')).toEqual([]);
   });
 
-  it('send nothing to a host that the operator did not list', async () => {
-    const payload = { message: 'Hi', channels: ['webhook'], url: 'https://elsewhere.example/' };
+  it('send nothing to a webhook that the operator did not name', async () => {
+    const payload = { message: 'Hi', channels: ['webhook'], webhook: 'elsewhere' };
     const outcome = await engine.handleIntent(request('notify.send', payload));
     expect(errorOf(outcome)).toMatchObject({
-      code: 'permission_denied',
-      message: expect.stringContaining('capabilities.settings.notify.hosts'),
+      code: 'not_found',
+      message: 'This node has no webhook of that name.',
     });
   });
 });

@@ -2,18 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { run } from '../../../capabilities/notify/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import type { NetworkApi } from '../../../src/engine/capability.ts';
+import { compileJsonSchema } from '../../../src/engine/json-schema.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
-import { outputCheck } from '../../support/capability-manifest.ts';
+import { outputCheck, specOf } from '../../support/capability-manifest.ts';
 
-const URL_OF_HOOK = 'https://hooks.example.org/T000/secret-path';
 const SOURCE = `capsule:${'c'.repeat(64)}`;
 
-function setup(status = 200, config: JsonObject = {}) {
-  const requests: Parameters<NetworkApi['fetch']>[] = [];
+function setup(status = 200) {
+  const requests: Parameters<NetworkApi['webhook']>[] = [];
   const memory = memoryApi({
-    config,
-    fetch: async (...request) => {
+    webhook: async (...request) => {
       requests.push(request);
       return { status, body: '' };
     },
@@ -39,7 +38,7 @@ describe('notify.send', () => {
 
   it('posts to a webhook, named so that a receiver can tell a repeated delivery', async () => {
     const { send, logs, requests } = setup(204);
-    const payload = { message: 'Hi', data: { key: 'k' }, channels: ['webhook', 'log'], url: URL_OF_HOOK };
+    const payload = { message: 'Hi', data: { key: 'k' }, channels: ['webhook', 'log'], webhook: 'team' };
     const result = await send(payload);
     expect(result).toEqual({
       delivered: [
@@ -49,10 +48,9 @@ describe('notify.send', () => {
     });
     expect((await outputCheck('notify', 'notify.send'))(result)).toBeNull();
     expect(logs).toHaveLength(1);
-    const [[url, init] = []] = requests;
-    expect(url).toBe(URL_OF_HOOK);
+    const [[name, init] = []] = requests;
+    expect(name).toBe('team');
     expect(init).toMatchObject({
-      method: 'POST',
       headers: { 'content-type': 'application/json', 'idempotency-key': SOURCE },
     });
     expect(JSON.parse(init?.body ?? '')).toEqual({
@@ -64,14 +62,18 @@ describe('notify.send', () => {
     });
   });
 
-  it("uses the node's own webhook when none is named", async () => {
-    const { send, requests } = setup(200, { webhook: URL_OF_HOOK });
+  it('uses the webhook called default when none is named', async () => {
+    const { send, requests } = setup();
     await send({ message: 'Hi', channels: ['webhook'] });
-    expect(requests[0]?.[0]).toBe(URL_OF_HOOK);
-    const other = setup();
-    await expect(other.send({ message: 'Hi', channels: ['webhook'] })).rejects.toMatchObject({
-      code: 'invalid_payload',
-    });
+    expect(requests[0]?.[0]).toBe('default');
+  });
+
+  it('admits no address', async () => {
+    const check = compileJsonSchema((await specOf('notify', 'notify.send')).input);
+    const message = { message: 'Hi', channels: ['webhook'] };
+    expect(check({ ...message, webhook: 'team' })).toBeNull();
+    for (const more of [{ url: 'https://hooks.example.org/' }, { webhook: 'https://hooks.example.org/' }])
+      expect(check({ ...message, ...more })).not.toBeNull();
   });
 
   it.each([
@@ -87,20 +89,19 @@ describe('notify.send', () => {
     'fails when the webhook answers %s, with %s, before anything else is delivered',
     async (status, code) => {
       const { send, logs } = setup(status);
-      const sending = send({ message: 'Hi', channels: ['log', 'webhook'], url: URL_OF_HOOK });
+      const sending = send({ message: 'Hi', channels: ['log', 'webhook'] });
       await expect(sending).rejects.toMatchObject({ code, message: expect.stringContaining(String(status)) });
-      await expect(sending).rejects.not.toMatchObject({ message: expect.stringContaining('secret-path') });
       expect(logs).toEqual([]);
     },
   );
 
   it("passes on the network's own refusal", async () => {
     const { api, logs } = memoryApi({
-      fetch: () => Promise.reject(new MeshError('permission_denied', 'That host is not listed.')),
+      webhook: () => Promise.reject(new MeshError('not_found', 'No such webhook.')),
     });
-    const payload = { message: 'Hi', channels: ['webhook', 'log'], url: 'https://elsewhere.example' };
+    const payload = { message: 'Hi', channels: ['webhook', 'log'], webhook: 'elsewhere' };
     await expect(run(intentOf('notify.send', payload), api)).rejects.toMatchObject({
-      code: 'permission_denied',
+      code: 'not_found',
     });
     expect(logs).toEqual([]);
   });

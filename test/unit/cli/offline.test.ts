@@ -159,6 +159,61 @@ describe('commands without a node', () => {
     expect(await run('identity', 'import', at('key.json'), '--replace')).toMatchObject({ code: 0 });
   });
 
+  it.each(['a file', 'an option'])(
+    'refuses a number that would become another one, by its path: %s',
+    async (way) => {
+      const payload = '{"value":{"orders":[1,9007199254740993]}}';
+      writeFileSync(at('payload.json'), payload);
+      const given = way === 'an option' ? payload : `@${at('payload.json')}`;
+      expect(await run('create', 'data.store', '--payload', given, '--sign')).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining(
+          '"value.orders.1" is the integer 9007199254740993, which not every reader knows exactly',
+        ),
+      });
+    },
+  );
+
+  it('refuses a signed capsule whose number was changed to one that is read as the same', async () => {
+    const created = await run('create', 'data.store', '--payload', '{"n":9007199254740992}', '--sign');
+    writeFileSync(at('one.json'), created.stdout);
+    writeFileSync(at('two.json'), created.stdout.replace('9007199254740992', '9007199254740993'));
+    expect(await run('check', at('one.json'))).toMatchObject({ code: 0 });
+    for (const command of ['check', 'sign'])
+      expect(await run(command, at('two.json'))).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('"payload.n" is the integer 9007199254740993'),
+      });
+  });
+
+  it('drops a byte order mark before a draft, and refuses it before a signed capsule', async () => {
+    writeFileSync(at('payload.json'), '\ufeff{"text":"a"}');
+    const signed = await run('create', 'text.stats', '--payload', `@${at('payload.json')}`, '--sign');
+    expect(JSON.parse(signed.stdout)).toMatchObject({ payload: { text: 'a' } });
+    writeFileSync(at('marked.json'), `\ufeff${signed.stdout}`);
+    expect(await run('check', at('marked.json'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('begins with a byte order mark'),
+    });
+  });
+
+  it.each(['utf16le', 'latin1'] as const)('refuses a passphrase file in %s', async (encoding) => {
+    writeFileSync(at('secret'), Buffer.from('zürich\r\n', encoding));
+    expect(await run('identity', 'new', '--passphrase-file', at('secret'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/secret is .*UTF-.*; save it as UTF-8\./),
+    });
+    expect(await run('identity', 'show')).toMatchObject({ stderr: expect.stringContaining('(not_found)') });
+  });
+
+  it('drops the byte order mark of a passphrase file', async () => {
+    writeFileSync(at('secret'), '\ufeffcorrect horse\r\n');
+    expect(await run('identity', 'new', '--passphrase-file', at('secret'))).toMatchObject({ code: 0 });
+    env.CAPSULE_PASSPHRASE = 'correct horse';
+    expect(await run('identity', 'show')).toMatchObject({ code: 0 });
+  });
+
   it('refuses an empty passphrase file and an identity that is none', async () => {
     writeFileSync(at('secret'), '\n');
     expect(await run('identity', 'new', '--passphrase-file', at('secret'))).toMatchObject({ code: 2 });

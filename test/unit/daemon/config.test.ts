@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Value } from 'typebox/value';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { dataDirectory } from '../../../src/cli/target.ts';
 import {
   type ConfigSources,
   defaultConfig,
@@ -31,7 +32,8 @@ async function refusal(sources: Partial<ConfigSources>): Promise<MeshError> {
 
 async function file(content: unknown, name = 'capsule.json'): Promise<string> {
   const path = join(directory, name);
-  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  const isText = typeof content === 'string' || content instanceof Uint8Array;
+  await writeFile(path, isText ? content : JSON.stringify(content));
   return path;
 }
 
@@ -104,6 +106,19 @@ describe('data directory', () => {
     expect(defaultConfig().data.directory).toBe('~/.capsule');
   });
 
+  it.each([
+    {},
+    { HOME: '' },
+    { CAPSULE_DATA: '', CAPSULE_DATA_DIRECTORY: '~/long' },
+    { CAPSULE_DATA_DIRECTORY: '/long', CAPSULE_DATA: '~/short' },
+    { CAPSULE_DATA: '~/short', CAPSULE_DATA_DIRECTORY: '/long' },
+  ])('is the same for the node and the commands: %o', async ({ HOME = directory, ...env }) => {
+    vi.stubEnv('HOME', HOME);
+    const { config } = await loadConfig({ env });
+    expect(config.data.directory).toBe(dataDirectory({ env }, {}));
+    vi.unstubAllEnvs();
+  });
+
   it('is where capsule.json is looked for', async () => {
     const other = join(directory, 'other');
     await mkdir(other);
@@ -134,10 +149,10 @@ describe('environment', () => {
     ['CAPSULE_NODE_LABELS', 'room=office,url=a=b', 'node', 'labels', { room: 'office', url: 'a=b' }],
     [
       'CAPSULE_CAPABILITIES_SETTINGS',
-      '{"notify":{"hosts":["h"]}}',
+      '{"gemma":{"model":"m"}}',
       'capabilities',
       'settings',
-      { notify: { hosts: ['h'] } },
+      { gemma: { model: 'm' } },
     ],
     ['CAPSULE_MODELS_OLLAMA', 'http://gpu:11434', 'models', 'ollama', 'http://gpu:11434'],
     ['CAPSULE_API_PORT', '', 'api', 'port', 4480],
@@ -242,6 +257,23 @@ describe('refusals name path, finding and what is allowed', () => {
     expect((await refusal({ file: directory })).message).toContain('EISDIR');
   });
 
+  it('a file that is not UTF-8', async () => {
+    await file(Buffer.from('{"node":{"labels":{"room":"Büro"}}}', 'latin1'));
+    expect(await refusal({})).toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringMatching(/capsule\.json is not text in UTF-8; save it as UTF-8\.$/),
+    });
+    await file(Buffer.from('\ufeff{}', 'utf16le'));
+    expect((await refusal({})).message).toMatch(/capsule\.json is in UTF-16, /);
+  });
+
+  it('a number that would be another one', async () => {
+    await file('{"node":{"labels":{"room":"4"}},"api":{"port":9007199254740993}}');
+    expect((await refusal({})).message).toContain('"api.port" is the integer 9007199254740993');
+    const env = { CAPSULE_MARKET_WEIGHTS: '{"latency":0.12345678901234567890}' };
+    expect(await refusal({ env })).toMatchObject({ code: 'config_invalid' });
+  });
+
   it('keys that would reach a prototype', async () => {
     await file('{"__proto__":{"api":{"port":1}}}');
     expect((await refusal({})).message).toContain('__proto__');
@@ -253,6 +285,11 @@ describe('refusals name path, finding and what is allowed', () => {
     await file({ log: { level: 'x'.repeat(10_000) } });
     expect((await refusal({})).message.length).toBeLessThan(400);
   });
+});
+
+it('drops the byte order mark that Notepad writes', async () => {
+  await file('\ufeff{"api":{"port":1234}}');
+  expect((await load()).config.api.port).toBe(1234);
 });
 
 it('accepts "$schema" in a file', async () => {

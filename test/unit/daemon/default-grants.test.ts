@@ -5,6 +5,7 @@ const granted = { greet: ['storage'] };
 
 it.each([
   ['a built-in module anything', 'text', 'network:config', true],
+  ['a built-in module no seal for others', 'text', 'seal:others', false],
   ['another what it is given', 'greet', 'storage', true],
   ['it nothing else', 'greet', 'log', false],
   ['nothing to one that is not named', 'other', 'storage', false],

@@ -32,6 +32,17 @@ it('gives all that start at once the same token', async () => {
   expect(new Set(tokens).size).toBe(1);
 });
 
+it('takes a token that an editor put a byte order mark before, and refuses one in UTF-16', async () => {
+  const token = await loadOrCreateToken(directory, crypto);
+  await writeFile(join(directory, 'api-token'), `\ufeff${token}\r\n`);
+  expect(await readToken(directory)).toBe(token);
+  await writeFile(join(directory, 'api-token'), token, 'utf16le');
+  await expect(readToken(directory)).rejects.toMatchObject({
+    code: 'config_invalid',
+    message: expect.stringContaining('api-token is in UTF-16'),
+  });
+});
+
 it('refuses a token that others can read, and one that is none', async () => {
   await loadOrCreateToken(directory, crypto);
   await chmod(join(directory, 'api-token'), 0o644);

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { errorOf, request, resultOf, startedEngine, testModule } from '../../support/engine.ts';
 
 let server: Server;
@@ -30,7 +29,6 @@ async function fetching(
   url: string,
   options: {
     permissions?: string[];
-    config?: JsonObject;
     init?: Init;
     fetch?: typeof fetch;
     timeoutMs?: number;
@@ -38,9 +36,8 @@ async function fetching(
 ) {
   const permissions = options.permissions ?? [`network:127.0.0.1:${port}`];
   const module = testModule(async (_intent, api) => api.network.fetch(url, options.init), { permissions });
-  const config = new Map([['unit', options.config ?? {}]]);
   const { engine } = await startedEngine(
-    { modules: [module], config },
+    { modules: [module] },
     options.fetch ? { fetch: options.fetch } : {},
   );
   return engine.handleIntent(request('unit.run'));
@@ -69,54 +66,20 @@ describe('network', () => {
 
   const answers: typeof fetch = async (input) => new Response(String(input));
   it.each([
-    ['the host on the port of https', 'https://example.org/a', ['network:example.org'], {}, true],
-    ['the host on the port of http', 'http://EXAMPLE.org/a', ['network:example.org'], {}, true],
-    ['the port of the scheme, named', 'https://example.org/', ['network:example.org:443'], {}, true],
-    ['another port than listed', 'https://example.org:8443/', ['network:example.org'], {}, false],
-    ['another port than named', 'https://example.org/', ['network:example.org:8443'], {}, false],
-    ['another host', 'https://example.com/', ['network:example.org'], {}, false],
-    ['a subdomain', 'https://a.example.org/', ['network:example.org'], {}, false],
-    [
-      'a host of the configuration',
-      'https://hooks.example.net/',
-      ['network:config'],
-      { hosts: ['Hooks.example.net'] },
-      true,
-    ],
-    [
-      'a host that the configuration lacks',
-      'https://example.org/',
-      ['network:config'],
-      { hosts: ['example.net'] },
-      false,
-    ],
-    [
-      'a configured host without the permission',
-      'https://example.net/',
-      ['network:example.org'],
-      { hosts: ['example.net'] },
-      false,
-    ],
-    [
-      'a configuration that is no list',
-      'https://example.org/',
-      ['network:config'],
-      { hosts: 'example.org' },
-      false,
-    ],
-    ['an address in place of a name', 'http://2130706433/', ['network:localhost'], {}, false],
-  ])('decides about %s', async (_name, url, permissions, config, allowed) => {
-    const outcome = await fetching(url, { permissions, config, fetch: answers });
+    ['the host on the port of https', 'https://example.org/a', ['network:example.org'], true],
+    ['the host on the port of http', 'http://EXAMPLE.org/a', ['network:example.org'], true],
+    ['the port of the scheme, named', 'https://example.org/', ['network:example.org:443'], true],
+    ['another port than listed', 'https://example.org:8443/', ['network:example.org'], false],
+    ['another port than named', 'https://example.org/', ['network:example.org:8443'], false],
+    ['another host', 'https://example.com/', ['network:example.org'], false],
+    ['a subdomain', 'https://a.example.org/', ['network:example.org'], false],
+    ['an address in place of a name', 'http://2130706433/', ['network:localhost'], false],
+    ['any host by the permission for webhooks', 'https://example.org/', ['network:config'], false],
+  ])('decides about %s', async (_name, url, permissions, allowed) => {
+    const outcome = await fetching(url, { permissions, fetch: answers });
     if (allowed) expect(resultOf(outcome)).toMatchObject({ status: 200 });
     else expect(errorOf(outcome).code).toBe('permission_denied');
     expect(outcome.receipt.permissionsUsed[0]?.startsWith('refused:network:')).toBe(!allowed);
-  });
-
-  it('names the setting that a host would have to be in', async () => {
-    const options = { permissions: ['network:config'], config: { hosts: ['example.net'] }, fetch: answers };
-    expect(errorOf(await fetching('https://example.org:8443/', options)).message).toBe(
-      'The operator has not listed the host example.org:8443 in capabilities.settings.unit.hosts.',
-    );
   });
 
   it.each(['file:///etc/passwd', 'ftp://example.org/', 'no url', 'http://user:secret@127.0.0.1/'])(
@@ -210,5 +173,51 @@ describe('network', () => {
     controller.abort();
     expect(errorOf(await pending).code).toBe('cancelled');
     await gone.promise;
+  });
+});
+
+describe('webhooks', () => {
+  async function calling(name: string, permissions = ['network:config'], url = here('/secret')) {
+    const headers = { authorization: 'Bearer the operator', 'x-own': 'a' };
+    const webhooks = new Map([['team', { url, headers }]]);
+    const init = { headers: { Authorization: 'Bearer the caller', 'x-more': 'b' }, body: 'hi' };
+    const module = testModule(async (_intent, api) => api.network.webhook(name, init), { permissions });
+    const { engine } = await startedEngine({ modules: [module], webhooks });
+    return engine.handleIntent(request('unit.run'));
+  }
+
+  it('posts to the one that the operator gave the name, with the headers of the operator', async () => {
+    const outcome = await calling('team');
+    expect(resultOf(outcome)).toEqual({ status: 200, body: 'hi' });
+    expect(outcome.receipt.permissionsUsed).toEqual(['network:config']);
+    expect(seen).toMatchObject([
+      {
+        url: '/secret',
+        method: 'POST',
+        headers: { authorization: 'Bearer the operator', 'x-own': 'a', 'x-more': 'b' },
+      },
+    ]);
+  });
+
+  it.each(['constructor', 'TEAM', 'http://127.0.0.1/'])('knows no other (%s)', async (name) => {
+    expect(errorOf(await calling(name)).code).toBe('not_found');
+    expect(seen).toEqual([]);
+  });
+
+  it('needs the permission', async () => {
+    const outcome = await calling('team', [`network:127.0.0.1:${port}`]);
+    expect(errorOf(outcome).code).toBe('permission_denied');
+    expect(outcome.receipt.permissionsUsed).toEqual(['refused:network:config']);
+  });
+
+  it('follows no redirect, and tells nobody its address', async () => {
+    handler = (_incoming, response) => response.writeHead(307, { location: '/elsewhere' }).end();
+    expect(resultOf(await calling('team'))).toEqual({ status: 307, body: '' });
+    expect(seen).toHaveLength(1);
+    handler = (_incoming, response) => response.destroy();
+    expect(errorOf(await calling('team'))).toEqual({
+      code: 'unreachable',
+      message: 'The webhook team could not be reached.',
+    });
   });
 });

@@ -4,9 +4,9 @@ import type { CapabilityApi, ModelsApi } from '../../../src/engine/capability.ts
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { fromHex, toHex } from '../../../src/lib/hex.ts';
 import { errorOf, request, resultOf, startedEngine, testModule } from '../../support/engine.ts';
-import { bob } from '../../support/keys.ts';
+import { alice, bob } from '../../support/keys.ts';
 
-const declaredAll = ['storage', 'models', 'progress', 'log', 'identity', 'seal'];
+const declaredAll = ['storage', 'models', 'progress', 'log', 'identity', 'seal', 'seal:others'];
 
 function api(work: (api: CapabilityApi) => JsonValue | Promise<JsonValue>, permissions: string[] = []) {
   return testModule(async (_intent, scoped) => work(scoped), { permissions });
@@ -38,7 +38,8 @@ describe('permissions', () => {
     const { engine } = await startedEngine({ modules: [module] }, { models });
     const outcome = await engine.handleIntent(request('unit.run'));
     expect(resultOf(outcome)).toBeNull();
-    expect(outcome.receipt.permissionsUsed).toEqual([permission]);
+    const used = permission === 'seal' ? ['seal', 'seal:others'] : [permission];
+    expect(outcome.receipt.permissionsUsed).toEqual(used);
     expect(outcome.receipt.permissionsDeclared).toEqual(declaredAll);
   });
 
@@ -158,11 +159,33 @@ describe('permissions', () => {
 });
 
 describe('seal', () => {
-  const signed = async (role: string, message: Uint8Array) => {
-    const module = api(async ({ seal }) => [seal.publicKey, toHex(await seal.sign(role, message))], ['seal']);
-    const { engine } = await startedEngine({ modules: [module] });
-    return engine.handleIntent(request('unit.run'));
+  const signed = async (
+    role: string,
+    message: Uint8Array,
+    { origin = alice.identity, granted = ['seal', 'seal:others'] } = {},
+  ) => {
+    const module = api(
+      async ({ seal }) => [seal.publicKey, toHex(await seal.sign(role, message))],
+      ['seal', 'seal:others'],
+    );
+    const { engine } = await startedEngine({
+      modules: [module],
+      grantedByDefault: (_module, permission) => granted.includes(permission),
+    });
+    return engine.handleIntent({ ...request('unit.run'), origin });
   };
+
+  it.each([
+    ['the node itself', bob.identity, 'completed', ['seal']],
+    ['others', alice.identity, 'failed', ['refused:seal:others', 'seal']],
+  ])('is for %s where no more is granted', async (_name, origin, status, used) => {
+    const outcome = await signed('originator', envelopeInput('originator'), {
+      origin,
+      granted: ['seal'],
+    });
+    expect(outcome.status).toBe(status);
+    expect(outcome.receipt.permissionsUsed).toEqual(used);
+  });
 
   it('signs the envelope of an archive as the node', async () => {
     const [key, signature] = resultOf(await signed('originator', envelopeInput('originator'))) as string[];

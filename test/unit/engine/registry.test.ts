@@ -1,6 +1,9 @@
-import { appendFile, cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { appendFile, cp, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hashFolder } from '../../../src/engine/code-folder.ts';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
@@ -101,6 +104,90 @@ describe('integrity', () => {
   });
 });
 
+describe('code that changes under a running node', () => {
+  const LAZY = `import { writeFile } from 'node:fs/promises';
+export async function run({ payload: { word } }) {
+  const at = new URL('./later.js', import.meta.url);
+  if (word === 'rewrite') await writeFile(at, 'export const word = "rewritten";');
+  if (word === 'load' || word === 'rewrite') return (await import('./later.js')).word;
+  return word === undefined ? null : (await import(word)).word;
+}`;
+
+  async function lazyFolder(): Promise<string> {
+    const path = join(folder, '..', 'lazy');
+    await mkdir(join(path, 'deep'), { recursive: true });
+    const source = testModule(async () => null);
+    await writeFile(
+      join(path, 'manifest.json'),
+      JSON.stringify('manifest' in source ? source.manifest : null),
+    );
+    await writeFile(join(path, 'index.js'), LAZY);
+    await writeFile(join(path, 'later.js'), 'export const word = "as read";');
+    await writeFile(join(path, 'deep', 'notes.txt'), 'a');
+    await writeFile(join(path, 'types.d.ts'), 'export const word = "not hashed";');
+    return path;
+  }
+
+  async function lazy() {
+    const path = await lazyFolder();
+    const made = await startedEngine({ modules: [{ folder: path }], probeIntervalMs: 10_000 });
+    const told: number[] = [];
+    made.engine.onOffersChanged(() => told.push(made.engine.offers().length));
+    const call = async () => {
+      const outcome = await made.engine.handleIntent(request('unit.run'));
+      return outcome.status === 'completed' ? outcome.status : outcome.error.code;
+    };
+    return { ...made, path, told, call };
+  }
+
+  it.each(['later.js', 'deep/notes.txt', 'deep/more.js'])(
+    'locks its module at the next call (%s), until it is as it was',
+    async (name) => {
+      const { engine, clock, call, path, told } = await lazy();
+      const file = join(path, name);
+      const before = await readFile(file, 'utf8').catch(() => undefined);
+      expect(await call()).toBe('completed');
+      await writeFile(file, 'export const word = "changed";');
+      expect(await call()).toBe('integrity_lock');
+      expect(told).toEqual([0]);
+      expect(engine.modules()[0]).toMatchObject({
+        state: 'safe_mode',
+        reason: 'The code of unit@1.0.0 has changed since the node started: start the node again.',
+      });
+      await expect(engine.trust('unit')).rejects.toMatchObject({ code: 'integrity_lock' });
+      if (before === undefined) await rm(file);
+      else await writeFile(file, before);
+      // The next look does not wait for a call.
+      const ready = Promise.withResolvers<void>();
+      engine.onOffersChanged(ready.resolve);
+      await clock.advance(10_000);
+      await ready.promise;
+      expect(told).toEqual([0, 1]);
+      expect(await call()).toBe('completed');
+    },
+  );
+
+  it('goes on after a file was only touched', async () => {
+    const { call, path } = await lazy();
+    await utimes(join(path, 'later.js'), 1, 1);
+    expect(await call()).toBe('completed');
+  });
+
+  it.each([
+    ['what was hashed, however late', ['load'], ['as read']],
+    [
+      'nothing that changed in the middle of a call',
+      ['rewrite', 'load'],
+      ['integrity_lock', 'integrity_lock'],
+    ],
+    ['nothing that was not hashed', ['./types.d.ts', 'load'], ['integrity_lock', 'as read']],
+  ])('loads %s', async (_name, words, expected) => {
+    const program = fileURLToPath(new URL('../../support/load-lazily.ts', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [program, await lazyFolder(), ...words]);
+    expect(JSON.parse(stdout)).toEqual(expected);
+  });
+});
+
 describe('a folder that cannot be used stops the start', () => {
   const starting = (): Promise<void> => testEngine({ modules: [{ folder }] }).engine.start();
   const refused = (message: RegExp) => ({ code: 'config_invalid', message: expect.stringMatching(message) });
@@ -113,6 +200,18 @@ describe('a folder that cannot be used stops the start', () => {
   it('with a manifest that is no JSON', async () => {
     await writeFile(join(folder, 'manifest.json'), '{');
     await expect(starting()).rejects.toMatchObject(refused(/manifest\.json cannot be read/));
+  });
+
+  it('with a manifest that has a number that would be another one', async () => {
+    await writeFile(join(folder, 'manifest.json'), '{"pricing": {"baseCredits": 9007199254740993}}');
+    await expect(starting()).rejects.toMatchObject(
+      refused(/manifest\.json cannot be read: .*"pricing\.baseCredits" is the integer 9007199254740993/),
+    );
+  });
+
+  it('with a manifest that is not UTF-8', async () => {
+    await writeFile(join(folder, 'manifest.json'), '{}', 'utf16le');
+    await expect(starting()).rejects.toMatchObject(refused(/manifest\.json cannot be read: .* UTF-16/));
   });
 
   it('with a manifest that lacks a field', async () => {

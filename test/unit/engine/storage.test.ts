@@ -226,6 +226,7 @@ describe('storage', () => {
       codeHash: '',
       config: {},
       load: () => Promise.reject(new Error('not loaded')),
+      isUnchanged: async () => true,
     }));
     const permissions = new PermissionUse(module, { granted: () => true });
     const scoped = new ScopedStorage({ storage, locks, permissions, signal });

@@ -166,19 +166,28 @@ describe('events', () => {
     expect(b.runs).toHaveLength(1);
   });
 
-  it('can be followed from an earlier one on, for one capsule or all', async () => {
+  it('are told as they come, for one capsule or all, and remembered for who comes later', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice, { offers: { 'work.echo': 0 } });
     const first = await a.run();
     const seen: { all: MeshEvent[]; one: MeshEvent[] } = { all: [], one: [] };
-    const stopAll = a.exchange.follow((event) => seen.all.push(event), { since: 1 });
-    const stopOne = a.exchange.follow((event) => seen.one.push(event), { since: 0, capsuleId: first.id });
+    const stopAll = a.exchange.follow((event) => seen.all.push(event));
+    const stopOne = a.exchange.follow((event) => seen.one.push(event), { capsuleId: first.id });
     await a.run();
     stopAll();
     stopOne();
     await a.run();
-    expect(seen.all.map(({ sequence }) => sequence)).toEqual([2, 3, 4, 5, 6]);
-    expect(seen.one.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+    expect(seen.all.map(({ sequence }) => sequence)).toEqual([4, 5, 6]);
+    expect(seen.one).toEqual([]);
+    expect(a.exchange.newestEvent).toBe(9);
+    expect(a.exchange.eventsAfter({ since: 3, limit: 3 })).toEqual({
+      events: seen.all,
+      position: 6,
+      forgotten: 0,
+    });
+    const ofOne = a.exchange.eventsAfter({ since: 0, capsuleId: first.id, limit: 9 });
+    expect(ofOne.events.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+    expect(ofOne.position).toBe(9);
   });
 
   it('do not stop for a follower that throws', async () => {

@@ -3,6 +3,7 @@ import { MARKET_TOPIC } from '../../../protocols/common/v1/limits.ts';
 import type { CapabilityAdvertisement, GossipMessage } from '../../../protocols/messages/v1/schema.ts';
 import type { OffersSource } from '../../../src/market/advertisement.ts';
 import {
+  ADVERTISE_INTERVAL_MS,
   Advertiser,
   type AdvertiserInit,
   MIN_GAP_MS,
@@ -298,7 +299,7 @@ describe('the advertiser', () => {
   });
 
   it('passes on an advertisement whose sequence a direct answer already brought', async () => {
-    const { traders, mesh, clock } = await market([new Shelf(), new Shelf(), new Shelf()], {
+    const { traders, mesh, clock, published } = await market([new Shelf(), new Shelf(), new Shelf()], {
       connect: false,
     });
     const [seller, middle, end] = [at(traders, 0), at(traders, 1), at(traders, 2)];
@@ -318,7 +319,7 @@ describe('the advertiser', () => {
       nodeId: seller.network.nodeId,
       encryptionKey: null,
       capabilities: [offer('text.analyze', 1, 0.5)],
-      sequence: 12,
+      sequence: published.findLast(({ nodeId }) => nodeId === seller.network.nodeId)?.sequence ?? 0,
       timestamp: clock.now(),
       exchangeId: 'x',
     });
@@ -326,6 +327,49 @@ describe('the advertiser', () => {
     await settle();
     expect(ids(middle.table)).toEqual(['text.analyze']);
     expect(end.table.all(10)).toMatchObject([{ nodeId: seller.network.nodeId, ring: 'global' }]);
+  });
+
+  it('tells a newcomer directly for as long as before when the wall clock is put back', async () => {
+    const { traders, clock } = await market([new Shelf([sells('text.stats')]), new Shelf()]);
+    const [seller, buyer] = [at(traders, 0), at(traders, 1)];
+    await seller.advertiser.start();
+    await settle();
+    const direct: string[] = [];
+    seller.network.send = async (to, { type }) => void direct.push(`${type} ${to}`);
+    clock.now = () => VirtualClock.prototype.now.call(clock) - 3_600_000;
+    await clock.advance(NEW_PEER_MS);
+    direct.length = 0;
+    seller.shelf.change([sells('text.stats', 2)]);
+    await settle();
+    expect(direct).toEqual([]);
+    expect(seller.network.isConnected(buyer.network.nodeId)).toBe(true);
+  });
+
+  it('says nothing more once another node speaks under its name, not even goodbye', async () => {
+    const { traders, clock, published } = await market([new Shelf([sells('text.stats')]), new Shelf()]);
+    const { advertiser, shelf } = at(traders, 0);
+    await advertiser.start();
+    await settle();
+    advertiser.silence();
+    const before = published.length;
+    shelf.change([]);
+    await clock.advance(ADVERTISE_INTERVAL_MS * 2);
+    const stopping = advertiser.stop();
+    await clock.advance(1_000);
+    await stopping;
+    expect(published).toHaveLength(before);
+  });
+
+  it('goes on above what another node said under its name, and tells every peer at once', async () => {
+    const { traders, clock, published } = await market([new Shelf([sells('text.stats')]), new Shelf()]);
+    const [seller, buyer] = [at(traders, 0), at(traders, 1)];
+    for (const { advertiser } of traders) await advertiser.start();
+    await clock.advance(NEW_PEER_MS * 2);
+    seller.advertiser.outdo(1_000_000);
+    await clock.advance(1);
+    expect(published.at(-1)).toMatchObject({ nodeId: seller.network.nodeId, sequence: 1_000_001 });
+    const told = { nodeId: seller.network.nodeId, sequence: 1_000_001 };
+    expect(buyer.table.orderOf(told, { direct: true })).toBe('same');
   });
 
   it('keeps a silent node until its entries expire: unknown is not dead', async () => {
@@ -407,8 +451,8 @@ describe('the advertiser', () => {
     };
     await advertiser.start();
     const given: (string | undefined)[] = [];
-    table.apply = (_advertisement, _standing, deliverer) => {
-      given.push(deliverer);
+    table.apply = (_advertisement, _standing, by) => {
+      given.push(by?.deliverer);
       return 'applied';
     };
     const invented = nodeNamed('invented');
@@ -478,10 +522,10 @@ describe('the advertiser', () => {
         exchangeId: 'x',
       });
     for (let sequence = 1; sequence <= 10_000; sequence++) tell(sequence);
-    expect(table.lastSequence(bob)).toBeLessThan(100);
+    expect(table.orderOf({ nodeId: bob, sequence: 100 }, { direct: true })).toBe('later');
     await clock.advance(2_000);
     tell(10_001);
-    expect(table.lastSequence(bob)).toBe(10_001);
+    expect(table.orderOf({ nodeId: bob, sequence: 10_001 }, { direct: true })).toBe('same');
   });
 
   it('keeps its message under the size of gossip: details go first, then what is beyond 256', async () => {

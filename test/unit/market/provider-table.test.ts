@@ -171,8 +171,8 @@ describe('the provider table', () => {
     table.remove(alice);
     table.remove(bob);
     expect(hear(alice, 5, [offer('text.stats')])).toBe('replay');
-    expect(table.lastSequence(alice)).toBe(5);
-    expect(table.lastSequence(bob)).toBeUndefined();
+    expect(table.orderOf({ nodeId: alice, sequence: 5 }, { direct: false })).toBe('same');
+    expect(table.orderOf({ nodeId: bob, sequence: 0 }, { direct: false })).toBe('later');
   });
 
   it('places a peer’s entries anew when it is measured, and ignores strangers', () => {
@@ -249,7 +249,7 @@ describe('a full table', () => {
       { maxNodes: ROOM },
     );
     const apply = (nodeId: string, sequence: number, deliverer: string, standing?: Standing) =>
-      table.apply({ nodeId, sequence, capabilities: [offer('text.stats')] }, standing, deliverer);
+      table.apply({ nodeId, sequence, capabilities: [offer('text.stats')] }, standing, { deliverer });
     const flood = (count = ROOM, by = mallory) => {
       for (let index = 0; index < count; index++) apply(`${by} ${index}`, 1, by);
     };

@@ -1,7 +1,7 @@
 import { parseDocument } from '../../../archive/documents.ts';
-import { readFileOf } from '../../../archive/inner.ts';
 import { LayoutError } from '../../../archive/layout-error.ts';
 import { PATHS } from '../../../archive/paths.ts';
+import { readFileOf } from '../../../archive/read-unverified.ts';
 import { type Cli, ended } from '../../cli.ts';
 import { components, type LookOptions, lookInto, plainOf } from './open.ts';
 

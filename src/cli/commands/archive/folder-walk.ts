@@ -99,7 +99,7 @@ async function refuseSecret(file: FolderFile): Promise<void> {
   const secret = named ?? (size > MAX_SECRET_BYTES ? null : secretIn(path, await file.read(0, size)));
   if (secret !== null)
     throw usage(
-      `${location} is ${secret}; whoever gets the archive would have it.`,
+      `${location} holds ${secret}; whoever gets the archive would have it.`,
       `Move it away, or leave it out: --exclude ${JSON.stringify(path)}`,
     );
 }

@@ -15,7 +15,7 @@ import type { Verification } from '../../../archive/types.ts';
 import { checkOf } from '../../../lib/check.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { usage } from '../../failure.ts';
-import { readInput, readJsonFile, within } from '../../files.ts';
+import { readJsonFile, readText, within } from '../../files.ts';
 import type { CliIo } from '../../io.ts';
 import { publicKey } from './keys.ts';
 import { components } from './open.ts';
@@ -38,8 +38,8 @@ export async function readPolicy(io: CliIo, files: PolicyFiles): Promise<PolicyO
     return null;
   const documents: SignersDocument[] = [];
   for (const file of signers) {
-    const bytes = await readInput(io, file, SIGNERS_BYTES);
-    documents.push(within(file, () => parseSignersDocument(bytes)));
+    const text = await readText(io, file, SIGNERS_BYTES);
+    documents.push(within(file, () => parseSignersDocument(text)));
   }
   const attestations: IdentityAttestation[] = [];
   for (const file of attestation ?? [])

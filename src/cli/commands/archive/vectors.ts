@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { readArchive } from '../../../archive/open.ts';
+import { readArchive } from '../../../archive/read-unverified.ts';
 import type { Verification } from '../../../archive/types.ts';
 import { verifyArchive } from '../../../archive/verify.ts';
 import { checkOf } from '../../../lib/check.ts';

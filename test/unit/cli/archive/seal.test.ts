@@ -185,7 +185,7 @@ describe('capsule seal', () => {
       const ran = await sealing();
       expect(ran).toMatchObject({ code: 2, stdout: '' });
       expect(ran.stderr).toBe(
-        `capsule: ${at(`trip/${name}`)} is ${what}; whoever gets the archive would have it. (usage)\n` +
+        `capsule: ${at(`trip/${name}`)} holds ${what}; whoever gets the archive would have it. (usage)\n` +
           `Move it away, or leave it out: --exclude "${name}"\n`,
       );
       expect(existsSync(at('trip.capsule'))).toBe(false);
@@ -226,6 +226,7 @@ describe('capsule seal', () => {
         '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nMC4C\n',
         'a private key',
       ],
+      ['run.sh', `TOKEN=capsule_${'aB3-_'.repeat(8)}xyz capsule list\n`, 'a token of a node'],
       ['id', '-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n', 'a private key'],
       ['program.md', '0f'.repeat(32), key],
     ])('%s', async (name, content, what) => {
@@ -270,7 +271,7 @@ describe('capsule seal', () => {
   });
 
   it.each([
-    ['a private key', 'keys/alice.private.hex', 'ab', 'is a private key'],
+    ['a private key', 'keys/alice.private.hex', 'ab', 'holds a private key'],
     [
       'a name in two cases',
       'Notes.txt',

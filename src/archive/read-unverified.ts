@@ -1,6 +1,6 @@
 import type { ArchiveEvent, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { MeshError } from '../lib/errors.ts';
+import { decryptInner } from './crypto/encryption.ts';
 import {
   asDecryption,
   asEnvelope,
@@ -9,56 +9,12 @@ import {
   parseEvents,
   readDocument,
 } from './documents.ts';
-import { decryptInner } from './inner.ts';
 import { LayoutError, missingFile } from './layout-error.ts';
 import { metadataPathOf, PATHS } from './paths.ts';
 import { bytesSource } from './source.ts';
-import type {
-  ArchiveComponents,
-  ByteSource,
-  Container,
-  OpenedArchive,
-  Verification,
-  VerifyOptions,
-} from './types.ts';
-import { verifyAll } from './verify.ts';
-import { readUnchecked } from './zip/content.ts';
+import type { ArchiveComponents, ByteSource, Container, VerifyOptions } from './types.ts';
+import { readEntry, readUnchecked } from './zip/content.ts';
 import { openContainer } from './zip/reader.ts';
-
-/**
- * An archive to work with: verified first, so that nothing of one that fails can reach anybody (archive-v0.6
- * "Hydration"). Throws `invalid_archive` where it cannot be read, `unverified_archive` where it does not verify, with
- * the failing areas and findings as detail; `not_a_recipient`; and `key_required` for an encrypted one
- * without a recipient's secret.
- */
-export async function openArchive(
-  components: ArchiveComponents,
-  input: Uint8Array | ByteSource,
-  options: VerifyOptions = {},
-): Promise<OpenedArchive> {
-  const { verification, plain, decryption } = await verifyAll(components, input, options);
-  if (!verification.ok) throw refusalOf(verification);
-  const manifest = plain?.examination.manifest?.value;
-  const envelope = plain?.examination.envelope?.value;
-  if (plain === null || manifest === undefined || envelope === undefined)
-    throw new MeshError('key_required', "The archive is encrypted: a recipient's key is needed to open it.");
-  const events = plain.examination.events.map(({ event }) => event);
-  return { verification, container: plain.container, manifest, envelope, events, decryption };
-}
-
-function refusalOf({ readable, failing, findings }: Verification): MeshError {
-  const first = findings[0]?.message ?? 'it is malformed';
-  if (!readable)
-    return new MeshError('invalid_archive', `The archive cannot be read: ${first}.`, { findings });
-  return new MeshError(
-    'unverified_archive',
-    `The archive does not verify (${failing.join(', ')}): ${first}.`,
-    {
-      failing,
-      findings,
-    },
-  );
-}
 
 /** What an archive holds, unverified: for looking at, never for acting on. */
 export interface ReadArchive {
@@ -87,8 +43,9 @@ export async function readArchive(
   let container: Container | null = encrypted ? null : outer;
   if (encrypted && recipientSecret !== undefined) {
     const path = metadataPathOf(manifest) ?? PATHS.decryption;
-    const layer = { manifest, envelope, metadata: asDecryption(path, await documentOf(path)) };
-    const bytes = decryptInner(components, layer, recipientSecret, await look(components, outer, PATHS.blob));
+    const metadata = asDecryption(path, await documentOf(path));
+    const blob = await look(components, outer, PATHS.blob);
+    const bytes = decryptInner(components, [manifest, envelope, metadata], recipientSecret, blob);
     container = await openContainer(components, bytesSource(bytes), limits);
   }
   const plain = container && { container, events: await eventsOf(components, container) };
@@ -107,4 +64,15 @@ async function look(components: ArchiveComponents, container: Container, path: s
   const entry = container.entries.get(path);
   if (entry === undefined) throw missingFile(path);
   return (await readUnchecked(components, container, entry)).bytes;
+}
+
+/** A whole file of a container. Throws LayoutError, such as `missing_required_file` where it is not there. */
+export async function readFileOf(
+  components: ArchiveComponents,
+  container: Container,
+  path: string,
+): Promise<Uint8Array> {
+  const entry = container.entries.get(path);
+  if (entry === undefined) throw missingFile(path);
+  return readEntry(components, container, entry);
 }

@@ -1,0 +1,53 @@
+import { registerHooks } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Crypto } from '../lib/crypto.ts';
+import { MeshError } from '../lib/errors.ts';
+
+/** SHA-256 by the address of a file; a folder's own address ends with a slash. */
+export interface GuardedFolder {
+  url: string;
+  files: ReadonlyMap<string, string>;
+}
+
+/** By address. As many as the configuration names. */
+const folders = new Map<string, GuardedFolder['files']>();
+let registered = false;
+
+/**
+ * From here on no file of the folder is loaded as code, in this process and however late, but with the bytes that were
+ * hashed. A file that was not hashed is not loaded at all.
+ */
+export function guardLoads({ url, files }: GuardedFolder, crypto: Pick<Crypto, 'sha256Hex'>): void {
+  folders.set(url, files);
+  if (registered) return;
+  registered = true;
+  registerHooks({
+    load: (address, context, next) => {
+      const [path = address] = address.split(/[?#]/, 1);
+      const guarded = filesAround(path);
+      const loaded = next(address, context);
+      if (guarded === undefined) return loaded;
+      // The very bytes that were hashed are those that run.
+      const { source } = loaded;
+      const bytes = typeof source === 'string' ? Buffer.from(source) : toBytes(source);
+      if (bytes !== undefined && guarded.get(path) === crypto.sha256Hex(bytes)) return loaded;
+      throw new MeshError(
+        'integrity_lock',
+        `${fileURLToPath(path)} is not what it was when the node started.`,
+      );
+    },
+  });
+}
+
+function filesAround(path: string): GuardedFolder['files'] | undefined {
+  if (!path.startsWith('file:')) return undefined;
+  for (const [url, files] of folders) if (path.startsWith(url)) return files;
+  return undefined;
+}
+
+function toBytes(source: ArrayBuffer | NodeJS.TypedArray | null | undefined): Uint8Array | undefined {
+  if (source === null || source === undefined) return undefined;
+  return ArrayBuffer.isView(source)
+    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+    : new Uint8Array(source);
+}
