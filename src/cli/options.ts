@@ -63,6 +63,21 @@ export const withPage = (command: Command): Command =>
 /** For options that may be given several times. */
 export const several = (value: string, before: string[] = []): string[] => [...before, value];
 
+/** Options of every list. */
+export interface PageOptions {
+  limit?: number;
+  cursor?: string;
+}
+
+export const withPages = (command: Command): Command =>
+  command
+    .option('--limit <n>', 'how many (default: 50)', integer(1, 500))
+    .option('--cursor <cursor>', 'go on where the page ended that gave this');
+
+/** What follows a page that is not the last. */
+export const furtherPages = ({ cursor }: { cursor: string | null }): string =>
+  cursor === null ? '' : `\n(more: --cursor ${cursor})`;
+
 /** `--out` of what prints text or a document. */
 export const withOut = (command: Command, what: string): Command =>
   command

@@ -1,5 +1,13 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -77,6 +85,16 @@ describe('archives, as a new user and a script meet them', () => {
       code: 2,
       stderr: 'capsule: The answer cannot be written (ENOSPC). (usage)\n',
     });
+  });
+
+  it('reads an archive from a pipe', async () => {
+    const shell = (line: string) =>
+      promisify(execFile)('bash', ['-c', line], { cwd: folder, env: { ...process.env, TMPDIR: folder } });
+    const capsule = `"${process.execPath}" "${mainFile()}"`;
+    const { stdout } = await shell(`cat clean.capsule | ${capsule} verify -`);
+    expect(stdout.endsWith('\nResult: PASS\n')).toBe(true);
+    expect((await shell(`${capsule} program - < clean.capsule`)).stdout).toBe('# Trip\n');
+    expect(readdirSync(folder).filter((name) => name.startsWith('capsule-'))).toEqual([]);
   });
 
   it('shows what is inside', async () => {

@@ -7,14 +7,13 @@ import { CAPSULE_STATUSES, type CapsuleRow, type Page } from '../../store/types.
 import { type Cli, withExample } from '../cli.ts';
 import { coloured, facts, type Layout, plural, shortNode, statusText, table, time } from '../format.ts';
 import { capsuleId, hexId } from '../ids.ts';
-import { integer } from '../options.ts';
+import { furtherPages, type PageOptions, withPages } from '../options.ts';
 import { resultText } from '../outcome.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
-interface ListOptions extends NodeOptions {
+interface ListOptions extends NodeOptions, PageOptions {
   status?: string;
   capability?: string;
-  limit?: number;
 }
 
 /** What a person calls the status `announced`. */
@@ -30,16 +29,17 @@ export function addCapsules(program: Command, cli: Cli): void {
     .addOption(
       new Option('--status <status>', 'only with this status').choices([...CAPSULE_STATUSES, WAITING]),
     )
-    .option('--capability <capability>', 'only for this one')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(list), 'capsule list --status failed').action(async (options: ListOptions) => {
-    const client = await findNode(cli.io, options);
-    const { status, capability, limit } = options;
-    const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
-      query: { status: status === WAITING ? 'announced' : status, capability, limit },
-    });
-    cli.answer(options, page, (layout) => showRecords(page, layout));
-  });
+    .option('--capability <capability>', 'only for this one');
+  withExample(withNode(withPages(list)), 'capsule list --status failed').action(
+    async (options: ListOptions) => {
+      const client = await findNode(cli.io, options);
+      const { status, capability, limit, cursor } = options;
+      const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
+        query: { status: status === WAITING ? 'announced' : status, capability, limit, cursor },
+      });
+      cli.answer(options, page, (layout) => showRecords(page, layout));
+    },
+  );
 
   const ps = program.command('ps').description('what is under way: not ended, newest first');
   withExample(withNode(ps), 'capsule ps').action(async (options: NodeOptions) => {
@@ -104,7 +104,7 @@ function showRecords({ items, cursor }: Page<CapsuleRow>, layout: Layout, empty 
     time(record.receivedAt),
   ]);
   const lines = table(['CAPSULE', 'STATUS', 'CAPABILITY', 'EXECUTOR', 'RECEIVED (UTC)'], rows, empty, layout);
-  return cursor === null ? lines : `${lines}\n(more: --limit)`;
+  return lines + furtherPages({ cursor });
 }
 
 function showCapsule(view: CapsuleView, layout: Layout): string {

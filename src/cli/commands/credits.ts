@@ -7,7 +7,7 @@ import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
 import { credits, type Layout, plural, table, time } from '../format.ts';
 import { accountId, nodeId } from '../ids.ts';
-import { amount, integer } from '../options.ts';
+import { amount, furtherPages, type PageOptions, withPages } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 /** ms for what walks the whole book. */
@@ -29,17 +29,16 @@ export function addCredits(program: Command, cli: Cli): void {
   const history = group
     .command('history')
     .description('what was booked, newest first')
-    .option('--account <account>', 'only of this identity or node')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(history), 'capsule credits history').action(
-    async (options: NodeOptions & { account?: string; limit?: number }) => {
+    .option('--account <account>', 'only of this identity or node');
+  withExample(withNode(withPages(history)), 'capsule credits history').action(
+    async (options: NodeOptions & PageOptions & { account?: string }) => {
       const client = await findNode(cli.io, options);
-      const { limit } = options;
+      const { limit, cursor } = options;
       const account = options.account && (await accountId(client, options.account));
       const page = await client.request<Page<Static<typeof LedgerEntry>>>('/api/credits/history', {
-        query: { account, limit },
+        query: { account, limit, cursor },
       });
-      cli.answer(options, page, (layout) => showHistory(page.items, layout));
+      cli.answer(options, page, (layout) => showHistory(page.items, layout) + furtherPages(page));
     },
   );
 

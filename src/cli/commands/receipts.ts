@@ -10,7 +10,7 @@ import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
 import { duration, facts, type Layout, plural, table, time } from '../format.ts';
 import { hexId, receiptId } from '../ids.ts';
-import { integer, type OutOptions, withOut } from '../options.ts';
+import { furtherPages, type OutOptions, type PageOptions, withOut, withPages } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 /** ms for what walks the whole chain. */
@@ -25,14 +25,13 @@ export function addReceipts(program: Command, cli: Cli): void {
     .description('the chain of receipts: one for everything that ran here');
   withExample(group, 'capsule receipts list', 'capsule receipts verify');
 
-  const list = group
-    .command('list')
-    .description('this node’s receipts, newest first')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(list), 'capsule receipts list').action(
-    async (options: NodeOptions & { limit?: number }) => {
+  const list = group.command('list').description('this node’s receipts, newest first');
+  withExample(withNode(withPages(list)), 'capsule receipts list').action(
+    async (options: NodeOptions & PageOptions) => {
       const client = await findNode(cli.io, options);
-      const page = await client.request<Receipts>('/api/receipts', { query: { limit: options.limit } });
+      const page = await client.request<Receipts>('/api/receipts', {
+        query: { limit: options.limit, cursor: options.cursor },
+      });
       cli.answer(options, page, (layout) => showList(page, layout));
     },
   );
@@ -123,7 +122,7 @@ function showList({ items, cursor }: Receipts, layout: Layout): string {
     'No receipts yet.',
     layout,
   );
-  return cursor === null ? lines : `${lines}\n(more: --limit)`;
+  return lines + furtherPages({ cursor });
 }
 
 function showReceipt(receipt: Receipt, layout: Layout): string {

@@ -5,27 +5,26 @@ import type { Workflow, WorkflowNode } from '../../workflow/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { coloured, type Layout, plural, shortNode, statusText, time, tree } from '../format.ts';
 import { capsuleId, hexId } from '../ids.ts';
-import { integer } from '../options.ts';
+import { furtherPages, type PageOptions, withPages } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 export function addWorkflow(program: Command, cli: Cli): void {
   const workflow = program.command('workflow').description('chains of capsules as trees');
   withExample(workflow, 'capsule workflow list');
 
-  const list = workflow
-    .command('list')
-    .description('workflows, newest first')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(list), 'capsule workflow list --limit 5').action(
-    async (options: NodeOptions & { limit?: number }) => {
+  const list = workflow.command('list').description('workflows, newest first');
+  withExample(withNode(withPages(list)), 'capsule workflow list --limit 5').action(
+    async (options: NodeOptions & PageOptions) => {
       const client = await findNode(cli.io, options);
       const page = await client.request<Page<Workflow>>('/api/workflows', {
-        query: { limit: options.limit },
+        query: { limit: options.limit, cursor: options.cursor },
       });
       cli.answer(
         options,
         page,
-        (layout) => page.items.map((each) => showWorkflow(each, layout)).join('\n\n') || 'No workflows.',
+        (layout) =>
+          page.items.map((each) => showWorkflow(each, layout)).join('\n\n') + furtherPages(page) ||
+          'No workflows.',
       );
     },
   );

@@ -230,6 +230,21 @@ describe('what a person types and sees', () => {
     });
   });
 
+  it.each(['list', 'workflow list'])('goes on in %s where a page ended', async (command) => {
+    const { list } = node.components.workflows;
+    node.components.workflows.list = async ({ limit = 50, cursor = '0' }) => {
+      const { items } = await list({});
+      const next = Number(cursor) + limit;
+      return { items: items.slice(Number(cursor), next), cursor: next < items.length ? String(next) : null };
+    };
+    const ids = [await submit('a'), await submit('b'), await submit('c')];
+    const first = await run(...command.split(' '), '--limit', '2');
+    expect(first.stdout).toMatch(/\(more: --cursor 2\)\n$/);
+    const second = await run(...command.split(' '), '--limit', '2', '--cursor', '2');
+    expect(second.stdout).not.toContain('more');
+    for (const id of ids) expect(first.stdout.includes(id)).toBe(!second.stdout.includes(id));
+  });
+
   describe('words', () => {
     it('tells what a capability takes and gives, with a call', async () => {
       const { stdout } = await run('capabilities', 'notify.log');

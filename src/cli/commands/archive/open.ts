@@ -1,3 +1,8 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { nodeArchiveCrypto } from '../../../archive/crypto/node-crypto.ts';
 import { openFileSource } from '../../../archive/file-source.ts';
 import { openArchive } from '../../../archive/open-verified.ts';
@@ -6,11 +11,15 @@ import type { OpenedArchive, VerifyOptions } from '../../../archive/types.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import type { Cli, OutputOptions } from '../../cli.ts';
 import { type CliError, usage } from '../../failure.ts';
+import { openForReading } from '../../files.ts';
 import { type ReadingOptions, readingOptions } from './keys.ts';
 import { CountedSource, Progress } from './progress.ts';
 
 /** What the archive library needs, natively. */
 export const components = { crypto: nodeArchiveCrypto };
+
+/** What a ZIP without extensions can hold. */
+const MAX_PIPED_BYTES = 4_294_967_294;
 
 export interface LookOptions extends OutputOptions, ReadingOptions {}
 
@@ -27,6 +36,7 @@ export async function withSource<T>(
   use: (source: CountedSource) => Promise<T>,
   doing = 'Verifying',
 ): Promise<T> {
+  if (file === '-') return withStandardInput(cli, (spooled) => withSource(cli, spooled, use, doing));
   const source = await openFileSource(file).catch((error: unknown) => {
     throw isMeshId(file) ? notAFile(file) : error;
   });
@@ -36,6 +46,28 @@ export async function withSource<T>(
   } finally {
     progress.end();
     await source.close();
+  }
+}
+
+/** An archive is read from its end, so what comes through a pipe is kept in a file meanwhile. */
+async function withStandardInput<T>(cli: Cli, use: (file: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'capsule-'));
+  try {
+    const file = join(folder, 'standard-input.capsule');
+    await pipeline(await openForReading(cli.io, '-'), bounded, createWriteStream(file, { mode: 0o600 }));
+    return await use(file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function* bounded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > MAX_PIPED_BYTES)
+      throw new MeshError('too_large', 'Standard input is longer than an archive can be.');
+    yield chunk;
   }
 }
 
