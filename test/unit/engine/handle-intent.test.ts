@@ -460,7 +460,12 @@ describe('handleIntent', () => {
     });
     const { engine, clock } = await startedEngine({ modules: [module] });
     const outcome = await engine.handleIntent(request('unit.run'));
-    expect(resultOf(outcome)).toEqual({ node: bob.identity, origin: alice.identity, now: clock.now() });
+    expect(resultOf(outcome)).toEqual({
+      node: bob.identity,
+      origin: alice.identity,
+      standing: 'known',
+      now: clock.now(),
+    });
     expect(outcome.receipt.permissionsUsed).toEqual(['identity']);
   });
 });
