@@ -36,8 +36,21 @@ export function hexId(text: string): string {
 /** For every list: how many, and from where. */
 export const withPage = (command: Command): Command =>
   command
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500))
+    .option('--limit <n>', 'at most so many, up to 500', integer(1, 500))
     .option('--cursor <c>', 'go on where the page before ended; it says how');
+
+/** What `withPage` reads. */
+export interface PageOptions {
+  limit?: number;
+  cursor?: string;
+}
+
+/** The query that it stands for. */
+export const pageQuery = ({ limit, cursor }: PageOptions) => ({ limit, cursor });
+
+/** A page for a person, and how to see the next one. */
+export const withNext = (lines: string, cursor: string | null): string =>
+  cursor === null ? lines : `${lines}\n(more: --cursor ${cursor})`;
 
 /** For options that may be given several times. */
 export const several = (value: string, before: string[] = []): string[] => [...before, value];

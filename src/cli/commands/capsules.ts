@@ -6,14 +6,13 @@ import type { Decision } from '../../market/types.ts';
 import { CAPSULE_STATUSES, type CapsuleRow, type Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { facts, plural, safeText, shortNode, statusText, table, time } from '../format.ts';
-import { hexId, integer } from '../options.ts';
+import { hexId, type PageOptions, pageQuery, withNext, withPage } from '../options.ts';
 import { resultText } from '../outcome.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
-interface ListOptions extends NodeOptions {
+interface ListOptions extends NodeOptions, PageOptions {
   status?: string;
   capability?: string;
-  limit?: number;
 }
 
 /** What a person calls the status `announced`. */
@@ -26,16 +25,17 @@ export function addCapsules(program: Command, cli: Cli): void {
     .addOption(
       new Option('--status <status>', 'only with this status').choices([...CAPSULE_STATUSES, WAITING]),
     )
-    .option('--capability <id>', 'only for this capability')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(list), 'capsule list --status failed').action(async (options: ListOptions) => {
-    const client = await findNode(cli.io, options);
-    const { status, capability, limit } = options;
-    const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
-      query: { status: status === WAITING ? 'announced' : status, capability, limit },
-    });
-    cli.answer(options, page, () => showRecords(page));
-  });
+    .option('--capability <id>', 'only for this capability');
+  withExample(withNode(withPage(list)), 'capsule list --status failed').action(
+    async (options: ListOptions) => {
+      const client = await findNode(cli.io, options);
+      const { status, capability } = options;
+      const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
+        query: { status: status === WAITING ? 'announced' : status, capability, ...pageQuery(options) },
+      });
+      cli.answer(options, page, () => showRecords(page));
+    },
+  );
 
   const show = program
     .command('show')
@@ -83,7 +83,7 @@ function showRecords({ items, cursor }: Page<CapsuleRow>): string {
     rows,
     'No capsules.',
   );
-  return cursor === null ? lines : `${lines}\n(more: --limit)`;
+  return withNext(lines, cursor);
 }
 
 function showCapsule({ record, capsule, result, error, receipt, children, waiting }: CapsuleView): string {

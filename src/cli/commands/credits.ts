@@ -6,7 +6,7 @@ import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
 import { credits, plural, table, time } from '../format.ts';
-import { amount, integer } from '../options.ts';
+import { amount, type PageOptions, pageQuery, withNext, withPage } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 /** ms for what walks the whole book. */
@@ -17,27 +17,27 @@ export function addCredits(program: Command, cli: Cli): void {
   withExample(group, 'capsule credits', 'capsule credits history --limit 10');
 
   withExample(
-    withNode(group.command('show', { isDefault: true }).description('every account’s balance')),
+    withNode(withPage(group.command('show', { isDefault: true }).description('every account’s balance'))),
     'capsule credits show',
-  ).action(async (options: NodeOptions) => {
+  ).action(async (options: NodeOptions & PageOptions) => {
     const client = await findNode(cli.io, options);
-    const book = await client.request<Static<typeof Credits>>('/api/credits');
+    const book = await client.request<Static<typeof Credits>>('/api/credits', {
+      query: pageQuery(options),
+    });
     cli.answer(options, book, () => showBook(book));
   });
 
   const history = group
     .command('history')
     .description('what was booked, newest first')
-    .option('--account <id>', 'only of this identity or node')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(history), 'capsule credits history').action(
-    async (options: NodeOptions & { account?: string; limit?: number }) => {
+    .option('--account <id>', 'only of this identity or node');
+  withExample(withNode(withPage(history)), 'capsule credits history').action(
+    async (options: NodeOptions & PageOptions & { account?: string }) => {
       const client = await findNode(cli.io, options);
-      const { account, limit } = options;
       const page = await client.request<Page<Static<typeof LedgerEntry>>>('/api/credits/history', {
-        query: { account, limit },
+        query: { account: options.account, ...pageQuery(options) },
       });
-      cli.answer(options, page, () => showHistory(page.items));
+      cli.answer(options, page, () => withNext(showHistory(page.items), page.cursor));
     },
   );
 
@@ -94,7 +94,7 @@ export function addCredits(program: Command, cli: Cli): void {
   );
 }
 
-function showBook({ identity, limit, accounts }: Static<typeof Credits>): string {
+function showBook({ identity, limit, accounts, cursor }: Static<typeof Credits>): string {
   const rows = accounts.map(({ account, balance, disputed }) => [
     account,
     balance.toFixed(6),
@@ -106,7 +106,8 @@ function showBook({ identity, limit, accounts }: Static<typeof Credits>): string
           ? `disputes ${disputed.toFixed(6)}`
           : '',
   ]);
-  return `${table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.')}\n(an account may owe up to ${credits(limit)} here)`;
+  const lines = withNext(table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.'), cursor);
+  return `${lines}\n(an account may owe up to ${credits(limit)} here)`;
 }
 
 function showHistory(entries: readonly Static<typeof LedgerEntry>[]): string {

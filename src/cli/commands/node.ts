@@ -1,14 +1,12 @@
 import type { Command } from 'commander';
 import type { Static } from 'typebox';
 import type { Capabilities, Module, NodeStatus, Peer, Provider } from '../../api/schemas/node.ts';
+import type { Page } from '../../store/types.ts';
 import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { bytes, duration, facts, statusText, table, time } from '../format.ts';
+import { type PageOptions, pageQuery, withNext, withPage } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
-
-interface Items<T> {
-  items: T[];
-}
 
 /** A command that asks one thing and prints the answer. */
 function addQuery<T>(
@@ -34,20 +32,24 @@ export function addNode(program: Command, cli: Cli): void {
   );
   addQuery(
     cli,
-    program.command('peers').description('the nodes it is connected to, with ring and round trip'),
+    withPage(program.command('peers').description('the nodes it is connected to, with ring and round trip')),
     'capsule peers',
-    (client) => client.request<Items<Static<typeof Peer>>>('/api/peers'),
-    ({ items }) =>
-      table(
-        ['NODE', 'RING', 'ROUND TRIP', 'DIRECTION', 'ADDRESS'],
-        items.map((peer) => [
-          peer.nodeId,
-          peer.ring,
-          peer.roundTripMs === null ? '-' : duration(peer.roundTripMs),
-          peer.direction,
-          peer.addresses[0] ?? '-',
-        ]),
-        'No peers. Others on the local network are found by themselves; else: capsule start --bootstrap MULTIADDR',
+    (client, options: NodeOptions & PageOptions) =>
+      client.request<Page<Static<typeof Peer>>>('/api/peers', { query: pageQuery(options) }),
+    ({ items, cursor }) =>
+      withNext(
+        table(
+          ['NODE', 'RING', 'ROUND TRIP', 'DIRECTION', 'ADDRESS'],
+          items.map((peer) => [
+            peer.nodeId,
+            peer.ring,
+            peer.roundTripMs === null ? '-' : duration(peer.roundTripMs),
+            peer.direction,
+            peer.addresses[0] ?? '-',
+          ]),
+          'No peers. Others on the local network are found by themselves; else: capsule start --bootstrap MULTIADDR',
+        ),
+        cursor,
       ),
   );
   const market = program
@@ -56,23 +58,28 @@ export function addNode(program: Command, cli: Cli): void {
     .option('--capability <id>', 'only this capability');
   addQuery(
     cli,
-    market,
+    withPage(market),
     'capsule market --capability text.analyze',
-    (client, { capability }: NodeOptions & { capability?: string }) =>
-      client.request<Items<Static<typeof Provider>>>('/api/market', { query: { capability } }),
-    ({ items }) =>
-      table(
-        ['CAPABILITY', 'NODE', 'PRICE', 'LATENCY', 'RING', 'ROUND TRIP', 'AGE'],
-        items.map((provider) => [
-          provider.capabilityId,
-          provider.nodeId,
-          String(provider.price),
-          duration(provider.estimatedLatency * 1000),
-          provider.ring,
-          duration(provider.roundTripMs),
-          duration(provider.ageMs),
-        ]),
-        'Nobody offers anything yet.',
+    (client, options: NodeOptions & PageOptions & { capability?: string }) =>
+      client.request<Page<Static<typeof Provider>>>('/api/market', {
+        query: { capability: options.capability, ...pageQuery(options) },
+      }),
+    ({ items, cursor }) =>
+      withNext(
+        table(
+          ['CAPABILITY', 'NODE', 'PRICE', 'LATENCY', 'RING', 'ROUND TRIP', 'AGE'],
+          items.map((provider) => [
+            provider.capabilityId,
+            provider.nodeId,
+            String(provider.price),
+            duration(provider.estimatedLatency * 1000),
+            provider.ring,
+            duration(provider.roundTripMs),
+            duration(provider.ageMs),
+          ]),
+          'Nobody offers anything yet.',
+        ),
+        cursor,
       ),
   );
   addCapabilities(program, cli);

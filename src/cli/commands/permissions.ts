@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import type { Static } from 'typebox';
 import type { Permission } from '../../api/schemas/node.ts';
+import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { table } from '../format.ts';
+import { type PageOptions, pageQuery, withNext, withPage } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 type PermissionState = Static<typeof Permission>;
@@ -12,13 +14,22 @@ export function addPermissions(program: Command, cli: Cli): void {
   withExample(group, 'capsule permissions list');
 
   withExample(
-    withNode(group.command('list').description('what each declares and was granted')),
+    withNode(withPage(group.command('list').description('what each declares and was granted'))),
     'capsule permissions list',
-  ).action(async (options: NodeOptions) => {
+  ).action(async (options: NodeOptions & PageOptions) => {
     const client = await findNode(cli.io, options);
-    const answer = await client.request<{ items: PermissionState[] }>('/api/permissions');
+    const answer = await client.request<Page<PermissionState>>('/api/permissions', {
+      query: pageQuery(options),
+    });
     cli.answer(options, answer, () =>
-      table(['CAPABILITY', 'PERMISSION', 'STATE'], answer.items.map(row), 'No capability asks for anything.'),
+      withNext(
+        table(
+          ['CAPABILITY', 'PERMISSION', 'STATE'],
+          answer.items.map(row),
+          'No capability asks for anything.',
+        ),
+        answer.cursor,
+      ),
     );
   });
 

@@ -9,7 +9,7 @@ import { type Cli, withExample } from '../cli.ts';
 import { EXIT } from '../failure.ts';
 import { writeOutput } from '../files.ts';
 import { duration, facts, plural, table, time } from '../format.ts';
-import { hexId, integer } from '../options.ts';
+import { hexId, type PageOptions, pageQuery, withNext, withPage } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 /** ms for what walks the whole chain. */
@@ -24,14 +24,11 @@ export function addReceipts(program: Command, cli: Cli): void {
     .description('the chain of receipts: one for everything that ran here');
   withExample(group, 'capsule receipts list', 'capsule receipts verify');
 
-  const list = group
-    .command('list')
-    .description('this node’s receipts, newest first')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(list), 'capsule receipts list').action(
-    async (options: NodeOptions & { limit?: number }) => {
+  const list = group.command('list').description('this node’s receipts, newest first');
+  withExample(withNode(withPage(list)), 'capsule receipts list').action(
+    async (options: NodeOptions & PageOptions) => {
       const client = await findNode(cli.io, options);
-      const page = await client.request<Receipts>('/api/receipts', { query: { limit: options.limit } });
+      const page = await client.request<Receipts>('/api/receipts', { query: pageQuery(options) });
       cli.answer(options, page, () => showList(page));
     },
   );
@@ -120,7 +117,7 @@ function showList({ items, cursor }: Receipts): string {
     rows,
     'No receipts yet.',
   );
-  return cursor === null ? lines : `${lines}\n(more: --limit)`;
+  return withNext(lines, cursor);
 }
 
 function showReceipt(receipt: Receipt): string {

@@ -4,7 +4,7 @@ import type { Token } from '../../api/schemas/tokens.ts';
 import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { credits, table, time } from '../format.ts';
-import { several, withPage } from '../options.ts';
+import { type PageOptions, pageQuery, several, withNext, withPage } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 interface CreateOptions extends NodeOptions {
@@ -52,10 +52,9 @@ export function addToken(program: Command, cli: Cli): void {
 
   const list = group.command('list').description('tokens beside the owner’s, and what each may do');
   withExample(withNode(withPage(list)), 'capsule token list').action(
-    async (options: NodeOptions & { limit?: number; cursor?: string }) => {
+    async (options: NodeOptions & PageOptions) => {
       const client = await findNode(cli.io, options);
-      const { limit, cursor } = options;
-      const page = await client.request<Page<Token>>('/api/tokens', { query: { limit, cursor } });
+      const page = await client.request<Page<Token>>('/api/tokens', { query: pageQuery(options) });
       cli.answer(options, page, () => showTokens(page));
     },
   );
@@ -84,8 +83,7 @@ function showTokens({ items, cursor }: Page<Token>): string {
     token.expiresAt === null ? 'never' : time(token.expiresAt),
   ]);
   const heading = ['NAME', 'SCOPE', 'CAPABILITIES', 'SPENT TODAY', 'UNDER WAY', 'EXPIRES (UTC)'];
-  const lines = table(heading, rows, 'The owner’s token is the only one.');
-  return cursor === null ? lines : `${lines}\n(more: --cursor ${cursor})`;
+  return withNext(table(heading, rows, 'The owner’s token is the only one.'), cursor);
 }
 
 /** `10` and `10/day`. */

@@ -3,24 +3,23 @@ import type { Page } from '../../store/types.ts';
 import type { Workflow, WorkflowNode } from '../../workflow/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { plural, safeText, shortNode, statusText, time, tree } from '../format.ts';
-import { hexId, integer } from '../options.ts';
+import { hexId, type PageOptions, pageQuery, withNext, withPage } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 export function addWorkflow(program: Command, cli: Cli): void {
   const workflow = program.command('workflow').description('chains of capsules as trees');
   withExample(workflow, 'capsule workflow list');
 
-  const list = workflow
-    .command('list')
-    .description('workflows, newest first')
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500));
-  withExample(withNode(list), 'capsule workflow list --limit 5').action(
-    async (options: NodeOptions & { limit?: number }) => {
+  const list = workflow.command('list').description('workflows, newest first');
+  withExample(withNode(withPage(list)), 'capsule workflow list --limit 5').action(
+    async (options: NodeOptions & PageOptions) => {
       const client = await findNode(cli.io, options);
       const page = await client.request<Page<Workflow>>('/api/workflows', {
-        query: { limit: options.limit },
+        query: pageQuery(options),
       });
-      cli.answer(options, page, () => page.items.map(showWorkflow).join('\n\n') || 'No workflows.');
+      cli.answer(options, page, () =>
+        withNext(page.items.map(showWorkflow).join('\n\n') || 'No workflows.', page.cursor),
+      );
     },
   );
 
