@@ -7,7 +7,7 @@ import { PAGE } from './schemas/shared.ts';
  */
 export function pageOf<T>(
   all: readonly T[],
-  { limit = PAGE.defaultLimit, cursor = '0' }: { limit?: number; cursor?: string },
+  { limit = PAGE.limit, cursor = '0' }: { limit?: number; cursor?: string },
 ): { items: T[]; cursor: string | null } {
   if (!/^\d{1,9}$/.test(cursor))
     throw new MeshError('invalid_request', 'The query is not valid: "cursor" is none that this list gave.');

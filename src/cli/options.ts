@@ -54,12 +54,6 @@ export function duration(minimum: number, maximum: number): (text: string) => nu
   };
 }
 
-/** For every list: how many, and from where. */
-export const withPage = (command: Command): Command =>
-  command
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500))
-    .option('--cursor <c>', 'go on where the page before ended; it says how');
-
 /** For options that may be given several times. */
 export const several = (value: string, before: string[] = []): string[] => [...before, value];
 
@@ -69,9 +63,10 @@ export interface PageOptions {
   cursor?: string;
 }
 
+/** For every list: how many, and from where. */
 export const withPages = (command: Command): Command =>
   command
-    .option('--limit <n>', 'how many (default: 50)', integer(1, 500))
+    .option('--limit <n>', 'at most so many, up to 500', integer(1, 500))
     .option('--cursor <cursor>', 'go on where the page ended that gave this');
 
 /** What follows a page that is not the last. */

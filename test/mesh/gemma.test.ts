@@ -102,10 +102,10 @@ describe('Gemma on another node', () => {
     expect(await submitter.get('/api/market?capability=ai.chat')).toMatchObject({
       items: [{ nodeId: node.nodeId, detail: { models: [{ name: MODEL.name, digest: MODEL.digest }] } }],
     });
-    expect(await submitter.get('/api/market?capability=ai.embed')).toEqual({ items: [] });
+    expect(await submitter.get('/api/market?capability=ai.embed')).toMatchObject({ items: [] });
     await model.stop();
     await offered(false);
-    expect(await submitter.get('/api/market')).toEqual({ items: [] });
+    expect(await submitter.get('/api/market')).toMatchObject({ items: [] });
   });
 
   async function gemma(

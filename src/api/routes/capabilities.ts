@@ -1,9 +1,11 @@
 import { Type } from 'typebox';
+import { closed } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { EITHER, READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { Capabilities, Module, Permission } from '../schemas/node.ts';
-import { described, list, refusals } from '../schemas/shared.ts';
+import { described, page, refusals, slicing } from '../schemas/shared.ts';
+import { pageOf } from '../slices.ts';
 
 const name = Type.String({ minLength: 1, maxLength: 64, description: 'A module, such as `notify`.' });
 const one = Type.Object({
@@ -52,10 +54,11 @@ export function capabilityRoutes(app: Server, { components: { engine } }: RouteC
       schema: {
         operationId: 'listPermissions',
         summary: 'What each module declares and was granted.',
-        response: { 200: described('All of them.', list(Permission)), ...refusals },
+        querystring: Type.Object(slicing, closed),
+        response: { 200: described('One page.', page(Permission)), ...refusals },
       },
     },
-    async () => ({ items: permissions.list() }),
+    async ({ query }) => pageOf(permissions.list(), query),
   );
 
   for (const method of ['PUT', 'DELETE'] as const) {

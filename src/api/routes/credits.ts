@@ -9,10 +9,11 @@ import { MeshError } from '../../lib/errors.ts';
 import { READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { Credits, LedgerEntry, LedgerVerification, Reconciliation } from '../schemas/credits.ts';
-import { described, page, paging, refusals } from '../schemas/shared.ts';
+import { described, page, paging, refusals, slicing } from '../schemas/shared.ts';
+import { pageOf } from '../slices.ts';
 
-/** Accounts in one answer: more nodes than a mesh of one's own machines has. */
-const MAX_ACCOUNTS = 1000;
+/** Accounts that can be listed: identities cost nothing, and a book is read as a whole for it. */
+const MAX_ACCOUNTS = 10_000;
 
 const account = Type.Union([Identity, NodeId], { description: 'An identity (64 hex) or a node id.' });
 const Grant = Type.Object(
@@ -37,19 +38,24 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
       schema: {
         operationId: 'getCredits',
         summary: 'Every account in this node’s book.',
+        querystring: Type.Object(slicing, closed),
         response: { 200: described('Balances in credits.', Credits), ...refusals },
       },
     },
-    async () => ({
-      identity: init.identity,
-      balance: fromMicro(ledger.balance(init.identity)),
-      limit: init.creditLimit,
-      accounts: (await ledger.balances(MAX_ACCOUNTS)).map((each) => ({
-        account: each.account,
-        balance: fromMicro(each.microBalance),
-        disputed: fromMicro(each.microDisputed),
-      })),
-    }),
+    async ({ query }) => {
+      const { items, cursor } = pageOf(await ledger.balances(MAX_ACCOUNTS), query);
+      return {
+        identity: init.identity,
+        balance: fromMicro(ledger.balance(init.identity)),
+        limit: init.creditLimit,
+        accounts: items.map((each) => ({
+          account: each.account,
+          balance: fromMicro(each.microBalance),
+          disputed: fromMicro(each.microDisputed),
+        })),
+        cursor,
+      };
+    },
   );
 
   app.get(

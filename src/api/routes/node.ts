@@ -1,13 +1,15 @@
 import { Type } from 'typebox';
+import { closed } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { EITHER, READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { NodeStatus, Peer, Provider } from '../schemas/node.ts';
-import { described, list, refusals } from '../schemas/shared.ts';
+import { described, page, refusals, slicing } from '../schemas/shared.ts';
+import { pageOf } from '../slices.ts';
 
 const Health = Type.Object({ status: Type.Literal('ok') });
-/** Providers in one answer: more than a person reads. */
-const MAX_PROVIDERS = 1000;
+/** Others' offers that can be listed, the best of each capability first: more than anybody reads. */
+const MAX_PROVIDERS = 10_000;
 
 export function nodeRoutes(app: Server, { components }: RouteContext): void {
   const { node, network, engine, market } = components;
@@ -65,10 +67,11 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
       schema: {
         operationId: 'listPeers',
         summary: 'The nodes it is connected to.',
-        response: { 200: described('All of them.', list(Peer)), ...refusals },
+        querystring: Type.Object(slicing, closed),
+        response: { 200: described('One page.', page(Peer)), ...refusals },
       },
     },
-    async () => ({ items: network.peers() }),
+    async ({ query }) => pageOf(network.peers(), query),
   );
 
   app.get(
@@ -81,14 +84,17 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
         querystring: Type.Object(
           {
             capability: Type.Optional(Type.String({ maxLength: 128 })),
-            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PROVIDERS })),
+            ...slicing,
           },
-          { additionalProperties: false },
+          closed,
         ),
-        response: { 200: described('Capability by capability, best first.', list(Provider)), ...refusals },
+        response: {
+          200: described('One page; capability by capability, best first.', page(Provider)),
+          ...refusals,
+        },
       },
     },
-    async ({ query: { capability, limit = MAX_PROVIDERS } }) => {
+    async ({ query: { capability, ...slice } }) => {
       const own = engine
         .offers()
         .filter((offer) => capability === undefined || offer.capability.id === capability)
@@ -104,8 +110,11 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
           idempotent: offer.idempotent,
           ...(offer.detail !== undefined && { detail: offer.detail }),
         }));
-      const others = market.providers({ limit, ...(capability !== undefined && { capability }) });
-      return { items: [...own, ...others].slice(0, limit) };
+      const others = market.providers({
+        limit: MAX_PROVIDERS,
+        ...(capability !== undefined && { capability }),
+      });
+      return pageOf([...own, ...others], slice);
     },
   );
 

@@ -4,7 +4,7 @@ import { CapabilityName, closed, TimestampMs } from '../../../protocols/common/v
 import { fromMicro, toMicro } from '../../capsule/credits.ts';
 import { type PrincipalRecord, SCOPES } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { described, page, paging, refusals } from '../schemas/shared.ts';
+import { described, page, refusals, slicing } from '../schemas/shared.ts';
 import { Token } from '../schemas/tokens.ts';
 import { pageOf } from '../slices.ts';
 
@@ -67,7 +67,7 @@ export function tokenRoutes(
       schema: {
         operationId: 'listTokens',
         summary: 'Tokens beside the owner’s, by name; what they are is not told.',
-        querystring: Type.Object(paging, closed),
+        querystring: Type.Object(slicing, closed),
         response: { 200: described('One page.', page(Token)), ...refusals },
       },
     },

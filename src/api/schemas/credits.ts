@@ -14,7 +14,9 @@ export const Credits = Type.Object({
       balance: credits('Earned less paid.'),
       disputed: credits('Of what it owes, what it says it does not.'),
     }),
+    { description: 'One page of them.' },
   ),
+  cursor: { ...nullable(Type.String()), description: 'Of `accounts`; null on the last page.' },
 });
 
 export const LedgerEntry = Type.Object({

@@ -26,12 +26,12 @@ export const ErrorBody = Type.Object(
 /** Pages of lists: most entries in one answer, and how many where the caller does not say. */
 export const PAGE = { limit: 500, defaultLimit: 50, cursorChars: 256 } as const;
 
-export const paging = {
+const pagingBy = (defaultLimit: number) => ({
   limit: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: PAGE.limit,
-      description: `At most so many; default ${PAGE.defaultLimit}.`,
+      description: `At most so many; default ${defaultLimit}.`,
     }),
   ),
   cursor: Type.Optional(
@@ -41,7 +41,10 @@ export const paging = {
       description: 'The `cursor` of the page before.',
     }),
   ),
-};
+});
+export const paging = pagingBy(PAGE.defaultLimit);
+/** For lists that are in memory, and short as a rule. */
+export const slicing = pagingBy(PAGE.limit);
 
 export const page = <T extends TSchema>(item: T) =>
   Type.Object({

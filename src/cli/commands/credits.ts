@@ -18,11 +18,12 @@ export function addCredits(program: Command, cli: Cli): void {
   withExample(group, 'capsule credits', 'capsule credits history --limit 10');
 
   withExample(
-    withNode(group.command('show', { isDefault: true }).description('every account’s balance')),
+    withNode(withPages(group.command('show', { isDefault: true }).description('every account’s balance'))),
     'capsule credits show',
-  ).action(async (options: NodeOptions) => {
+  ).action(async (options: NodeOptions & PageOptions) => {
     const client = await findNode(cli.io, options);
-    const book = await client.request<Static<typeof Credits>>('/api/credits');
+    const { limit, cursor } = options;
+    const book = await client.request<Static<typeof Credits>>('/api/credits', { query: { limit, cursor } });
     cli.answer(options, book, (layout) => showBook(book, layout));
   });
 
@@ -97,7 +98,7 @@ export function addCredits(program: Command, cli: Cli): void {
   );
 }
 
-function showBook({ identity, limit, accounts }: Static<typeof Credits>, layout: Layout): string {
+function showBook({ identity, limit, accounts, cursor }: Static<typeof Credits>, layout: Layout): string {
   const rows = accounts.map(({ account, balance, disputed }) => [
     account,
     balance.toFixed(6),
@@ -109,7 +110,7 @@ function showBook({ identity, limit, accounts }: Static<typeof Credits>, layout:
           ? `disputes ${disputed.toFixed(6)}`
           : '',
   ]);
-  return `${table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.', layout)}\n(an account may owe up to ${credits(limit)} here)`;
+  return `${table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.', layout)}${furtherPages({ cursor })}\n(an account may owe up to ${credits(limit)} here)`;
 }
 
 function showHistory(entries: readonly Static<typeof LedgerEntry>[], layout: Layout): string {

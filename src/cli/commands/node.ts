@@ -1,15 +1,13 @@
 import type { Command } from 'commander';
 import type { Static } from 'typebox';
 import type { Capabilities, Module, NodeStatus, Peer, Provider } from '../../api/schemas/node.ts';
+import type { Page } from '../../store/types.ts';
 import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { bytes, duration, facts, type Layout, statusText, table, time } from '../format.ts';
+import { furtherPages, type PageOptions, withPages } from '../options.ts';
 import { suggesting } from '../suggest.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
-
-interface Items<T> {
-  items: T[];
-}
 
 /** A command that asks one thing and prints the answer. */
 function addQuery<T>(
@@ -35,10 +33,11 @@ export function addNode(program: Command, cli: Cli): void {
   );
   addQuery(
     cli,
-    program.command('peers').description('the nodes it is connected to, with ring and round trip'),
+    withPages(program.command('peers').description('the nodes it is connected to, with ring and round trip')),
     'capsule peers',
-    (client) => client.request<Items<Static<typeof Peer>>>('/api/peers'),
-    ({ items }, layout) =>
+    (client, { limit, cursor }: NodeOptions & PageOptions) =>
+      client.request<Page<Static<typeof Peer>>>('/api/peers', { query: { limit, cursor } }),
+    ({ items, cursor }, layout) =>
       table(
         ['NODE', 'RING', 'ROUND TRIP', 'DIRECTION', 'ADDRESS'],
         items.map((peer) => [
@@ -50,7 +49,7 @@ export function addNode(program: Command, cli: Cli): void {
         ]),
         'No peers. Others on the local network are found by themselves; else: capsule start --bootstrap MULTIADDR',
         layout,
-      ),
+      ) + furtherPages({ cursor }),
   );
   const market = program
     .command('market')
@@ -58,11 +57,11 @@ export function addNode(program: Command, cli: Cli): void {
     .option('--capability <capability>', 'only this one');
   addQuery(
     cli,
-    market,
+    withPages(market),
     'capsule market --capability text.analyze',
-    (client, { capability }: NodeOptions & { capability?: string }) =>
-      client.request<Items<Static<typeof Provider>>>('/api/market', { query: { capability } }),
-    ({ items }, layout) =>
+    (client, { capability, limit, cursor }: NodeOptions & PageOptions & { capability?: string }) =>
+      client.request<Page<Static<typeof Provider>>>('/api/market', { query: { capability, limit, cursor } }),
+    ({ items, cursor }, layout) =>
       table(
         ['CAPABILITY', 'NODE', 'PRICE', 'LATENCY', 'RING', 'ROUND TRIP', 'AGE'],
         items.map((provider) => [
@@ -76,7 +75,7 @@ export function addNode(program: Command, cli: Cli): void {
         ]),
         'Nobody offers anything yet.',
         layout,
-      ),
+      ) + furtherPages({ cursor }),
   );
   addCapabilities(program, cli);
 }

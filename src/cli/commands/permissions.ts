@@ -1,34 +1,39 @@
 import type { Command } from 'commander';
 import type { Static } from 'typebox';
 import type { Permission } from '../../api/schemas/node.ts';
+import type { Page } from '../../store/types.ts';
 import type { ApiClient } from '../api-client.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { table } from '../format.ts';
+import { furtherPages, type PageOptions, withPages } from '../options.ts';
 import { suggesting } from '../suggest.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 type PermissionState = Static<typeof Permission>;
 
-const declared = async (client: ApiClient) =>
-  (await client.request<{ items: PermissionState[] }>('/api/permissions')).items;
+const declared = (client: ApiClient, { limit, cursor }: PageOptions = {}) =>
+  client.request<Page<PermissionState>>('/api/permissions', { query: { limit, cursor } });
 
 export function addPermissions(program: Command, cli: Cli): void {
   const group = program.command('permissions').description('what capabilities may do');
   withExample(group, 'capsule permissions list');
 
   withExample(
-    withNode(group.command('list').description('what each declares and was granted')),
+    withNode(withPages(group.command('list').description('what each declares and was granted'))),
     'capsule permissions list',
-  ).action(async (options: NodeOptions) => {
+  ).action(async (options: NodeOptions & PageOptions) => {
     const client = await findNode(cli.io, options);
-    const answer = { items: await declared(client) };
-    cli.answer(options, answer, (layout) =>
-      table(
-        ['CAPABILITY', 'PERMISSION', 'STATE'],
-        answer.items.map(row),
-        'No capability asks for anything.',
-        layout,
-      ),
+    const page = await declared(client, options);
+    cli.answer(
+      options,
+      page,
+      (layout) =>
+        table(
+          ['CAPABILITY', 'PERMISSION', 'STATE'],
+          page.items.map(row),
+          'No capability asks for anything.',
+          layout,
+        ) + furtherPages(page),
     );
   });
 
@@ -46,8 +51,8 @@ export function addPermissions(program: Command, cli: Cli): void {
         const client = await findNode(cli.io, options);
         const path = `/api/permissions/${encodeURIComponent(capability)}/${encodeURIComponent(permission)}`;
         const state = await suggesting(client.request<PermissionState>(path, { method }), [
-          [capability, async () => (await declared(client)).map((each) => each.module)],
-          [permission, async () => (await declared(client)).map((each) => each.permission)],
+          [capability, async () => (await declared(client)).items.map((each) => each.module)],
+          [permission, async () => (await declared(client)).items.map((each) => each.permission)],
         ]);
         cli.answer(options, state, () => row(state).join(' '));
       },

@@ -4,7 +4,7 @@ import type { Token } from '../../api/schemas/tokens.ts';
 import type { Page } from '../../store/types.ts';
 import { type Cli, withExample } from '../cli.ts';
 import { credits, type Layout, table, time } from '../format.ts';
-import { several, withPage } from '../options.ts';
+import { furtherPages, type PageOptions, several, withPages } from '../options.ts';
 import { findNode, type NodeOptions, withNode } from '../target.ts';
 
 interface CreateOptions extends NodeOptions {
@@ -51,8 +51,8 @@ export function addToken(program: Command, cli: Cli): void {
   });
 
   const list = group.command('list').description('tokens beside the owner’s, and what each may do');
-  withExample(withNode(withPage(list)), 'capsule token list').action(
-    async (options: NodeOptions & { limit?: number; cursor?: string }) => {
+  withExample(withNode(withPages(list)), 'capsule token list').action(
+    async (options: NodeOptions & PageOptions) => {
       const client = await findNode(cli.io, options);
       const { limit, cursor } = options;
       const page = await client.request<Page<Token>>('/api/tokens', { query: { limit, cursor } });
@@ -85,7 +85,7 @@ function showTokens({ items, cursor }: Page<Token>, layout: Layout): string {
   ]);
   const heading = ['NAME', 'SCOPE', 'CAPABILITIES', 'SPENT TODAY', 'UNDER WAY', 'EXPIRES (UTC)'];
   const lines = table(heading, rows, 'The owner’s token is the only one.', layout);
-  return cursor === null ? lines : `${lines}\n(more: --cursor ${cursor})`;
+  return lines + furtherPages({ cursor });
 }
 
 /** `10` and `10/day`. */

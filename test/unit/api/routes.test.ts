@@ -170,7 +170,40 @@ describe('reading', () => {
     expect((await call('GET', '/api/capsules?capability=text.other')).body.items).toEqual([]);
   });
 
+  it('gives every list page by page', async () => {
+    for (const text of ['a', 'b', 'c']) await submit(text);
+    await call('POST', '/api/credits/grants', { account: IDENTITY, amount: 1 });
+    await call('POST', '/api/credits/grants', { account: 'cd'.repeat(32), amount: 1 });
+    node.components.network.peers = () => [];
+    node.components.engine.permissions.list = () =>
+      ['a', 'b', 'c'].map((module) => ({ module, permission: 'storage', declared: true, granted: true }));
+    for (const [path, key] of [
+      ['/api/capsules', 'items'],
+      ['/api/market', 'items'],
+      ['/api/permissions', 'items'],
+      ['/api/credits', 'accounts'],
+    ] as const) {
+      const whole: unknown[] = (await call('GET', path)).body[key];
+      expect(whole.length, path).toBeGreaterThan(1);
+      const read: unknown[] = [];
+      let cursor: string | null = null;
+      do {
+        const { status, body } = await call(
+          'GET',
+          `${path}?limit=1${cursor === null ? '' : `&cursor=${cursor}`}`,
+        );
+        expect(status, path).toBe(200);
+        expect(body[key], path).toHaveLength(1);
+        read.push(...body[key]);
+        cursor = body.cursor;
+      } while (cursor !== null);
+      expect(read, path).toEqual(whole);
+    }
+  });
+
   it.each([
+    ['/api/market?cursor=x', 'cursor'],
+    ['/api/peers?limit=501', 'limit'],
     ['/api/capsules?limit=0', 'limit'],
     ['/api/capsules?limit=501', 'limit'],
     ['/api/capsules?limit=many', 'limit'],
@@ -213,7 +246,7 @@ describe('reading', () => {
 
   it('shows node, peers, market, capabilities, receipts', async () => {
     expect((await call('GET', '/api/node')).body).toMatchObject({ nodeId: NODE_ID });
-    expect((await call('GET', '/api/peers')).body).toEqual({ items: [] });
+    expect((await call('GET', '/api/peers')).body).toEqual({ items: [], cursor: null });
     expect((await call('GET', '/api/market')).body.items.map(({ ring }: { ring: string }) => ring)).toEqual([
       'local',
       'ring1',
@@ -258,6 +291,7 @@ describe('credits', () => {
       balance: 1.5,
       limit: 1000,
       accounts: [{ account: IDENTITY, balance: 1.5, disputed: 0 }],
+      cursor: null,
     });
     expect((await call('GET', '/api/credits/history')).body.items).toMatchObject([
       { amount: 1.5, microAmount: 1_500_000 },

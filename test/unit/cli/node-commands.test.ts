@@ -88,6 +88,32 @@ describe('commands that call a node', () => {
     expect(ran.stdout.trim()).not.toContain('\n');
   });
 
+  it('lists page by page, and says how to go on', async () => {
+    const ids = [
+      await submit(),
+      await node.components.capsules.submit(node.components.signDraft(node.draft('b'))),
+    ];
+    expect(ids).toHaveLength(2);
+    const first = await run('list', '--limit', '1');
+    const cursor = /^\(more: --cursor (\S+)\)$/m.exec(first.stdout)?.[1] ?? '';
+    const second = await run('list', '--limit', '1', '--cursor', cursor);
+    expect(second.stdout).not.toContain('more:');
+    const shown = [first, second].map(({ stdout }) => /^[0-9a-f]{64}/m.exec(stdout)?.[0]);
+    expect(new Set(shown)).toEqual(new Set(node.views.keys()));
+    const market = JSON.parse((await run('market', '--limit', '1', '--json')).stdout);
+    expect(market).toMatchObject({ items: [{ ring: 'local' }], cursor: '1' });
+    expect((await run('market', '--cursor', '1')).stdout).toContain('ring1');
+    for (const list of [
+      'workflow list',
+      'credits',
+      'credits history',
+      'receipts list',
+      'peers',
+      'permissions list',
+    ])
+      expect((await run(...list.split(' '), '--limit', '5', '--cursor', '0')).code, list).toBe(0);
+  });
+
   it('puts the addresses of a node below each other', async () => {
     const found = await node.components.node.status();
     const addresses = ['/ip4/127.0.0.1/tcp/1', '/ip4/192.168.1.2/tcp/1'];
