@@ -137,5 +137,5 @@ async function refusal(response: Response): Promise<MeshError> {
 
 /** Whether it says what the token lacks. */
 function isMissing(detail: unknown): boolean {
-  return typeof detail === 'object' && detail !== null && 'missing' in detail && 'scope' in detail;
+  return typeof detail === 'object' && detail !== null && 'missing' in detail;
 }

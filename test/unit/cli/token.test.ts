@@ -52,6 +52,8 @@ describe('capsule token', () => {
       'capsule: This needs a token with the scope "admin"; this one has the scope "run". (permission_denied)\n' +
         'The node’s owner makes another one: capsule token create\n',
     );
+    const other = await run('run', 'notify.log', 'x');
+    expect(other.stderr).toMatch(/may not ask for notify\.log.*\n.*capsule token create\n$/);
   });
 
   it('revokes it', async () => {
