@@ -8,7 +8,8 @@ import { CapabilityName, closed, JsonObject } from '../../common/v1/schema.ts';
  * `seal:others` together with it for everybody else.
  */
 export const Permission = Type.String({
-  pattern: '^(storage|models|blobs|progress|log|identity|seal(:others)?|network:(config|[a-z0-9.-]+(:[0-9]{1,5})?))$',
+  pattern:
+    '^(storage|models|blobs|progress|log|identity|seal(:others)?|network:(config|[a-z0-9.-]+(:[0-9]{1,5})?))$',
   maxLength: 256,
 });
 
