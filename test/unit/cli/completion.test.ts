@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -83,8 +83,7 @@ it('gives nothing, and says nothing, where no node runs', async () => {
 });
 
 it('finds the node of the options that were typed before', async () => {
-  writeFileSync(join(folder, 'api-token'), TOKEN, { mode: 0o600 });
   const words = ['show', '--data', folder, '--api-url', api.url, ''];
-  const ran = await inProcess(['complete', '--', ...words], { env: {} });
+  const ran = await inProcess(['complete', '--', ...words], { env: { CAPSULE_API_TOKEN: TOKEN } });
   expect(ran.stdout).toContain(id);
 });

@@ -292,19 +292,19 @@ describe('what a person types and sees', () => {
       ['status'],
       ['retry ID'],
     ])('does not drive the terminal in %s', async (command) => {
+      const { submit: plain } = node.components.capsules;
+      node.components.capsules.submit = async (...args) => {
+        const answer = await plain(...args);
+        node.emit({ type: 'progress', capsuleId: answer.id, epoch: 1, stage: EVIL, delta: EVIL });
+        fail(answer.id, 'timeout', EVIL);
+        return answer;
+      };
       const id = await submit();
-      fail(id, 'timeout', EVIL);
       const record = node.views.get(id)?.record;
       Object.assign(record ?? {}, { executor: EVIL, requestedCapability: EVIL });
       record?.history.push({ at: 0, status: 'failed', note: EVIL });
       const { status } = node.components.node;
       node.components.node.status = () => ({ ...status(), labels: { room: EVIL }, capabilities: [EVIL] });
-      node.components.capsules.follow = (listener) => {
-        const base = { sequence: 1, at: 0, capsuleId: id };
-        listener({ ...base, type: 'progress', epoch: 1, stage: EVIL, delta: EVIL });
-        listener({ ...base, type: 'done', status: 'failed', error: { code: 'timeout', message: EVIL } });
-        return () => undefined;
-      };
       const ran = await onTerminal(80, ...command.replace('ID', id).split(' '));
       harmless(ran.stdout);
       harmless(ran.stderr);
