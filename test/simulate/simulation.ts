@@ -88,7 +88,12 @@ class Simulation {
     this.#init = init;
     this.#perSecond = Math.max(SUBMITTED_PER_SECOND, init.capsules / LONGEST_SUBMISSION_S);
     this.#random = seededRandom(init.seed);
-    this.#crypto = init.realCrypto === true ? nodeCrypto : standInCrypto;
+    const random = seededRandom(init.seed ^ 0xb17e5);
+    this.#crypto = {
+      ...(init.realCrypto === true ? nodeCrypto : standInCrypto),
+      // Ids of sessions and the like, or no seed would happen again in the same way.
+      randomBytes: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
+    };
     this.#trace = new Trace(init.watch);
     this.#wire = new Wire({
       hub: this.#hub,
