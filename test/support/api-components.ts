@@ -24,7 +24,7 @@ export const NODE_ID = nodeIdOf(IDENTITY);
 const signer = { identity: IDENTITY, sign: (message: Uint8Array) => crypto.sign(message, seed) };
 
 /** What the API asks of a node, in memory: capsules are really checked and signed, and end when a test says so. */
-export function memoryNode(clock: VirtualClock, principals: Principals = noPrincipals) {
+export function memoryNode(clock: VirtualClock, principals: Principals = { ...noPrincipals }) {
   const views = new Map<string, CapsuleView>();
   const remembered: MeshEvent[] = [];
   const followers = new Set<(event: MeshEvent) => void>();
