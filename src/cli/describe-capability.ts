@@ -78,7 +78,7 @@ function propertiesOf({ properties }: JsonObject): [string, JsonObject][] {
 
 function requiredOf({ required, anyOf, oneOf }: JsonObject): string[] {
   if (Array.isArray(required)) return required.filter((name) => typeof name === 'string');
-  // Of alternatives the first is as good as any.
+  // Where there are alternatives, the first serves as the example.
   const [first] = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
   return isObject(first) ? requiredOf(first) : [];
 }
