@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import { type Api, createApi } from '../api/api.ts';
 import { draftSigner } from '../api/draft.ts';
 import type { NodeStatus } from '../api/schemas/node.ts';
-import { isWholeMicro } from '../capsule/credits.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
@@ -13,7 +12,7 @@ import { DatabaseLedger } from '../ledger/ledger.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createSigner } from '../lib/crypto.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
-import { MeshError } from '../lib/errors.ts';
+import type { MeshError } from '../lib/errors.ts';
 import { type FaultPoints, noFaultPoints } from '../lib/fault-points.ts';
 import { type Startable, startAll, stopAll } from '../lib/lifecycle.ts';
 import type { OffersSource } from '../market/advertisement.ts';
@@ -35,6 +34,7 @@ import type { Config } from './config-schema.ts';
 import { checkConsistency } from './consistency.ts';
 import { defaultGrants } from './default-grants.ts';
 import type { NodeIdentity } from './identity-file.ts';
+import { pricesOf } from './prices.ts';
 import { DatabasePrincipals } from './principals.ts';
 import { Pruning } from './pruning.ts';
 import { reconcileWith } from './reconciliation.ts';
@@ -177,7 +177,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     uptimeMs: Math.round(clock.monotonic() - startedMonotonic),
     addresses: network.addresses(),
     peers: network.peers().length,
-    capabilities: engine.offers().map(({ capability }) => capability.id),
+    capabilities: localNames(),
     capsules: await capsules.counts(),
     load: engine.load(),
     memoryBytes: process.memoryUsage.rss(),
@@ -264,7 +264,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       nodeId,
       identity: signer.identity,
       addresses: network.addresses(),
-      capabilities: engine.offers().map(({ capability }) => capability.id),
+      capabilities: localNames(),
       unavailable: engine
         .modules()
         .flatMap(({ manifest, reason }) => (reason === null ? [] : [{ module: manifest.id, reason }])),
@@ -272,16 +272,6 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       consoleUrl: api.consoleUrl(),
     }),
   };
-}
-
-/** Throws `config_invalid` for a price that the ledger cannot count. */
-function pricesOf({ capabilities: { prices } }: Config): ReadonlyMap<string, number> {
-  for (const [capability, price] of Object.entries(prices)) {
-    if (isWholeMicro(price)) continue;
-    const detail = { path: `capabilities.prices.${capability}`, found: price, allowed: 'at most 6 decimals' };
-    throw new MeshError('config_invalid', `The price of ${capability} has more than 6 decimals.`, detail);
-  }
-  return new Map(Object.entries(prices));
 }
 
 function starting(work: () => Promise<void>): Startable {

@@ -136,20 +136,17 @@ export class MeshEngine implements Engine {
       },
     });
     const latency = new LatencyTracker({ db });
-    const fetch = components.fetch ?? globalThis.fetch;
     const { identity } = signer;
     const standing = init.standing ?? ((origin) => (origin === identity ? 'own' : 'known'));
     const admission = new Admission({ queue, clock, standing });
-    const locks = new StorageLocks();
-    const webhooks = init.webhooks ?? new Map();
     const scope = {
       clock,
       log,
       storage,
-      locks,
+      locks: new StorageLocks(),
       permissions,
-      fetch,
-      webhooks,
+      fetch: components.fetch ?? globalThis.fetch,
+      webhooks: init.webhooks ?? new Map(),
       models,
       signer,
       identity,
@@ -244,16 +241,14 @@ export class MeshEngine implements Engine {
 
   admit(capabilityId: string, origin: string): Ticket | ErrorBody {
     if (this.#stopping) return { code: 'busy', message: 'This node is stopping.' };
-    const capability = this.#router.capability(capabilityId);
-    if (capability !== undefined && this.#offeredTo(capabilityId, origin))
-      return this.#admission.admit(capability, origin);
+    const capability = this.#offeredTo(capabilityId, origin);
+    if (capability !== undefined) return this.#admission.admit(capability, origin);
     return { code: 'capability_unavailable', message: `This node does not offer ${capabilityId} now.` };
   }
 
   hasRoom(capabilityId: string, origin = this.#identity): boolean {
-    const capability = this.#router.capability(capabilityId);
-    if (capability === undefined || this.#stopping || !this.#offeredTo(capabilityId, origin)) return false;
-    return this.#admission.hasRoom(capability, origin);
+    const capability = this.#offeredTo(capabilityId, origin);
+    return capability !== undefined && !this.#stopping && this.#admission.hasRoom(capability, origin);
   }
 
   onRoom(listener: () => void): () => void {
@@ -273,9 +268,10 @@ export class MeshEngine implements Engine {
     this.#tellOffers();
   }
 
-  #offeredTo(capabilityId: string, origin: string): boolean {
+  #offeredTo(capabilityId: string, origin: string): EngineCapability | undefined {
     const offered = this.#availability.offered(capabilityId);
-    return offered !== undefined && (offered.ownOnly !== true || origin === this.#identity);
+    const theirs = offered !== undefined && (offered.ownOnly !== true || origin === this.#identity);
+    return theirs ? this.#router.capability(capabilityId) : undefined;
   }
 
   #capabilities(): EngineCapability[] {
@@ -283,12 +279,10 @@ export class MeshEngine implements Engine {
   }
 
   async #installed(): Promise<void> {
-    const installed = [...this.#registry.modules()].map(({ manifest: { id, version }, codeHash }) => ({
-      id,
-      version,
-      codeHash,
-    }));
-    await this.#chain.install(installed);
+    const modules = [...this.#registry.modules()];
+    await this.#chain.install(
+      modules.map(({ manifest: { id, version }, codeHash }) => ({ id, version, codeHash })),
+    );
   }
 
   /** Lets what runs finish for a while, then interrupts it; in the end every outcome is durable. */
