@@ -48,7 +48,7 @@ describe('kill -9 at random moments under load', () => {
     const workflows: Workflow[] = [];
     for (const { id } of capsules) workflows.push(await node('submitter').workflowEnded(id));
     expect(workflows.filter(({ status }) => status !== 'completed')).toEqual([]);
-    await expectSoundBooks([...nodes.values()]);
+    await expectSoundBooks([...nodes.values()], { disputes: true });
     await expectOneReceiptAccepted(workflows.flatMap(({ tree }) => stepsOf(tree)));
     await expectPaidOnce();
   });
