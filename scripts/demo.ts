@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -31,6 +32,11 @@ function example(name: string): string {
   return relative(process.cwd(), fileURLToPath(new URL(`../examples/${name}`, import.meta.url)));
 }
 
+const [kept] = process.argv.slice(2);
+if (kept !== undefined && existsSync(kept)) {
+  process.stderr.write(`demo: There is a file ${kept} already. Name another, or none.\n`);
+  process.exit(2);
+}
 const home = await mkdtemp(join(tmpdir(), 'capsule-demo-'));
 const nodes: DemoNode[] = [];
 try {
@@ -82,7 +88,7 @@ async function runDemo(): Promise<void> {
   await shown(desk, 'credits', 'reconcile', archive.info.nodeId);
 
   say('The whole of it as one signed file, which anybody can verify without a node:');
-  const [archiveFile = join(home, 'workflow.capsule')] = process.argv.slice(2);
+  const archiveFile = kept ?? join(home, 'workflow.capsule');
   await shown(desk, 'seal', '--workflow', workflow.root, '-o', archiveFile);
   await shownAnywhere('verify', archiveFile, '--allowlist', desk.info.identity);
 
