@@ -154,7 +154,7 @@ export class ReceiptChain {
     });
     const sequence = head.sequence + 1;
     const entry = { receipt, state };
-    tx.put(entries, sequenceKey(sequence), entry);
+    this.#rows.append(tx, { sequence, row: entry });
     this.#index.note(head.sequence, head.receiptHash);
     if (this.#index.stagePage(tx, head.sequence) && this.#leadsTo(this.checkpoint(), head)) {
       tx.put(heads, HEAD_KEY, head);

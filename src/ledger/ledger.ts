@@ -208,7 +208,7 @@ export class DatabaseLedger implements Ledger, Startable {
     const booked = linkEntry(this.#crypto, head, entry, this.#clock.now());
     this.#move(tx, booked.debit, -booked.microAmount);
     this.#move(tx, booked.credit, booked.microAmount);
-    tx.put(ENTRIES, sequenceKey(booked.sequence), booked);
+    this.#rows.append(tx, { sequence: booked.sequence, row: booked });
     tx.put(REFERENCES, booked.reference, booked.sequence);
     for (const key of accountKeys(booked, this.#self)) tx.put(BY_ACCOUNT, key, booked.sequence);
   }

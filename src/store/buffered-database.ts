@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Disk, Write } from './disk.ts';
 import { GroupCommit } from './group-commit.ts';
-import { decode, fullKey, keyspacePrefix, StagedTransaction } from './transaction.ts';
+import { decode, fullKey, KEYSPACE_PREFIX, keyspacePrefix, StagedTransaction } from './transaction.ts';
 import type { CommitOptions, Database, Keyspace, ScanRange, Transaction } from './types.ts';
 
 /** Rows read again and again: chain heads, counters, records in work. */
@@ -29,6 +29,8 @@ export class BufferedDatabase implements Database {
   readonly #overlay = new Map<string, Write>();
   /** `ABSENT` stands for a row that is not there: a new capsule is looked up several times before it is stored. */
   readonly #cache = new LRUCache<string, string>({ max: CACHED_ROWS });
+  /** By the prefix of the keyspace. */
+  readonly #mayExist = new Map<string, (key: string) => boolean>();
   #generation = 0;
   #closing: Promise<void> | undefined;
 
@@ -65,10 +67,13 @@ export class BufferedDatabase implements Database {
   async *scanMany<T>(space: Keyspace<T>, range: ScanRange): AsyncGenerator<[string, T][]> {
     await this.flushed();
     this.#assertOpen();
-    const skipped = keyspacePrefix(space.id).length;
     for await (const pairs of this.#disk.iterate(fullRange(space.id, range))) {
-      yield pairs.map(([key, raw]) => [key.slice(skipped), decode(raw)]);
+      yield pairs.map(([key, raw]) => [key.slice(KEYSPACE_PREFIX), decode(raw)]);
     }
+  }
+
+  assumeAbsent(space: Keyspace<unknown>, mayExist: (key: string) => boolean): void {
+    this.#mayExist.set(keyspacePrefix(space.id), mayExist);
   }
 
   get hasRoom(): boolean {
@@ -94,6 +99,8 @@ export class BufferedDatabase implements Database {
     const cached = this.#cache.get(key);
     if (cached !== undefined) return cached === ABSENT ? undefined : cached;
     this.#assertOpen();
+    if (this.#mayExist.get(key.slice(0, KEYSPACE_PREFIX))?.(key.slice(KEYSPACE_PREFIX)) === false)
+      return undefined;
     const raw = this.#disk.get(key);
     this.#remember(key, raw ?? ABSENT);
     return raw;

@@ -11,6 +11,7 @@ import { DatabaseEndedIds } from './ended-ids.ts';
 import { keyspace } from './keyspaces.ts';
 import { isOpen, isTerminal } from './lifecycle.ts';
 import { pruneCapsules } from './prune.ts';
+import { SeenIds } from './seen-ids.ts';
 import type {
   CapsuleRow,
   CapsuleStatus,
@@ -50,11 +51,16 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
   /** Added in this life, without a result, and open, which bounds it. */
   readonly #unanswered = new Set<string>();
 
+  /** Of every capsule that is stored or was removed. */
+  readonly #seen: SeenIds;
+
   private constructor({ db, clock }: CapsuleStoreComponents, census: Census) {
     this.#db = db;
     this.#census = census;
     this.#age = new AgeClock({ db, clock });
-    this.ended = new DatabaseEndedIds({ db, age: this.#age });
+    const seen = new SeenIds();
+    this.#seen = seen;
+    this.ended = new DatabaseEndedIds({ db, age: this.#age, seen });
     this.#lists = new CapsuleLists({ db, census, row: (id) => this.row(id) });
   }
 
@@ -63,6 +69,7 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
     const census = new Census();
     const store = new DatabaseCapsuleStore<Life>(components, census);
     const count = (place: string, { share, ended }: Mark): void => {
+      store.#seen.add(idAt(place));
       if (ended !== null) {
         const { status, bytes } = ended;
         census.change(null, { place, share, status, bytes, open: false });
@@ -75,11 +82,13 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
     for await (const pairs of manyMarks(components.db, {})) {
       for (const [place, mark] of pairs) count(place, mark);
     }
+    components.db.assumeAbsent(store.#rows, (id) => store.#seen.has(id));
     return store;
   }
 
   add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean {
     if (tx.get(this.#rows, capsule.id) !== undefined) return false;
+    this.#seen.add(capsule.id);
     tx.put(capsules, capsule.id, capsule);
     tx.put(this.#rows, row.id, row);
     tx.put(capsulesByTime, placeOf(row), markOf(row));

@@ -1,5 +1,6 @@
 import type { AgeClock } from './age-clock.ts';
 import { keyspace } from './keyspaces.ts';
+import type { SeenIds } from './seen-ids.ts';
 import type { CapsuleRow, Database, EndedIds, Reader, Transaction } from './types.ts';
 
 /** Strangers' ids kept: some 20 MB on the disk. Others are bounded by their expiry alone. */
@@ -19,6 +20,8 @@ const FLOOR_KEY = 'ended-floor';
 export interface DatabaseEndedIdsComponents {
   db: Database;
   age: AgeClock;
+  /** Every id that is removed has been seen. */
+  seen: SeenIds;
 }
 
 /** A row of a few bytes for each capsule that was removed before its expiry. */
@@ -28,14 +31,19 @@ export class DatabaseEndedIds implements EndedIds {
   readonly #strangersKept: number;
   /** Timestamp up to which strangers' ids may have been forgotten. */
   #floor: number;
+  readonly #seen: SeenIds;
+  /** Since every id was seen that an earlier life remembered. */
+  #swept = false;
   /** Strangers' ids; too low until the first sweep has counted those of an earlier life. */
   #strangers = 0;
 
-  constructor({ db, age }: DatabaseEndedIdsComponents, { strangersKept = STRANGERS_KEPT } = {}) {
+  constructor({ db, age, seen }: DatabaseEndedIdsComponents, { strangersKept = STRANGERS_KEPT } = {}) {
     this.#db = db;
     this.#age = age;
     this.#strangersKept = strangersKept;
+    this.#seen = seen;
     this.#floor = db.get(meta, FLOOR_KEY) ?? 0;
+    db.assumeAbsent(endedIds, (id) => !this.#swept || seen.has(id));
   }
 
   remember(
@@ -77,6 +85,7 @@ export class DatabaseEndedIds implements EndedIds {
       if (timestamp !== undefined) timestamps.push(timestamp);
       return false;
     });
+    this.#swept = true;
     this.#strangers = timestamps.length;
     if (!this.isFull) return;
     timestamps.sort((a, b) => a - b);
@@ -103,7 +112,10 @@ export class DatabaseEndedIds implements EndedIds {
       for await (const pairs of this.#db.scanMany(endedIds, { ...from, limit: STEP })) {
         seen += pairs.length;
         last = pairs.at(-1)?.[0] ?? last;
-        for (const [id, row] of pairs) if (goes(row)) due.push(id);
+        for (const [id, row] of pairs) {
+          if (!this.#swept) this.#seen.add(id);
+          if (goes(row)) due.push(id);
+        }
       }
       await this.#forget(due);
       if (seen < STEP) return;

@@ -78,9 +78,12 @@ export class StagedTransaction implements Transaction {
   }
 }
 
+/** Characters of `keyspacePrefix`. */
+export const KEYSPACE_PREFIX = 2;
+
 /** The prefix `<id as two hex digits>` keeps every keyspace one contiguous range of keys. */
 export function keyspacePrefix(id: number): string {
-  return id.toString(16).padStart(2, '0');
+  return id.toString(16).padStart(KEYSPACE_PREFIX, '0');
 }
 
 export function fullKey(space: Keyspace<unknown>, key: string): string {

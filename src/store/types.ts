@@ -59,6 +59,11 @@ export interface Database extends Reader {
   scan<T>(space: Keyspace<T>, range: ScanRange): AsyncIterable<[key: string, value: T]>;
   /** The same, many at a time: for whoever reads a whole keyspace. */
   scanMany<T>(space: Keyspace<T>, range: ScanRange): AsyncIterable<[key: string, value: T][]>;
+  /**
+   * Spares a look at the disk: where `mayExist` denies a key of the keyspace, no row is there. It must not deny one from the
+   * moment that it is put.
+   */
+  assumeAbsent(space: Keyspace<unknown>, mayExist: (key: string) => boolean): void;
   /** Whether a commit of what could still be refused would be taken now. */
   readonly hasRoom: boolean;
   /** Resolves when everything committed so far is durable. */

@@ -49,10 +49,10 @@ describe('a node that stops', () => {
     const own = await a.submit(a.capsule(wait(3_000)));
     const ordered = await b.submit(b.capsule(wait(3_001)));
     await mesh.settle();
-    const { capsules } = a.life;
     await a.stop();
-    expect(capsules.row(own.id)?.status).toBe('completed');
     expect(b.status(ordered.id)).toBe('completed');
+    await a.start();
+    expect([a.status(own.id), a.runsOf(own.id)]).toEqual(['completed', 1]);
   });
 
   it('takes nothing more on', async () => {

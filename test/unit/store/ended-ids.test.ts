@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { AgeClock } from '../../../src/store/age-clock.ts';
 import { DatabaseEndedIds } from '../../../src/store/ended-ids.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
+import { SeenIds } from '../../../src/store/seen-ids.ts';
 import type { Database, Share } from '../../../src/store/types.ts';
 import { memoryTestDatabase } from '../../support/database.ts';
 import { capsuleId } from '../../support/stored-capsules.ts';
@@ -20,8 +21,14 @@ describe('ids of ended capsules', () => {
     ended = begin();
   });
 
-  const begin = (): DatabaseEndedIds =>
-    new DatabaseEndedIds({ db, age: new AgeClock({ db, clock }) }, { strangersKept: 8 });
+  const begin = (): DatabaseEndedIds => {
+    // A store of its own has seen every id that it removes.
+    const seen = new SeenIds();
+    for (let number = 0; number < 64; number++) seen.add(capsuleId(number));
+    return beginWith(seen);
+  };
+  const beginWith = (seen: SeenIds): DatabaseEndedIds =>
+    new DatabaseEndedIds({ db, age: new AgeClock({ db, clock }), seen }, { strangersKept: 8 });
   async function remember(
     number: number,
     {
@@ -53,6 +60,14 @@ describe('ids of ended capsules', () => {
     await clock.advance(DAY);
     await ended.sweep();
     expect(await stored()).toBe(0);
+  });
+
+  it('of an earlier life are known before and after they were looked through', async () => {
+    await remember(1);
+    ended = beginWith(new SeenIds());
+    expect(has(1)).toBe(true);
+    await ended.sweep();
+    expect([has(1), has(2)]).toEqual([true, false]);
   });
 
   it('of what has expired are not stored', async () => {
