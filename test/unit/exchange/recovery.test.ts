@@ -316,6 +316,28 @@ describe('a coordinator that was restarted', () => {
     expect(c.runs).toEqual([]);
   });
 
+  it('takes the result of an executor that it could not reach, and that had the order of its earlier life', async () => {
+    const mesh = new Mesh();
+    const a = await mesh.add(alice);
+    const b = await mesh.add(bob, { offers: { 'work.wait': 1 } });
+    const c = await mesh.add(carol, { offers: { 'work.wait': 1 } });
+    const undo = mesh.filter((_, { to }) => (to === a.nodeId ? 'drop' : undefined));
+    const paymentRule = { type: 'credit', amount: 1 } as const;
+    const { id } = await a.submit(a.capsule({ ...wait, paymentRule }));
+    await mesh.settle();
+    undo();
+    const [first, second] = b.runsOf(id) === 1 ? [b, c] : [c, b];
+    a.crash();
+    mesh.hub.partition([a.nodeId], [first.nodeId]);
+    await a.start();
+    await mesh.advance(6_000);
+    await mesh.heal();
+    expect([first.runsOf(id), second.runsOf(id)]).toEqual([1, 1]);
+    expect(await a.ended(id)).toMatchObject({ status: 'completed', executor: first.nodeId });
+    await mesh.settle();
+    expect(first.result(id)?.settlement).not.toBeNull();
+  });
+
   it('gives the order anew to an executor that never had it', async () => {
     const mesh = new Mesh();
     const a = await mesh.add(alice);
