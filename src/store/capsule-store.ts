@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
 import type { Settlement } from '../../protocols/settlement/v1/schema.ts';
 import { placeInChain } from '../capsule/roles.ts';
@@ -35,6 +36,9 @@ const decisions = keyspace<unknown>('decisions');
 const childProofs = keyspace<unknown>('childProofs');
 const capsulePrincipals = keyspace<unknown>('capsulePrincipals');
 
+/** Characters as JSON. */
+const NEWEST_RESULTS_LENGTH = 4 * 1_048_576;
+
 export interface CapsuleStoreComponents {
   db: Database;
   clock: Clock;
@@ -51,6 +55,8 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
   /** Added in this life, without a result, and open, which bounds it. */
   readonly #unanswered = new Set<string>();
 
+  /** Told to other nodes or read as a rule as soon as they are stored, and large: not to be parsed for that. */
+  readonly #newestResults = new LRUCache<string, StoredResult>({ maxSize: NEWEST_RESULTS_LENGTH });
   /** Of every capsule that is stored or was removed. */
   readonly #seen: SeenIds;
 
@@ -86,15 +92,18 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
     return store;
   }
 
-  add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean {
-    if (tx.get(this.#rows, capsule.id) !== undefined) return false;
-    this.#seen.add(capsule.id);
-    tx.put(capsules, capsule.id, capsule);
+  add(tx: Transaction, row: CapsuleRow<Life>): boolean {
+    if (tx.get(this.#rows, row.id) !== undefined) return false;
+    this.#seen.add(row.id);
     tx.put(this.#rows, row.id, row);
     tx.put(capsulesByTime, placeOf(row), markOf(row));
     this.#changes(tx, null, row);
     if (isOpen(row)) tx.onApplied(() => this.#unanswered.add(row.id));
     return true;
+  }
+
+  putCapsule(tx: Transaction, capsule: Capsule): number {
+    return tx.put(capsules, capsule.id, capsule);
   }
 
   put(tx: Transaction, row: CapsuleRow<Life>, before: CapsuleRow<Life> = this.#existing(tx, row.id)): void {
@@ -126,8 +135,12 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
     if (done && stored.receipt?.receiptHash !== result.receipt?.receiptHash) {
       throw new MeshError('conflict', 'The capsule has another result already.', { id });
     }
-    tx.onApplied(() => this.#unanswered.delete(id));
-    return tx.put(results, id, result);
+    const length = tx.put(results, id, result);
+    tx.onApplied(() => {
+      this.#unanswered.delete(id);
+      this.#newestResults.set(id, result, { size: length });
+    });
+    return length;
   }
 
   putSettlement(tx: Transaction, id: string, settlement: Settlement): void {
@@ -136,7 +149,8 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
   }
 
   result(id: string, reader: Reader = this.#db): StoredResult | undefined {
-    const stored = reader.get(results, id);
+    const newest = reader === this.#db ? this.#newestResults.get(id) : undefined;
+    const stored = newest ?? reader.get(results, id);
     // What charges nothing is never settled.
     if (stored?.settlement !== null || stored.receipt?.charge == null) return stored;
     return { ...stored, settlement: reader.get(settlements, id) ?? null };
@@ -178,6 +192,7 @@ export class DatabaseCapsuleStore<Life = unknown> implements CapsuleStore<Life> 
       if (tx.get<unknown>(space, id) !== undefined) tx.delete<unknown>(space, id);
     }
     tx.delete(capsulesByTime, placeOf(row));
+    tx.onApplied(() => this.#newestResults.delete(id));
     this.ended.remember(tx, row);
     this.#changes(tx, row, null);
   }

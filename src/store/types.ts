@@ -198,8 +198,10 @@ export interface EndedIds {
  */
 export interface CapsuleStore<Life = unknown> {
   readonly ended: EndedIds;
-  /** False, and nothing staged, when it is stored already. */
-  add(tx: Transaction, capsule: Capsule, row: CapsuleRow<Life>): boolean;
+  /** False, and nothing staged, when it is stored already. The capsule itself belongs into the same batch. */
+  add(tx: Transaction, row: CapsuleRow<Life>): boolean;
+  /** Gives its length, for `bytes`. */
+  putCapsule(tx: Transaction, capsule: Capsule): number;
   /** Replaces the row. Throws `not_found` for an unknown id, `conflict` where a terminal status or `receivedAt` would change. */
   put(tx: Transaction, row: CapsuleRow<Life>, before?: CapsuleRow<Life>): void;
   get(id: string): Capsule | undefined;

@@ -47,7 +47,8 @@ export async function fillStore(
     for (let count = stored; count < Math.min(stored + BATCH, ended + unfinished); count++) {
       const capsule = sign(count);
       const make = count < ended ? cancelled : (makers[count % makers.length] ?? waiting);
-      capsules.add(tx, capsule, after(signer, capsule, make(capsule, signer)));
+      capsules.putCapsule(tx, capsule);
+      capsules.add(tx, after(signer, capsule, make(capsule, signer)));
     }
     await tx.commit();
   }

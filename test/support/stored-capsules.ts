@@ -1,5 +1,5 @@
 import type { Capsule } from '../../protocols/capsule/v1/schema.ts';
-import type { CapsuleRow } from '../../src/store/types.ts';
+import type { CapsuleRow, CapsuleStore, Transaction } from '../../src/store/types.ts';
 
 /** A capsule id that says its number: for stores, which trust what was verified above them. */
 export function capsuleId(number: number): string {
@@ -23,6 +23,18 @@ export function unsignedCapsule(id: string, fields: Partial<Capsule> = {}): Caps
     signature: '0'.repeat(128),
     ...fields,
   };
+}
+
+/** Stages a capsule and its row; false, and nothing, when it is stored already. */
+export function addCapsule<Life>(
+  store: Pick<CapsuleStore<Life>, 'add' | 'putCapsule'>,
+  tx: Transaction,
+  capsule: Capsule,
+  row: CapsuleRow<Life>,
+): boolean {
+  const added = store.add(tx, row);
+  if (added) store.putCapsule(tx, capsule);
+  return added;
 }
 
 export function pendingRow(id: string, fields: Partial<CapsuleRow<null>> = {}): CapsuleRow<null> {

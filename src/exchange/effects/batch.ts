@@ -17,16 +17,15 @@ export class Batch {
     this.#components = components;
   }
 
-  /** Gives the state as it is stored: with the size of its result, where that came with it. */
+  /** Gives the state as it is stored: with the size of the capsule and of its result, where they came with it. */
   stage(tx: Transaction, before: State | undefined, { state, writes }: Change): State {
     const { capsules } = this.#components;
     const born = before === undefined ? writes.find((write) => write.kind === 'capsule') : undefined;
-    if (born !== undefined) capsules.add(tx, born.capsule, state);
-    let chars = 0;
+    let chars = born === undefined ? 0 : capsules.putCapsule(tx, born.capsule);
     for (const write of writes) chars += this.#write(tx, state.id, write);
     const stored = chars === 0 ? state : { ...state, bytes: state.bytes + chars };
-    if (before !== undefined ? stored !== before : stored !== state)
-      capsules.put(tx, stored, before ?? state);
+    if (born !== undefined) capsules.add(tx, stored);
+    else if (before !== undefined && stored !== before) capsules.put(tx, stored, before);
     return stored;
   }
 

@@ -160,7 +160,7 @@ function stateOf(
     receiptHash: null,
     steps: [],
     share,
-    bytes: JSON.stringify(capsule).length,
+    bytes: 0,
     open: true,
     history: [{ at: now, status: 'pending' }],
     life: { care, work: null, decisions: [] },

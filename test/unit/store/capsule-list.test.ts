@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DatabaseCapsuleStore } from '../../../src/store/capsule-store.ts';
 import type { CapsuleRow, Database, ListFilter, Page } from '../../../src/store/types.ts';
 import { memoryTestDatabase, openTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { addCapsule, capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const CAPSULES = 60;
@@ -38,7 +38,7 @@ async function fill(db: Database, knows?: Knows): Promise<DatabaseCapsuleStore<n
   // Stored in another order than they are listed in.
   for (let step = 0; step < CAPSULES; step++) {
     const number = (step * 7) % CAPSULES;
-    store.add(tx, unsignedCapsule(capsuleId(number)), rowOf(number, knows));
+    addCapsule(store, tx, unsignedCapsule(capsuleId(number)), rowOf(number, knows));
   }
   await tx.commit();
   return store;
@@ -132,7 +132,12 @@ describe.each<Knows>(['continued here', 'continued elsewhere'])('listing capsule
     const changing = await fill(db, knows);
     const first = await changing.list({ limit: 10 });
     const tx = db.transaction();
-    changing.add(tx, unsignedCapsule(capsuleId(999)), pendingRow(capsuleId(999), { receivedAt: 9_999 }));
+    addCapsule(
+      changing,
+      tx,
+      unsignedCapsule(capsuleId(999)),
+      pendingRow(capsuleId(999), { receivedAt: 9_999 }),
+    );
     const last = first.items.at(-1)?.id ?? '';
     const row = changing.row(last);
     if (row !== undefined) changing.put(tx, { ...row, status: 'completed', open: false });
@@ -149,7 +154,7 @@ describe.each<Knows>(['continued here', 'continued elsewhere'])('listing capsule
     for (let number = 0; number <= 6_000; number++) {
       const wanted = number === 0 ? ORIGINS[1] : ORIGINS[0];
       const row = pendingRow(capsuleId(number), { receivedAt: number, originIdentity: wanted });
-      large.add(tx, unsignedCapsule(capsuleId(number)), row);
+      addCapsule(large, tx, unsignedCapsule(capsuleId(number)), row);
     }
     await tx.commit();
     const first = await large.list({ originIdentity: ORIGINS[1] });

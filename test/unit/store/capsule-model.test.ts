@@ -4,7 +4,7 @@ import { DatabaseCapsuleStore } from '../../../src/store/capsule-store.ts';
 import { isOpen } from '../../../src/store/lifecycle.ts';
 import { CAPSULE_STATUSES, type CapsuleRow, SHARES } from '../../../src/store/types.ts';
 import { memoryTestDatabase } from '../../support/database.ts';
-import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { addCapsule, capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const number = fc.nat({ max: 9 });
@@ -56,7 +56,7 @@ describe('capsule store', () => {
             const { at, ...fields } = { at: known?.receivedAt ?? 0, ...step };
             const row = pendingRow(id, { ...rowFields(fields), receivedAt: at });
             if (step.do === 'put') store.put(tx, row);
-            else expect(store.add(tx, unsignedCapsule(id), row)).toBe(known === undefined);
+            else expect(addCapsule(store, tx, unsignedCapsule(id), row)).toBe(known === undefined);
             if (step.do === 'put' || known === undefined) next.set(id, row);
           } catch (error) {
             expect(error).toMatchObject({ code: known === undefined ? 'not_found' : 'conflict' });
@@ -84,7 +84,7 @@ describe('capsule store', () => {
         const tx = components.db.transaction();
         for (const [at, { number: _, at: receivedAt, ...fields }] of rows.entries()) {
           const id = capsuleId(at);
-          store.add(tx, unsignedCapsule(id), pendingRow(id, { ...rowFields(fields), receivedAt }));
+          addCapsule(store, tx, unsignedCapsule(id), pendingRow(id, { ...rowFields(fields), receivedAt }));
         }
         await tx.commit();
         const before = store.usage();

@@ -13,7 +13,7 @@ import {
   type Transaction,
 } from '../../../src/store/types.ts';
 import { silentLog } from '../../support/database.ts';
-import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { addCapsule, capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const ID = capsuleId(1);
@@ -95,7 +95,7 @@ describe('DatabaseCapsuleStore', () => {
   }
 
   function add(id: string, fields: Partial<CapsuleRow<null>> = {}): Promise<boolean> {
-    return within((tx) => store.add(tx, unsignedCapsule(id), pendingRow(id, fields)));
+    return within((tx) => addCapsule(store, tx, unsignedCapsule(id), pendingRow(id, fields)));
   }
 
   function put(id: string, fields: Partial<CapsuleRow<null>>): Promise<void> {
@@ -127,7 +127,7 @@ describe('DatabaseCapsuleStore', () => {
 
   it('shows staged writes to the transaction and to nobody else', () => {
     const tx = db.transaction();
-    store.add(tx, unsignedCapsule(ID), pendingRow(ID));
+    addCapsule(store, tx, unsignedCapsule(ID), pendingRow(ID));
     store.putResult(tx, ID, failedResult);
     store.put(tx, pendingRow(ID, { status: 'executing' }));
     expect(store.row(ID, tx)?.status).toBe('executing');
@@ -181,7 +181,7 @@ describe('DatabaseCapsuleStore', () => {
   });
 
   it('writes few rows over a life: the row of state at each step, all others once, its mark twice', async () => {
-    const begun = await written((tx) => store.add(tx, unsignedCapsule(ID), pendingRow(ID)));
+    const begun = await written((tx) => addCapsule(store, tx, unsignedCapsule(ID), pendingRow(ID)));
     expect(begun).toHaveLength(3);
     const assigned = await written((tx) => store.put(tx, pendingRow(ID, { status: 'executing' })));
     expect(assigned).toHaveLength(1);
@@ -226,14 +226,25 @@ describe('DatabaseCapsuleStore', () => {
     expect(store.result(ID)).toEqual({ ...charged, settlement });
   });
 
+  it('gives a new result as it was stored, and nothing of it once it is removed', async () => {
+    await add(ID);
+    await within((tx) => {
+      store.putResult(tx, ID, failedResult);
+      store.put(tx, pendingRow(ID, { status: 'failed', open: false }));
+    });
+    const other = await DatabaseCapsuleStore.open({ db, clock });
+    expect(store.result(ID)).toEqual(other.result(ID));
+    await within((tx) => store.remove(tx, ID));
+    expect(store.result(ID)).toBeUndefined();
+  });
+
   it('looks on the disk for nothing of a new capsule that cannot be there', async () => {
     await add(ID, { status: 'executing' });
     disk.reads = 0;
     await within((tx) => store.putResult(tx, ID, { ...failedResult, receipt: receiptWith(capsuleId(6)) }));
     expect(disk.reads).toBe(0);
-    // The result itself.
     expect(store.result(ID)?.settlement).toBeNull();
-    expect(disk.reads).toBe(1);
+    expect(disk.reads).toBe(0);
   });
 
   it('removes an ended capsule with all that belongs to it, but for its id, and nothing before', async () => {

@@ -3,7 +3,7 @@ import { DatabaseCapsuleStore } from '../../../src/store/capsule-store.ts';
 import { keyspace } from '../../../src/store/keyspaces.ts';
 import type { CapsuleRow, CapsuleStatus, Database, Share } from '../../../src/store/types.ts';
 import { memoryTestDatabase } from '../../support/database.ts';
-import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { addCapsule, capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const NOW = 1_700_000_000_000;
@@ -27,7 +27,8 @@ describe('prune', () => {
     const tx = db.transaction();
     for (const [number, { age, endedAge = age, ...fields }] of rows.entries()) {
       const times: Partial<CapsuleRow<null>> = { receivedAt: NOW - age, updatedAt: NOW - endedAge };
-      store.add(
+      addCapsule(
+        store,
         tx,
         unsignedCapsule(capsuleId(number)),
         pendingRow(capsuleId(number), { ...fields, ...times }),
@@ -156,7 +157,7 @@ describe('prune', () => {
     await fill(Array.from({ length: 1_000 }, (_, at) => ({ status: 'completed' as const, age: 2_000 - at })));
     const prunes = Promise.all([store.prune({ maxCount: 10 }), store.prune({ maxCount: 10 })]);
     const tx = db.transaction();
-    store.add(tx, unsignedCapsule(capsuleId(5_000)), pendingRow(capsuleId(5_000)));
+    addCapsule(store, tx, unsignedCapsule(capsuleId(5_000)), pendingRow(capsuleId(5_000)));
     await tx.commit();
     const removed = await prunes;
     expect(removed[0] + removed[1]).toBe(990);

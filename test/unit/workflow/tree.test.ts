@@ -6,7 +6,7 @@ import type { CapsuleRow, CapsuleStatus, Database, StepOutcome } from '../../../
 import { Workflows } from '../../../src/workflow/tree.ts';
 import type { WorkflowNode } from '../../../src/workflow/types.ts';
 import { memoryTestDatabase } from '../../support/database.ts';
-import { capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
+import { addCapsule, capsuleId, pendingRow, unsignedCapsule } from '../../support/stored-capsules.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const error: ErrorBody = { code: 'template_path_missing', message: 'There is no $result.text.' };
@@ -34,7 +34,7 @@ interface Stored extends Partial<CapsuleRow<null>> {
 async function store(id: string, { next = null, ...fields }: Stored): Promise<void> {
   const tx = db.transaction();
   const below = id === ROOT ? {} : { parentCapsule: ROOT, chainDepth: 1, root: ROOT };
-  capsules.add(tx, unsignedCapsule(id, { next }), pendingRow(id, { ...below, ...fields }));
+  addCapsule(capsules, tx, unsignedCapsule(id, { next }), pendingRow(id, { ...below, ...fields }));
   await tx.commit();
 }
 
