@@ -11,11 +11,15 @@ import type { ScanRange } from './types.ts';
 const JOURNAL_BYTES = 32 * 1_048_576;
 /** Times that, where a file goes on because the rows of the one before are not safe yet; then writes wait for them. */
 const OVERFULL = 4;
-/** Rows, and characters, that go down at once: enough to save calls, few enough to keep nobody waiting. */
-const APPLIED_ROWS = 512;
-const APPLIED_LENGTH = 512 * 1_024;
-/** Milliseconds that fewer rows wait for more: a row that is written again meanwhile goes down once. */
-const APPLY_MS = 50;
+/**
+ * Rows, characters and milliseconds after which what waits goes down: a capsule's life is mostly shorter, and a row that is
+ * written again meanwhile goes down once.
+ */
+const GATHERED_ROWS = 8_192;
+const GATHERED_LENGTH = 8 * 1_048_576;
+const GATHERED_MS = 1_000;
+/** Rows that go down in one call: enough to save calls, few enough to keep nobody waiting. */
+const APPLIED_ROWS = 128;
 /** Characters waiting to go down; beyond that writes wait. */
 const WAITING_LENGTH = 32 * 1_048_576;
 
@@ -113,9 +117,9 @@ export class JournaledDisk implements Disk {
   }
 
   #schedule(): void {
-    const enough = this.#waiting.size >= APPLIED_ROWS || this.#waitingLength >= APPLIED_LENGTH;
+    const enough = this.#waiting.size >= GATHERED_ROWS || this.#waitingLength >= GATHERED_LENGTH;
     if (enough) this.#applyUnawaited();
-    else this.#cancelTimer ??= this.#clock.after(APPLY_MS, this.#applyUnawaited);
+    else this.#cancelTimer ??= this.#clock.after(GATHERED_MS, this.#applyUnawaited);
   }
 
   /** Resolves when all that was written before is below. */
@@ -133,11 +137,17 @@ export class JournaledDisk implements Disk {
     this.#waitingLength = 0;
     this.#going = going;
     this.#next = undefined;
-    this.#last = this.#rows.apply([...going.values()]).then(() => {
+    this.#last = this.#goDown([...going.values()]).then(() => {
       this.#going = new Map();
     }, this.#fail);
     return this.#last;
   };
+
+  async #goDown(writes: readonly Write[]): Promise<void> {
+    for (let from = 0; from < writes.length; from += APPLIED_ROWS) {
+      await this.#rows.apply(writes.slice(from, from + APPLIED_ROWS));
+    }
+  }
 
   readonly #applyUnawaited = (): void => {
     // The next write, which is the first that could be lost, tells of the failure.

@@ -56,7 +56,7 @@ describe('JournaledDisk', () => {
     await disk.write([put('a', '1'), put('b', '1')]);
     await disk.write([put('a', '2'), { type: 'del', key: 'b' }]);
     expect([disk.get('a'), disk.get('b'), rows.get('a')]).toEqual(['2', undefined, undefined]);
-    await clock.advance(50);
+    await clock.advance(1_000);
     expect([disk.get('a'), rows.get('a'), rows.applied]).toEqual(['2', '2', 3]);
     await disk.write([put('c', '3')]);
     expect(await contents(disk)).toEqual({ a: '2', c: '3' });
@@ -65,11 +65,11 @@ describe('JournaledDisk', () => {
 
   it('gives down at once what is much', async () => {
     const rows = new ForgetfulRows();
-    const { disk } = await begin('a', rows, undefined, 1_000_000);
-    await disk.write(Array.from({ length: 512 }, (_, at) => put(`key ${at}`, '1')));
+    const { disk } = await begin('a', rows, undefined, 16_000_000);
+    await disk.write(Array.from({ length: 8_192 }, (_, at) => put(`key ${at}`, '1')));
     await settle();
-    expect(rows.get('key 511')).toBe('1');
-    await disk.write([put('large', 'x'.repeat(600_000))]);
+    expect(rows.get('key 8191')).toBe('1');
+    await disk.write([put('large', 'x'.repeat(9_000_000))]);
     await settle();
     expect(rows.get('large')).toBeDefined();
     await disk.close();
@@ -106,9 +106,9 @@ describe('JournaledDisk', () => {
     const rows = new ForgetfulRows();
     const { disk } = await begin('a', rows);
     await disk.write([put('a', 'x'.repeat(300))]);
-    if (what === 'settle') await clock.advance(50);
+    if (what === 'settle') await clock.advance(1_000);
     rows.failure = new Error('no space left on device');
-    if (what === 'apply') await clock.advance(50);
+    if (what === 'apply') await clock.advance(1_000);
     else await disk.write([put('b', '1')]);
     await settle();
     await expect(disk.write([put('c', '1')])).rejects.toMatchObject({ code: 'storage_failed' });
@@ -170,7 +170,7 @@ describe('JournaledDisk', () => {
           );
           if (!alive) break;
           promised = next;
-          if (pauses[turn]) await clock.advance(50);
+          if (pauses[turn]) await clock.advance(1_000);
         }
         if (alive && closes) await disk.close().catch(() => undefined);
         else await journal.close();
