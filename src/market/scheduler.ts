@@ -58,7 +58,7 @@ export interface LocalOffer {
 }
 
 export interface SchedulerComponents {
-  table: Pick<ProviderTable, 'index' | 'entry' | 'names' | 'weights'>;
+  table: Pick<ProviderTable, 'index' | 'entry' | 'names' | 'weights' | 'knownNodes'>;
   /** What this node offers for a capability at this moment; the engine's `offer` is one. */
   local(capabilityId: string): LocalOffer | undefined;
   /** Names of all that this node offers. */
@@ -80,8 +80,10 @@ export function createScheduler(components: SchedulerComponents): Scheduler {
       const { table, local, localNames } = components;
       const here = local(capabilityId) === undefined ? 0 : 1;
       const providers = here + (table.index(capabilityId)?.size ?? 0);
-      if (providers > 0) return { providers, nearest: null };
-      return { providers, nearest: nearestName(capabilityId, joined(localNames?.() ?? [], table.names())) };
+      const heard = table.knownNodes > 0;
+      if (providers > 0) return { providers, nearest: null, heard };
+      const nearest = nearestName(capabilityId, joined(localNames?.() ?? [], table.names()));
+      return { providers, nearest, heard };
     },
   };
 }

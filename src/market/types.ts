@@ -75,8 +75,11 @@ export interface ChooseOptions {
 export interface Scheduler {
   /** Empty ranking: nobody. Never awaits; cost is O(log n) in the providers of the capability. */
   choose(capsule: Capsule, options: ChooseOptions): Decision;
-  /** Nodes that offer the capability, this one included; where there is none, the known name most like it. */
-  knows(capabilityId: string): { providers: number; nearest: string | null };
+  /**
+   * Nodes that offer the capability, this one included; where there is none, the known name most like it. `heard`: some
+   * other node has told what it offers.
+   */
+  knows(capabilityId: string): { providers: number; nearest: string | null; heard: boolean };
 }
 
 /**

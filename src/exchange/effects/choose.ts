@@ -118,14 +118,15 @@ export class Chooser {
   /** The reason of an empty ranking; hopeless where nobody that this node hears of knows the name. */
   #nobody({ requestedCapability }: Capsule, decision: Decision): { nobody: ErrorBody; hopeless: boolean } {
     const { scheduler, network } = this.#components;
-    const { providers, nearest } = scheduler.knows(requestedCapability);
+    const { providers, nearest, heard } = scheduler.knows(requestedCapability);
     if (providers > 0) {
       const message = explainNobody(decision).slice(0, LIMITS.errorMessageChars);
       return { nobody: { code: 'no_provider', message }, hopeless: false };
     }
     const hint = nearest === null ? '' : ` The nearest known name is ${nearest}.`;
     const message = `No node that is known offers ${requestedCapability}.${hint}`;
-    return { nobody: { code: 'no_provider', message }, hopeless: network.peers().length > 0 };
+    // Of a node that has just met its first peer nobody knows yet what is offered.
+    return { nobody: { code: 'no_provider', message }, hopeless: heard && network.peers().length > 0 };
   }
 }
 

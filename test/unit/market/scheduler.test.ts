@@ -544,8 +544,12 @@ describe('what is known of a capability', () => {
   };
 
   it('is how many offer it, this node included', () => {
-    expect(knowing(['ai.chat'], ['ai.chat']).knows('ai.chat')).toEqual({ providers: 2, nearest: null });
-    expect(knowing([]).knows('ai.chat')).toEqual({ providers: 0, nearest: null });
+    expect(knowing(['ai.chat'], ['ai.chat']).knows('ai.chat')).toEqual({
+      providers: 2,
+      nearest: null,
+      heard: true,
+    });
+    expect(knowing([]).knows('ai.chat')).toEqual({ providers: 0, nearest: null, heard: false });
   });
 
   it('is the nearest name where nobody does', () => {
