@@ -81,6 +81,12 @@ export const ConfigSchema = Type.Object(
         '/ip4/0.0.0.0/tcp/4470',
         '/ip4/0.0.0.0/tcp/4471/ws',
       ]),
+      announce: Type.Array(Type.String({ minLength: 1, maxLength: LIMITS.addressChars }), {
+        description:
+          'Further multiaddrs where others reach this node, such as a port that a router or a container forwards: `["/ip4/192.168.1.10/tcp/4470"]`. Told before those that it listens on.',
+        default: [],
+        maxItems: LIMITS.addressesPerAdvertisement,
+      }),
       bootstrap: texts('Multiaddrs of nodes to connect to at start and to keep connected to.'),
       mdns: Type.Boolean({ description: 'Find nodes on the local network.', default: true }),
       maxConnections: count(
