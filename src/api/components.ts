@@ -47,7 +47,11 @@ export interface Workflows {
   /** The one that a capsule belongs to. */
   of(id: string): Workflow | undefined;
   /** Newest first. */
-  list(options: { limit?: number; cursor?: string }): Promise<{ items: Workflow[]; cursor: string | null }>;
+  list(options: {
+    limit?: number;
+    cursor?: string;
+    signal?: AbortSignal;
+  }): Promise<{ items: Workflow[]; cursor: string | null }>;
 }
 
 /** Sealing and verifying (archive-v0.6). */
@@ -85,7 +89,7 @@ export interface ApiComponents {
     grant(account: string, microAmount: number, id: string): Promise<boolean>;
   };
   /** Compares this book with that node's. Rejects with `unreachable` or `timeout`. */
-  reconcile(nodeId: string): Promise<Reconciliation>;
+  reconcile(nodeId: string, options: { signal: AbortSignal }): Promise<Reconciliation>;
   market: {
     /** Known providers of one capability or of all, best first within each. */
     providers(options: { capability?: string; limit: number }): Provider[];
