@@ -155,6 +155,11 @@ export const MeshEvent = Type.Union([
     epoch: Type.Integer({ description: 'The text of another epoch begins anew.' }),
     missing: Type.Optional(Type.Integer({ description: 'Number of deltas before this one that are lost.' })),
     delta: Type.Optional(Type.String()),
+    number: Type.Optional(
+      Type.Integer({
+        description: 'Place of the delta in the text of its epoch, from 0; there with `delta`.',
+      }),
+    ),
     stage: Type.Optional(Type.String()),
   }),
   Type.Object({

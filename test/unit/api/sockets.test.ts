@@ -318,10 +318,12 @@ describe('events', () => {
     const stream = await follow(`/api/capsules/${id}/events`);
     const seen = await stream.first(2);
     stream.close();
-    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'two' });
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'two', number: 1 });
     node.end(id, null);
     const resumed = await follow(`/api/capsules/${id}/events`, { 'last-event-id': seen[1]?.id ?? '' });
-    expect((await resumed.all()).map(({ event, data }) => data.delta ?? event)).toEqual(['two', 'done']);
+    const events = await resumed.all();
+    expect(events.map(({ event, data }) => data.delta ?? event)).toEqual(['two', 'done']);
+    expect(events[0]?.data).toMatchObject({ epoch: 1, number: 1 });
   });
 
   it('of an earlier life of the node are no place to resume from: everything remembered comes', async () => {
