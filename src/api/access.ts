@@ -93,3 +93,6 @@ export class Access {
     return false;
   }
 }
+
+/** In the fragment: a browser sends that to nobody, and no log has it. */
+export const addressWith = (code: string, base: string): string => `${base}/#code=${code}`;

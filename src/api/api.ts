@@ -1,9 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
-import { Access } from './access.ts';
+import { Access, addressWith } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
-import { addressWith } from './pages.ts';
 import type { Server } from './route-context.ts';
 import { isLoopback } from './same-origin.ts';
 import { buildServer } from './server.ts';

@@ -120,6 +120,8 @@ export interface ApiInit {
   /** Credits that an identity may owe this node, where the operator did not name it. */
   creditLimit: number;
   version: string;
+  /** Folder of the files that are served to browsers; the node's own where it is left out. */
+  assets?: string;
   /** Of each principal but the owner. */
   quotas: QuotaInit;
 }
