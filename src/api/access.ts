@@ -20,7 +20,7 @@ interface AccessComponents {
 }
 
 /**
- * Who may call: whoever has the owner's token or one that the owner made, and a page that a one-time code was opened with
+ * Checks callers: holders of the owner's token or of one that the owner made, and a page that was opened with a one-time code
  * (interfaces "HTTP"). There are no cookies: they ignore ports, and so would go to every other server of the same host name.
  */
 export class Access {
@@ -94,5 +94,5 @@ export class Access {
   }
 }
 
-/** In the fragment: a browser sends that to nobody, and no log has it. */
+/** The code stands in the fragment, which a browser does not send and no log has. */
 export const addressWith = (code: string, base: string): string => `${base}/#code=${code}`;

@@ -96,7 +96,7 @@ class HttpApi implements Api {
   }
 }
 
-/** Whoever opens the address that is printed is answered under it. */
+/** The host of the printed address: requests under it are answered. */
 function publicHost({ publicUrl }: ApiInit): string[] {
   if (publicUrl === null) return [];
   const { hostname, port } = new URL(publicUrl);

@@ -20,7 +20,7 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['.webmanifest', 'application/manifest+json'],
   ['.woff2', 'font/woff2'],
 ]);
-/** Written beside a file by who builds it, best first: the extension, and its name in `Accept-Encoding`. */
+/** Compressed forms that the build writes beside a file, best first: the extension, and the name in `Accept-Encoding`. */
 const ENCODINGS = [
   ['.br', 'br'],
   ['.gz', 'gzip'],

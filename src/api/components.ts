@@ -79,7 +79,7 @@ export interface ApiComponents {
   workflows: Workflows;
   archives: Archives;
   store: Pick<CapsuleStore, 'list' | 'row' | 'open'>;
-  /** Whoever may call beside the owner. */
+  /** Holders of tokens beside the owner. */
   principals: Principals;
   /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */
   signDraft(draft: CapsuleDraft): Capsule;

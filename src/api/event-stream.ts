@@ -28,7 +28,7 @@ export interface EventStreamInit {
 
 /**
  * One client that follows events: text of the `text/event-stream` format. The log is its queue: earlier events are
- * taken from there as the client reads, so that neither a long replay nor a slow client takes memory. Whoever falls behind what the log
+ * taken from there as the client reads, so that neither a long replay nor a slow client takes memory. A client that falls behind what the log
  * remembers is cut off.
  */
 export class EventStream extends Readable {

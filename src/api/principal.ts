@@ -8,7 +8,7 @@ import { MeshError } from '../lib/errors.ts';
 export const SCOPES = ['read', 'run', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** Whoever calls: the owner of the data directory, or the holder of a token that the owner made. */
+/** A caller: the owner of the data directory, or the holder of a token that the owner made. */
 export interface Principal {
   name: string;
   scope: Scope | 'owner';

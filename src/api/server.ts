@@ -93,7 +93,7 @@ export async function buildServer(components: ApiComponents, init: ApiInit, acce
     const principal = access.check(request);
     request.principal = principal;
     connections.admit(request.raw.socket);
-    // Whoever has a token may know that there is no such route.
+    // A caller with any token may know that there is no such route.
     if (!request.is404) checkScope(principal, config);
     quotas.request(principal);
   });

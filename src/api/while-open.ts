@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** Aborted when nobody waits for the answer any more: it was sent, or the client went away. */
+/** Aborted when the answer was sent, or its client went away. */
 export function whileOpen(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   if (response.closed) controller.abort();

@@ -117,7 +117,7 @@ export function* entryProblems(
   }
 }
 
-/** What somebody wrote into the book by hand may have any shape. */
+/** A row that was changed by hand may have any shape. */
 export function isReadable(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {
   return (
     typeof entry?.sequence === 'number' &&

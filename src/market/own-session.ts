@@ -70,7 +70,7 @@ export class OwnSession {
 
   /**
    * Whether another node with this one's key said this, and since this one started. What this node said in a run before
-   * may be shown to it by anybody, at any time, and proves nothing.
+   * may be shown to it by any peer, at any time, and proves nothing.
    */
   isTwin(note: SessionNote): boolean {
     const { session, timestamp } = note;

@@ -222,7 +222,7 @@ export class ProviderTable {
     return this.#nodes.add({ nodeId, standing, proven, last: this.#lastHeard.get(nodeId) }, deliverer);
   }
 
-  /** Removes whoever has the least claim until everything fits; false where that was the node itself. */
+  /** Removes the nodes with the least claim to a place until everything fits; false where the given node was removed. */
   #makeRoom(node: KnownNode, isNew: boolean): boolean {
     while (this.#nodes.size > this.#maxNodes || this.bytes > this.#maxBytes) {
       const victim = this.#nodes.leastClaim(node, isNew);

@@ -16,7 +16,7 @@ interface Member {
 
 /**
  * Who delivered the advertisements of nodes that this node never met. Where there is no more room, the peer that
- * delivered most gives way, so that invented authors displace each other and nobody else.
+ * delivered most gives way, so that invented authors displace each other only.
  */
 export class Shares<T extends Member> {
   readonly #shares = new Map<string, Share<T>>();

@@ -20,7 +20,7 @@ function isModelName(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_MODEL_CHARS;
 }
 
-/** The model that a capsule's payload names, with its tag; undefined where whoever executes may choose one. */
+/** The model that a capsule's payload names, with its tag; undefined where the executor may choose one. */
 export function wantedModel(capabilityId: string, payload: JsonObject): string | undefined {
   if (!choosesByModel(capabilityId)) return undefined;
   const { model } = innerPayload(payload);

@@ -100,7 +100,7 @@ export const CapsuleView = Type.Object({
         until: TimestampMs,
         again: nullable({ ...TimestampMs, description: 'When a node that failed is tried once more.' }),
       },
-      { description: 'Why nobody has it now. Null where it does not wait.' },
+      { description: 'Why no node executes it now. Null where it does not wait.' },
     ),
   ),
   only: { ...nullable(Type.String()), description: 'The only node that may execute it.' },

@@ -76,7 +76,7 @@ export async function gatherWorkflow(
   return { root, steps, missing };
 }
 
-/** Node that ran it, or was to run it; null where nobody did. */
+/** Node that ran it, or was to run it; null where it was never assigned. */
 export function executorOf({ receipt, record }: WorkflowStep): string | null {
   return receipt === null ? record.executor : nodeIdOf(receipt.identity);
 }
