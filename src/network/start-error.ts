@@ -41,7 +41,7 @@ function whyNotDialable(address: Multiaddr, nodeId: string): string | undefined 
   if (port === undefined)
     return 'it must be like /ip4/192.168.1.10/tcp/4470 or /dns4/mesh.example.org/tcp/443/wss';
   if (port === 0) return 'port 0 stands for any';
-  if (hostOf(address)?.reach === 'special') return 'nobody has that IP address';
+  if (hostOf(address)?.reach === 'special') return 'no host has that IP address';
   const ids = address.getComponents().filter(({ code }) => code === CODE_P2P);
   return ids.every(({ value }) => value === nodeId) ? undefined : `this node is ${nodeId}`;
 }

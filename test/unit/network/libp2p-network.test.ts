@@ -137,8 +137,8 @@ describe('starting the libp2p network', () => {
   });
 
   it.each([
-    ['/ip4/0.0.0.0/tcp/4470', 'nobody has that IP address'],
-    ['/ip6/::/tcp/4470', 'nobody has that IP address'],
+    ['/ip4/0.0.0.0/tcp/4470', 'no host has that IP address'],
+    ['/ip6/::/tcp/4470', 'no host has that IP address'],
     ['/ip4/192.168.1.10/tcp/0', 'port 0'],
     ['/ip4/192.168.1.10', 'it must be like'],
     ['/ip4/192.168.1.10/udp/4470/quic-v1', 'it must be like'],
