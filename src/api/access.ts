@@ -51,7 +51,7 @@ export class Access {
     return { token, expiresInMs: SESSION_LIFETIME_MS };
   }
 
-  /** Who calls. Throws `unauthorized`. */
+  /** The caller. Throws `unauthorized`. */
   check(request: FastifyRequest): Principal {
     const bearer = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const known = bearer === undefined ? undefined : this.#holderOf(bearer);

@@ -115,7 +115,7 @@ export class EventStream extends Readable {
       if (!this.#send(events)) continue;
       this.#position = position;
       this.#caughtUp = events.length < PIECE_EVENTS;
-      // What the client may not see fills no buffer, and the whole log of it would hold up the node.
+      // Events that the client may not see fill no buffer; going through the whole log at once would hold up the node.
       if (sees !== undefined && !this.#caughtUp) {
         setImmediate(() => this.#takeFromLog());
         return;

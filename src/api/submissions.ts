@@ -10,7 +10,7 @@ import type { Quotas } from './quotas.ts';
 import type { CapsuleView } from './schemas/capsules.ts';
 
 type Components = Pick<ApiComponents, 'capsules' | 'store' | 'principals' | 'clock' | 'crypto' | 'network'>;
-/** What says whose a capsule is. */
+/** The fields that tell which principal a capsule belongs to. */
 type Placed = { id: string; root: string; submitter: string; parentCapsule: string | null };
 
 /** Which principal submitted which capsule: what each may submit, and whose results it may see. */
@@ -48,7 +48,7 @@ export class Submissions {
       : checkCapsule(crypto, capsule, { now });
     if (!checked.ok) throw new MeshError(checked.error.code, checked.error.message, checked.error.detail);
     const { id } = checked.capsule;
-    // What is here already keeps the one who brought it; submitting it again gives its id and no more.
+    // A capsule that is here already stays with the principal that submitted it first; this call gives its id and no more.
     const checkedOptions = { ...options, signedHere: true };
     if (store.row(id) !== undefined || principals.ownerOf(id) !== undefined)
       return capsules.submit(checked.capsule, checkedOptions);

@@ -30,7 +30,7 @@ export interface KnownNodesComponents {
   connected: (nodeId: string) => boolean;
 }
 
-/** Who offers something: since when they were not heard, what they take up, and who of them gives way first. */
+/** Nodes with offers: when each was last heard, how much room it takes, and which gives way first. */
 export class KnownNodes {
   readonly #clock: Clock;
   readonly #connected: (nodeId: string) => boolean;
@@ -120,7 +120,7 @@ export class KnownNodes {
     return now < this.#nextExpiry ? undefined : oldest;
   }
 
-  /** Who goes where there is no room for a node: a new one, or one that has more offers than before. */
+  /** The node to remove where there is no room for one: a new one, or one that has more offers than before. */
   leastClaim(node: KnownNode, isNew: boolean): KnownNode {
     const largest = this.#shares.largest();
     // A peer that delivered most may not replace what it delivered before by newcomers.

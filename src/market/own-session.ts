@@ -7,7 +7,7 @@ import { toHex } from '../lib/hex.ts';
 import { keyspace } from '../store/keyspaces.ts';
 import type { Database } from '../store/types.ts';
 
-/** What a store keeps of the runs of its node. */
+/** Stored about the runs of this node. */
 interface Runs {
   /** How many there were; the sequences of each begin above those of all before. */
   count: number;

@@ -48,7 +48,7 @@ export interface ProviderTableInit {
 }
 
 /**
- * Who offers what (node "Market and scheduler"). Updates and choices cost O(log n). Where it is full, nodes that were
+ * Which node offers which capability (node "Market and scheduler"). Updates and choices cost O(log n). Where it is full, nodes that were
  * never met give way, those first whom the peer delivered that delivered most; then those that are not connected.
  */
 export class ProviderTable {

@@ -4,7 +4,7 @@ import type { Startable } from '../lib/lifecycle.ts';
 import type { Network } from '../network/types.ts';
 import type { OwnSession } from './own-session.ts';
 
-/** What the owner of two nodes with one identity does. */
+/** What the owner of two nodes with one identity should do. */
 const NEXT_STEP =
   'Stop one of the two for good, or give it an identity of its own: stop it, and move its identity.json and store away.';
 

@@ -6,7 +6,7 @@ export const MAX_MODELS_PER_OFFER = 32;
 /** As long as the name of a model may be in a payload of `ai.*`. */
 const MAX_MODEL_CHARS = 256;
 
-/** What callers of `ai.*` choose by, beside the capability's name. */
+/** Whether callers choose by model too: the capabilities `ai.*` only. */
 function choosesByModel(capabilityId: string): boolean {
   return capabilityId.startsWith('ai.');
 }

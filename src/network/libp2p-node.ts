@@ -114,7 +114,7 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
   });
 }
 
-/** Who hears of more addresses than it keeps, keeps the first. */
+/** A peer that hears of more addresses than it keeps, keeps the first. */
 function announcedFirst(announce: readonly string[]): (addresses: Multiaddr[]) => Multiaddr[] {
   const announced = announce.map((address) => multiaddr(address).decapsulateCode(CODE_P2P).toString());
   const isAnnounced = (address: Multiaddr): boolean =>

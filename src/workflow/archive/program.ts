@@ -9,7 +9,7 @@ const QUOTED_CHARS = 1_200;
 /** Steps that are told one by one; the chain has all of them. */
 const TOLD_STEPS = 128;
 
-/** Who seals, and when: `nodeId` of the 64-hex `identity`, at an ISO 8601 time. */
+/** The node that seals, and the time: `nodeId` of the 64-hex `identity`, at an ISO 8601 time. */
 export interface Sealing {
   identity: string;
   nodeId: string;
