@@ -30,7 +30,7 @@ export async function bundle(folder: string, more: readonly string[] = []): Prom
   // Its users have a bundler of their own, or share the dependencies with it.
   const library = ['src/archive/index', 'src/archive/node'];
   await make(folder, 'src/archive/chunks', { external: /^[^./]/, input: keepingPaths(library) });
-  for (const name of ['capabilities', 'config', 'protocols'])
+  for (const name of ['capabilities', 'config', 'protocols', 'src/api/console'])
     await cp(join(root, name), join(folder, name), { recursive: true, filter: isNoSource });
 }
 

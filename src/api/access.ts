@@ -20,7 +20,7 @@ interface AccessComponents {
 }
 
 /**
- * Who may call: whoever has the owner's token or one that the owner made, and a page that a one-time code was opened with
+ * Checks callers: holders of the owner's token or of one that the owner made, and a page that was opened with a one-time code
  * (interfaces "HTTP"). There are no cookies: they ignore ports, and so would go to every other server of the same host name.
  */
 export class Access {
@@ -51,7 +51,7 @@ export class Access {
     return { token, expiresInMs: SESSION_LIFETIME_MS };
   }
 
-  /** Who calls. Throws `unauthorized`. */
+  /** The caller. Throws `unauthorized`. */
   check(request: FastifyRequest): Principal {
     const bearer = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const known = bearer === undefined ? undefined : this.#holderOf(bearer);
@@ -93,3 +93,6 @@ export class Access {
     return false;
   }
 }
+
+/** The code stands in the fragment, which a browser does not send and no log has. */
+export const addressWith = (code: string, base: string): string => `${base}/#code=${code}`;

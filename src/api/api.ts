@@ -1,9 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
-import { Access } from './access.ts';
+import { Access, addressWith } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
-import { addressWith } from './pages.ts';
 import type { Server } from './route-context.ts';
 import { isLoopback } from './same-origin.ts';
 import { buildServer } from './server.ts';
@@ -97,7 +96,7 @@ class HttpApi implements Api {
   }
 }
 
-/** Whoever opens the address that is printed is answered under it. */
+/** The host of the printed address: requests under it are answered. */
 function publicHost({ publicUrl }: ApiInit): string[] {
   if (publicUrl === null) return [];
   const { hostname, port } = new URL(publicUrl);

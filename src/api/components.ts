@@ -47,7 +47,11 @@ export interface Workflows {
   /** The one that a capsule belongs to. */
   of(id: string): Workflow | undefined;
   /** Newest first. */
-  list(options: { limit?: number; cursor?: string }): Promise<{ items: Workflow[]; cursor: string | null }>;
+  list(options: {
+    limit?: number;
+    cursor?: string;
+    signal?: AbortSignal;
+  }): Promise<{ items: Workflow[]; cursor: string | null }>;
 }
 
 /** Sealing and verifying (archive-v0.6). */
@@ -75,7 +79,7 @@ export interface ApiComponents {
   workflows: Workflows;
   archives: Archives;
   store: Pick<CapsuleStore, 'list' | 'row' | 'open'>;
-  /** Whoever may call beside the owner. */
+  /** Holders of tokens beside the owner. */
   principals: Principals;
   /** Completes and signs as this node (see `draft.ts`). Throws `invalid_request` where it is another's to sign. */
   signDraft(draft: CapsuleDraft): Capsule;
@@ -85,7 +89,7 @@ export interface ApiComponents {
     grant(account: string, microAmount: number, id: string): Promise<boolean>;
   };
   /** Compares this book with that node's. Rejects with `unreachable` or `timeout`. */
-  reconcile(nodeId: string): Promise<Reconciliation>;
+  reconcile(nodeId: string, options: { signal: AbortSignal }): Promise<Reconciliation>;
   market: {
     /** Known providers of one capability or of all, best first within each. */
     providers(options: { capability?: string; limit: number }): Provider[];
@@ -116,6 +120,8 @@ export interface ApiInit {
   /** Credits that an identity may owe this node, where the operator did not name it. */
   creditLimit: number;
   version: string;
+  /** Folder of the files that are served to browsers; the node's own where it is left out. */
+  assets?: string;
   /** Of each principal but the owner. */
   quotas: QuotaInit;
 }

@@ -9,8 +9,8 @@ const MAX_KNOWN = 384;
 const CLOSING = 64;
 
 /**
- * Places for connections. Whoever has sent no valid token shares few of them, and the oldest of these makes room for the
- * next: neither requests that are half sent nor busy ones to the open routes keep those out who have a token.
+ * Places for connections. Connections without a valid token share few of them, and the oldest of these makes room for the
+ * next: neither half-sent requests nor busy ones to the open routes keep clients with a token out.
  */
 export class Connections {
   readonly #unknown = new Set<Socket>();

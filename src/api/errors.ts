@@ -82,7 +82,7 @@ function toMeshError(thrown: unknown): MeshError {
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new MeshError('invalid_request', 'The body must be JSON, with "Content-Type: application/json".');
   }
-  // Whatever else the HTTP library refuses before a route is reached is the caller's to mend.
+  // All other refusals of the HTTP library come before a route is reached, and are faults of the request.
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new MeshError('invalid_request', `The request is not valid: ${thrown.message.slice(0, 200)}.`);
   }

@@ -28,7 +28,7 @@ export interface EventStreamInit {
 
 /**
  * One client that follows events: text of the `text/event-stream` format. The log is its queue: earlier events are
- * taken from there as the client reads, so that neither a long replay nor a slow client takes memory. Whoever falls behind what the log
+ * taken from there as the client reads, so that neither a long replay nor a slow client takes memory. A client that falls behind what the log
  * remembers is cut off.
  */
 export class EventStream extends Readable {
@@ -115,7 +115,7 @@ export class EventStream extends Readable {
       if (!this.#send(events)) continue;
       this.#position = position;
       this.#caughtUp = events.length < PIECE_EVENTS;
-      // What the client may not see fills no buffer, and the whole log of it would hold up the node.
+      // Events that the client may not see fill no buffer; going through the whole log at once would hold up the node.
       if (sees !== undefined && !this.#caughtUp) {
         setImmediate(() => this.#takeFromLog());
         return;

@@ -11,7 +11,7 @@ interface Follower {
   release: () => void;
 }
 
-/** Whoever waits for something to happen; released together when the API stops. */
+/** Clients that wait for events or for the end of a capsule; released together when the API stops. */
 export class Followers {
   readonly #perToken: number;
   readonly #all = new Set<Follower>();

@@ -8,7 +8,7 @@ import { MeshError } from '../lib/errors.ts';
 export const SCOPES = ['read', 'run', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** Whoever calls: the owner of the data directory, or the holder of a token that the owner made. */
+/** A caller: the owner of the data directory, or the holder of a token that the owner made. */
 export interface Principal {
   name: string;
   scope: Scope | 'owner';
@@ -55,14 +55,14 @@ export interface Principals {
   list(): PrincipalRecord[];
   /** Its token opens nothing any more. Throws `not_found`. */
   revoke(name: string): Promise<PrincipalRecord>;
-  /** Whose token it is; undefined for none's, or one that has expired. */
+  /** The principal of a token; undefined for an unknown or expired one. */
   find(token: string): Principal | undefined;
   /**
    * Writes down that the capsule is this principal's, and what it costs at most. In one tick: a capsule that is submitted
    * right afterwards is not durable before it. Throws `permission_denied` or `rate_limited` beyond what may be spent.
    */
   claim(name: string, id: string, microCost: number): Claim;
-  /** Who submitted the capsule; undefined where the owner did, or another node. */
+  /** Name of the principal that submitted the capsule; undefined where the owner did, or another node. */
   ownerOf(id: string): string | undefined;
 }
 
@@ -104,7 +104,7 @@ export function missing(needed: Scope | 'owner', scope: Principal['scope']): Mes
   });
 }
 
-/** Who calls, on a route that is not open. */
+/** The caller of a route that is not open. */
 export function principalOf({ principal }: Pick<FastifyRequest, 'principal'>): Principal {
   if (principal === null) throw new MeshError('internal', 'The caller of this route is not known.');
   return principal;

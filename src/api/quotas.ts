@@ -13,7 +13,7 @@ export interface QuotaInit {
 const BURST_SECONDS = 4;
 
 /**
- * What one principal may ask of the node at a time, so that a tool that runs wild does not shut out the owner and the other
+ * What one principal may ask of the node at a time, so that a faulty tool does not shut out the owner and the other
  * tools. The owner is held to none of it.
  */
 export class Quotas {

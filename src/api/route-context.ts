@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { Access } from './access.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
 import type { Followers } from './followers.ts';
+import type { Policy } from './policies.ts';
 import type { Quotas } from './quotas.ts';
 import type { Submissions } from './submissions.ts';
 
@@ -11,6 +12,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers without a token. */
     open?: boolean;
+    /** What a browser may do with the answer; `nothing` where it is left out. */
+    policy?: Policy;
   }
 }
 

@@ -1,22 +1,26 @@
+import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import fastify from 'fastify';
 import type { Access } from './access.ts';
+import { readAssets } from './assets.ts';
 import type { ApiComponents, ApiInit } from './components.ts';
 import { Connections } from './connections.ts';
 import { errorHandler, notFoundHandler, refuseConnection } from './errors.ts';
 import { Followers } from './followers.ts';
 import { namedSchemas, openApi } from './openapi.ts';
+import { POLICIES } from './policies.ts';
 import { checkScope } from './principal.ts';
 import { Quotas } from './quotas.ts';
 import type { RouteContext, Server } from './route-context.ts';
 import { archiveRoutes } from './routes/archives.ts';
+import { assetRoutes } from './routes/assets.ts';
 import { capabilityRoutes } from './routes/capabilities.ts';
 import { capsuleRoutes } from './routes/capsules.ts';
 import { creditRoutes } from './routes/credits.ts';
 import { eventRoutes } from './routes/events.ts';
-import { landingRoutes } from './routes/landing.ts';
 import { nodeRoutes } from './routes/node.ts';
 import { receiptRoutes } from './routes/receipts.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { workflowRoutes } from './routes/workflows.ts';
 import { checkSameOrigin } from './same-origin.ts';
@@ -36,9 +40,11 @@ const KEEP_ALIVE_PROBE_MS = 15_000;
 /** Longest path parameter: a permission names a host. */
 const PARAMETER_CHARS = 300;
 
+/** The console's files; the built program has them at the same place. */
+const CONSOLE = fileURLToPath(new URL('../api/console/', import.meta.url));
+
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
@@ -80,14 +86,14 @@ export async function buildServer(components: ApiComponents, init: ApiInit, acce
   const quotas = new Quotas(components, init.quotas);
   app.decorateRequest('principal', null);
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers(SECURITY_HEADERS);
-    checkSameOrigin(request, init.hosts);
     const { config } = request.routeOptions;
+    reply.headers(SECURITY_HEADERS).header('content-security-policy', POLICIES[config.policy ?? 'nothing']);
+    checkSameOrigin(request, init.hosts);
     if (config.open === true) return;
     const principal = access.check(request);
     request.principal = principal;
     connections.admit(request.raw.socket);
-    // Whoever has a token may know that there is no such route.
+    // A caller with any token may know that there is no such route.
     if (!request.is404) checkScope(principal, config);
     quotas.request(principal);
   });
@@ -106,9 +112,11 @@ export async function buildServer(components: ApiComponents, init: ApiInit, acce
   const submissions = new Submissions(components, quotas);
   await submissions.restore();
   const context: RouteContext = { components, init, access, followers, quotas, submissions, instance };
+  const assets = await readAssets(init.assets ?? CONSOLE);
   // Registered after the description's own plugin, which learns of routes as they come.
   await app.register(async (routes: Server) => {
     for (const add of ROUTES) add(routes, context);
+    assetRoutes(routes, assets);
   });
   return app;
 }
@@ -123,5 +131,5 @@ const ROUTES = [
   creditRoutes,
   receiptRoutes,
   tokenRoutes,
-  landingRoutes,
+  sessionRoutes,
 ] as const;

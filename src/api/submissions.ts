@@ -10,10 +10,10 @@ import type { Quotas } from './quotas.ts';
 import type { CapsuleView } from './schemas/capsules.ts';
 
 type Components = Pick<ApiComponents, 'capsules' | 'store' | 'principals' | 'clock' | 'crypto' | 'network'>;
-/** What says whose a capsule is. */
+/** The fields that tell which principal a capsule belongs to. */
 type Placed = { id: string; root: string; submitter: string; parentCapsule: string | null };
 
-/** Capsules as what their principals submitted: who may, and who sees what came of it. */
+/** Which principal submitted which capsule: what each may submit, and whose results it may see. */
 export class Submissions {
   readonly #components: Components;
   readonly #quotas: Quotas;
@@ -42,13 +42,13 @@ export class Submissions {
     const { capsules, principals, store, clock, crypto } = this.#components;
     if (principal.name === OWNER_NAME) return capsules.submit(capsule, options);
     const now = clock.now();
-    // Before anything is written down under its id: only whoever has all of the capsule can have that.
+    // Before anything is stored under its id: the id is proven by the whole capsule, not by a claim.
     const checked = options.signedHere
       ? validateCapsule(capsule, { now })
       : checkCapsule(crypto, capsule, { now });
     if (!checked.ok) throw new MeshError(checked.error.code, checked.error.message, checked.error.detail);
     const { id } = checked.capsule;
-    // What is here already keeps the one who brought it; submitting it again gives its id and no more.
+    // A capsule that is here already stays with the principal that submitted it first; this call gives its id and no more.
     const checkedOptions = { ...options, signedHere: true };
     if (store.row(id) !== undefined || principals.ownerOf(id) !== undefined)
       return capsules.submit(checked.capsule, checkedOptions);
@@ -99,7 +99,7 @@ export class Submissions {
     return row !== undefined && this.sees(principal, row);
   }
 
-  /** The same for the chain that it belongs to: whoever ordered a part sees that part alone. */
+  /** The same for the chain that it belongs to: a principal that submitted one step sees that step alone. */
   checkChain(principal: Principal, id: string): void {
     const row = this.#components.store.row(id);
     if (row !== undefined && !this.seesId(principal, row.root)) throw missing('read', principal.scope);

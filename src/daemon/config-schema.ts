@@ -81,6 +81,12 @@ export const ConfigSchema = Type.Object(
         '/ip4/0.0.0.0/tcp/4470',
         '/ip4/0.0.0.0/tcp/4471/ws',
       ]),
+      announce: Type.Array(Type.String({ minLength: 1, maxLength: LIMITS.addressChars }), {
+        description:
+          'Further multiaddrs where others reach this node, such as a port that a router or a container forwards: `["/ip4/192.168.1.10/tcp/4470"]`. Told before those that it listens on.',
+        default: [],
+        maxItems: LIMITS.addressesPerAdvertisement,
+      }),
       bootstrap: texts('Multiaddrs of nodes to connect to at start and to keep connected to.'),
       mdns: Type.Boolean({ description: 'Find nodes on the local network.', default: true }),
       maxConnections: count(
@@ -97,7 +103,7 @@ export const ConfigSchema = Type.Object(
       origins: texts(
         'Web origins, such as `https://mesh.example`, whose pages may open the peer WebSocket; no other page may.',
       ),
-      allow: texts('Peer ids that may connect; empty means everybody who is not denied.'),
+      allow: texts('Peer ids that may connect; empty means all that are not denied.'),
       deny: texts('Peer ids that may not connect.'),
     }),
     api: section('The HTTP side: console, command line, programs.', {
@@ -150,7 +156,7 @@ export const ConfigSchema = Type.Object(
       }),
       webhooks: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), Webhook, {
         description:
-          'Where `notify.send` may send things, by the name that a capsule gives: `{"team": {"url": "https://hooks.example.org/T0/abc"}}`. Nobody else chooses an address. `headers` names a variable of the environment for each: `{"authorization": "$TEAM_TOKEN"}`.',
+          'Where `notify.send` may send things, by the name that a capsule gives: `{"team": {"url": "https://hooks.example.org/T0/abc"}}`. No capsule chooses an address. `headers` names a variable of the environment for each: `{"authorization": "$TEAM_TOKEN"}`.',
         default: {},
         maxProperties: 64,
         ...closed,
@@ -187,7 +193,7 @@ export const ConfigSchema = Type.Object(
       defaultTimeoutMs: ms('How long one run may take where its capsule does not say.', 120_000),
       maxTimeoutMs: ms('Longest that any run may take, whatever its capsule says.', 3_600_000),
       strangerTimeoutMs: ms(
-        'Longest that a run for a stranger may take: on a mesh that anybody may join, for all whom `credits.known` does not name.',
+        'Longest that a run for a stranger may take: on a mesh without `network.allow`, any identity that `credits.known` does not name.',
         60_000,
       ),
       probeIntervalMs: ms('Between two looks at what a module offers now.', 15_000, 100),
@@ -202,7 +208,7 @@ export const ConfigSchema = Type.Object(
       graceMs: ms('Wait after an executor fell silent or its connection dropped.', 2_000, 0),
       bidWindowMs: ms('Bids are collected for so long after the first.', 250, 1),
       announceIntervalMs: ms(
-        'First pause between two announcements while nobody has bid; it doubles.',
+        'First pause between two announcements while no bid has come; it doubles.',
         2_000,
         10,
       ),
@@ -222,14 +228,15 @@ export const ConfigSchema = Type.Object(
     }),
     credits: section('The ledger.', {
       limit: Type.Number({
-        description: 'Credits that an identity may owe this node where `network.allow` says who may join.',
+        description:
+          'Credits that an identity may owe this node where `network.allow` lists the members of the mesh.',
         default: 1000,
         minimum: 0,
         maximum: LIMITS.maxAmountCredits,
       }),
       strangerLimit: Type.Number({
         description:
-          'Credits that each stranger may owe this node on a mesh that anybody may join. Identities cost nothing, so whatever it is can be had many times.',
+          'Credits that each stranger may owe this node on a mesh without `network.allow`. A new identity costs nothing, so a person can owe this amount many times over.',
         default: 1,
         minimum: 0,
         maximum: LIMITS.maxAmountCredits,

@@ -26,7 +26,7 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value that holds where nobody says anything: each key's `default`. */
+/** The value where no source sets one: each key's `default`. */
 export function defaultsOf(schema: TSchema): unknown {
   const node: SchemaNode = schema;
   if (node.properties === undefined) return structuredClone(node.default);

@@ -44,7 +44,7 @@ const OTHER_VARIABLES: ReadonlySet<string> = new Set(['CAPSULE_API_URL', 'CAPSUL
 
 type Layer = Record<string, Record<string, unknown> | undefined>;
 
-/** What holds where no flag, variable or file says otherwise. `data.directory` still starts with `~/`. */
+/** The configuration without flags, variables and file. `data.directory` still starts with `~/`. */
 export function defaultConfig(): Config {
   const defaults = defaultsOf(ConfigSchema);
   assertConfig(defaults, 'the default configuration');

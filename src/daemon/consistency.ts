@@ -27,7 +27,7 @@ export async function checkConsistency(parts: {
   for (const { sequence, receipt } of (await receipts.list({ limit: NEWEST })).items) {
     const { capsuleId, charge } = receipt;
     if (capsuleId === null || charge === null || ledger.booked(paymentReference(capsuleId))) continue;
-    // Whose work it was is known while its capsule is kept; one's own is not paid for.
+    // The origin is known while the capsule is kept; work for this node itself is not paid.
     const origin = capsules.get(capsuleId)?.originIdentity;
     if (origin === undefined || origin === identity) continue;
     throw damaged(`receipt ${sequence} earned ${charge} credits that the ledger does not have`);

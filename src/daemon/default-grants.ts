@@ -1,9 +1,9 @@
 import type { Config } from './config-schema.ts';
 
-/** What built-in modules declare and do only when somebody said so: it speaks with the node's key for others. */
+/** Declared by built-in modules, and granted by the operator only: it signs for others with the node's key. */
 const ASKED_FOR: ReadonlySet<string> = new Set(['seal:others']);
 
-/** What the configuration grants without anybody having been asked: a module's name and one permission in. */
+/** What the configuration grants by default: takes a module's name and one permission. */
 export function defaultGrants(
   { builtins, granted }: Config['permissions'],
   builtIn: ReadonlySet<string>,

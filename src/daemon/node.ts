@@ -195,13 +195,14 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       signDraft: draftSigner({ signer, crypto, clock }),
       engine,
       ledger,
-      reconcile: (peer) =>
+      reconcile: (peer, { signal }) =>
         reconcileWith({
           ledger,
           peer,
           peerIdentity: identityOf(peer),
           identity: signer.identity,
-          theirs: exchange.ledgerEntriesOf(peer),
+          theirs: exchange.ledgerEntriesOf(peer, { signal }),
+          signal,
         }),
       market: {
         providers: ({ capability, limit }) =>

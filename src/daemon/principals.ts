@@ -16,7 +16,7 @@ import type { Database, Transaction } from '../store/types.ts';
 /** Tools and people of one owner; each is a row in memory. */
 const MAX_PRINCIPALS = 256;
 const TOKEN_BYTES = 32;
-/** So that whoever finds a token in a log or a repository, a scanner among them, knows what it is. */
+/** A token's prefix: people and secret scanners that find one in a log or a repository see what it is. */
 const TOKEN_PREFIX = 'capsule_';
 const DAY_MS = 86_400_000;
 

@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { CapsuleStore, PruneOptions } from '../store/types.ts';
 
-/** What strangers ordered is kept for an hour only, and the clock for ages is kept with each turn. */
+/** Capsules of strangers are kept for an hour only, so this is well below it; the clock for ages is stored with each turn. */
 const PRUNE_INTERVAL_MS = 600_000;
 
 type Prunes = Pick<CapsuleStore, 'prune'>;

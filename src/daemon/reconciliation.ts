@@ -15,11 +15,12 @@ export async function reconcileWith(options: {
   identity: string;
   /** Of the peer's book. */
   theirs: AsyncIterable<readonly Booking[]>;
+  signal?: AbortSignal;
 }): Promise<Reconciliation> {
-  const { ledger, peer, peerIdentity, identity, theirs } = options;
+  const { ledger, peer, peerIdentity, identity, theirs, signal } = options;
   const [newest] = (await ledger.history({ limit: 1 })).items;
   const own = sharedBook(ledger, { peerIdentity, identity, until: newest?.sequence ?? 0 });
-  const { here, there, differences, more } = await compareBooks(own, theirs);
+  const { here, there, differences, more } = await compareBooks(own, theirs, signal);
   const named = differences.slice(0, NAMED_DIFFERENCES);
   return {
     nodeId: peer,

@@ -2,7 +2,7 @@ import { identityOf } from '../capsule/identity.ts';
 import type { Standing } from '../engine/types.ts';
 import type { Config } from './config-schema.ts';
 
-/** Who is who on this node, by what its operator said. */
+/** How far this node trusts an identity, by what its operator configured. */
 export interface Standings {
   standing(identity: string): Standing;
   /** Credits that the identity may owe here. */
@@ -11,7 +11,7 @@ export interface Standings {
   othersLimit: number;
 }
 
-/** A list of who may join makes a mesh private: nobody in it is a stranger. On an open one, all are whom nobody named. */
+/** `network.allow` makes a mesh private: none of its members is a stranger. On an open one, every identity is that the operator did not name. */
 export function standingsOf(
   self: string,
   { credits, network }: Pick<Config, 'credits' | 'network'>,

@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
+import { throwIfAborted } from '../lib/abort.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { canonicalJson } from '../lib/json.ts';
 import { keyspace } from '../store/keyspaces.ts';
@@ -105,11 +106,12 @@ export class ModuleStorage {
   }
 
   /** Reads all of it, as of one moment, and gives the digest that the contents have, and what does not fit. */
-  async audit(): Promise<{ digest: string; problems: string[] }> {
+  async audit(signal?: AbortSignal): Promise<{ digest: string; problems: string[] }> {
     const set = new SetHash();
     const problems: string[] = [];
     let recorded = emptyStorageDigest();
     for await (const [full, { value, hash }] of this.#db.scan(values, {})) {
+      throwIfAborted(signal);
       if (full === SET_HASH_KEY) {
         recorded = new SetHash(stateOf({ value })).digest();
         continue;

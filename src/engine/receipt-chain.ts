@@ -181,10 +181,10 @@ export class ReceiptChain {
     return this.#entry(sequence)?.receipt;
   }
 
-  async get(receiptHash: string): Promise<Receipt | undefined> {
+  async get(receiptHash: string, { signal }: { signal?: AbortSignal } = {}): Promise<Receipt | undefined> {
     const newest = this.#rows.newest(this.#components.db);
     if (newest?.row.receipt.receiptHash === receiptHash) return newest.row.receipt;
-    for await (const sequence of this.#index.find(receiptHash)) {
+    for await (const sequence of this.#index.find(receiptHash, signal)) {
       const receipt = this.at(sequence);
       if (receipt?.receiptHash === receiptHash) return receipt;
     }

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../lib/abort.ts';
 import { keyspace } from '../store/keyspaces.ts';
 import { sequenceKey } from '../store/numbered-rows.ts';
 import type { Database, Transaction } from '../store/types.ts';
@@ -59,12 +60,13 @@ export class ReceiptIndex {
   }
 
   /** Numbers of receipts whose hash may be this one, the newest first. */
-  async *find(receiptHash: string): AsyncGenerator<number> {
+  async *find(receiptHash: string, signal?: AbortSignal): AsyncGenerator<number> {
     const cut = ReceiptIndex.cut(receiptHash);
     const first = ReceiptIndex.firstOfPage(this.#newest);
     const place = this.#hashes.slice(0, this.#newest - first + 1).indexOf(cut);
     if (place !== -1) yield first + place;
     for await (const [key, hashes] of this.#db.scan(pages, { reverse: true })) {
+      throwIfAborted(signal);
       for (let at = hashes.indexOf(cut); at !== -1; at = hashes.indexOf(cut, at + 1)) {
         if (at % HASH_CHARS === 0) yield ReceiptIndex.firstOfPage(Number(key)) + at / HASH_CHARS;
       }

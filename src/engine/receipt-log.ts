@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { GENESIS_HASH, type Receipt } from '../../protocols/receipt/v1/schema.ts';
 import { verifyReceipt } from '../capsule/receipt.ts';
+import { throwIfAborted } from '../lib/abort.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import type { ModuleStorage } from './module-storage.ts';
 import {
@@ -50,7 +51,7 @@ export class ReceiptBook implements ReceiptLog {
     this.#components = components;
     const { chain } = components;
     this.list = (options) => chain.list(options);
-    this.get = (hash) => chain.get(hash);
+    this.get = (hash, options) => chain.get(hash, options);
     this.at = (sequence) => chain.at(sequence);
   }
 
@@ -60,11 +61,11 @@ export class ReceiptBook implements ReceiptLog {
    * what was noted at the last start, stop or page. What it cannot see is an end that was cut while the node lay crashed,
    * or a data directory put back as a whole to an earlier state; receipts held by other nodes show that.
    */
-  async verify(): Promise<ReceiptsVerification> {
+  async verify({ signal }: { signal?: AbortSignal } = {}): Promise<ReceiptsVerification> {
     const { chain, storage } = this.#components;
     const { known } = chain;
     const saved = chain.checkpoint();
-    const audited = await storage.audit();
+    const audited = await storage.audit(signal);
     const walk: Walk = {
       sequence: 0,
       receiptHash: GENESIS_HASH,
@@ -75,6 +76,7 @@ export class ReceiptBook implements ReceiptLog {
       count: 0,
     };
     for await (const [sequence, entry] of chain.scan({})) {
+      throwIfAborted(signal);
       if (++walk.count % RECEIPTS_PER_TURN === 0) await turn();
       if (!isEntry(entry)) {
         tell(walk, sequence, null, 'it is not a receipt');

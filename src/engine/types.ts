@@ -119,9 +119,9 @@ export interface ReceiptLog {
   /** One look-up; `Outcome` says the number. */
   at(sequence: number): Receipt | undefined;
   /** Goes through the index of all hashes, the newest first. */
-  get(receiptHash: string): Promise<Receipt | undefined>;
+  get(receiptHash: string, options?: { signal?: AbortSignal }): Promise<Receipt | undefined>;
   /** Walks all of it: hashes, links, signatures, sequence, state roots; finds any edit, deletion, reordering. */
-  verify(): Promise<ReceiptsVerification>;
+  verify(options?: { signal?: AbortSignal }): Promise<ReceiptsVerification>;
 }
 
 export interface Permissions {

@@ -205,8 +205,8 @@ export class Exchange implements CapsuleService, Startable {
   }
 
   /** The other node's entries between the two, for `credits reconcile`. */
-  ledgerEntriesOf(nodeId: string): AsyncIterable<SharedEntry[]> {
-    return this.#reconciler.entriesOf(nodeId);
+  ledgerEntriesOf(nodeId: string, options: { signal?: AbortSignal } = {}): AsyncIterable<SharedEntry[]> {
+    return this.#reconciler.entriesOf(nodeId, options.signal);
   }
 
   /** Whether a run that was found interrupted may be done again: what is offered now decides. */

@@ -3,6 +3,7 @@ import type { ExchangeMessageOf } from '../../protocols/messages/v1/schema.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { isDispute } from '../ledger/reconcile.ts';
 import type { Ledger } from '../ledger/types.ts';
+import { raceAbort, throwIfAborted } from '../lib/abort.ts';
 import type { Signer } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 import { TokenBucket } from '../network/token-bucket.ts';
@@ -45,10 +46,10 @@ export class Reconciler {
    * Every entry between this node and `nodeId` in the other's book, page by page. Throws `unreachable`, `timeout`,
    * or `too_large` for a book that does not end.
    */
-  async *entriesOf(nodeId: string): AsyncGenerator<SharedEntry[]> {
+  async *entriesOf(nodeId: string, signal?: AbortSignal): AsyncGenerator<SharedEntry[]> {
     let from = 0;
     for (let page = 0; page < MAX_PAGES; page++) {
-      const { entries, next }: Entries = await this.#ask(nodeId, from);
+      const { entries, next }: Entries = await this.#ask(nodeId, from, signal);
       yield entries;
       if (next === null || next <= from) return;
       from = next;
@@ -100,7 +101,8 @@ export class Reconciler {
     if (question?.from === from) question.resolve(message);
   }
 
-  async #ask(nodeId: string, from: number): Promise<Entries> {
+  async #ask(nodeId: string, from: number, signal: AbortSignal | undefined): Promise<Entries> {
+    throwIfAborted(signal);
     if (this.#open.size >= MAX_OPEN_QUESTIONS)
       throw new MeshError('busy', 'Too many reconciliations at a time.');
     const { network, clock } = this.#components;
@@ -112,7 +114,7 @@ export class Reconciler {
     });
     try {
       await network.send(nodeId, { type: 'ledger_query', exchangeId, from });
-      return await promise;
+      return await (signal === undefined ? promise : raceAbort(promise, signal));
     } finally {
       cancelTimer();
       this.#open.delete(exchangeId);

@@ -7,8 +7,11 @@ import type { CapsuleRow, CapsuleStatus } from '../store/types.ts';
 /** What followers of a node see, numbered from 1 since its start. */
 export type MeshEvent = { sequence: number; at: number; capsuleId: string } & (
   | { type: 'status'; status: CapsuleStatus; executor: string | null; note?: string }
-  /** `epoch`: the text of another epoch begins anew. `missing`: number of deltas before this one that are lost. */
-  | { type: 'progress'; epoch: number; delta?: string; stage?: string; missing?: number }
+  /**
+   * `epoch`: the text of another epoch begins anew. `number`: the delta's place in the text of its epoch, from 0. `missing`:
+   * how many deltas before this one are lost.
+   */
+  | { type: 'progress'; epoch: number; delta?: string; number?: number; stage?: string; missing?: number }
   | { type: 'done'; status: 'completed' | 'failed'; error: ErrorBody | null }
 );
 

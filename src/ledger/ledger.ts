@@ -1,4 +1,5 @@
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
+import { throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Startable } from '../lib/lifecycle.ts';
@@ -148,15 +149,17 @@ export class DatabaseLedger implements Ledger, Startable {
     account,
     limit,
     cursor,
+    signal,
   }: {
     account?: string;
     limit?: number;
     cursor?: string;
+    signal?: AbortSignal;
   }): Promise<Page<LedgerEntry>> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : parseCursor(cursor);
     const size = pageSize(limit);
     // One more than fits tells whether this page is the last.
-    const found = await this.#entries(account, { from: 1, before, limit: size + 1, reverse: true });
+    const found = await this.#entries(account, { from: 1, before, limit: size + 1, reverse: true, signal });
     const items = found.slice(0, size);
     const last = items.at(-1);
     return { items, cursor: found.length > size && last !== undefined ? String(last.sequence) : null };
@@ -168,6 +171,7 @@ export class DatabaseLedger implements Ledger, Startable {
       before: Number.MAX_SAFE_INTEGER,
       limit: pageSize(limit),
       reverse: false,
+      signal: undefined,
     };
     return this.#entries(account, range);
   }
@@ -180,8 +184,8 @@ export class DatabaseLedger implements Ledger, Startable {
     return balances;
   }
 
-  verify(): Promise<LedgerVerification> {
-    return verifyLedger(this.#db, this.#crypto, this.#self);
+  verify({ signal }: { signal?: AbortSignal } = {}): Promise<LedgerVerification> {
+    return verifyLedger(this.#db, this.#crypto, this.#self, signal);
   }
 
   /** A payment that was not reversed. */
@@ -220,12 +224,19 @@ export class DatabaseLedger implements Ledger, Startable {
 
   async #entries(
     account: string | undefined,
-    { from, before, limit, reverse }: { from: number; before: number; limit: number; reverse: boolean },
+    {
+      from,
+      before,
+      limit,
+      reverse,
+      signal,
+    }: { from: number; before: number; limit: number; reverse: boolean; signal: AbortSignal | undefined },
   ): Promise<LedgerEntry[]> {
     const entries: LedgerEntry[] = [];
     if (account === undefined || account === this.#self) {
       const range = { gte: sequenceKey(from), lt: sequenceKey(before), reverse };
       for await (const [, entry] of this.#db.scan(ENTRIES, range)) {
+        throwIfAborted(signal);
         if (account === undefined || entry.debit === account || entry.credit === account) entries.push(entry);
         if (entries.length >= limit) break;
       }

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../lib/abort.ts';
 import { disputedId, paymentId, paymentReference, reversalReference, reversedId } from './books.ts';
 import type { LedgerEntry } from './types.ts';
 
@@ -41,10 +42,17 @@ export interface Comparison {
 export async function compareBooks(
   own: OwnBook,
   theirs: AsyncIterable<readonly Booking[]>,
+  signal?: AbortSignal,
 ): Promise<Comparison> {
   const walk = new Walk(own);
-  for await (const page of theirs) for (const entry of page) walk.theirs(entry);
-  for await (const page of own.pages()) for (const entry of page) walk.mine(entry);
+  for await (const page of theirs) {
+    throwIfAborted(signal);
+    for (const entry of page) walk.theirs(entry);
+  }
+  for await (const page of own.pages()) {
+    throwIfAborted(signal);
+    for (const entry of page) walk.mine(entry);
+  }
   return walk.result();
 }
 

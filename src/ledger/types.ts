@@ -64,11 +64,16 @@ export interface Ledger {
   /** Credits an account against `operator`; false when a grant of this id was booked before. Durable when it resolves. */
   grant(account: string, microAmount: number, id: string): Promise<boolean>;
   /** Newest first. */
-  history(options: { account?: string; limit?: number; cursor?: string }): Promise<Page<LedgerEntry>>;
+  history(options: {
+    account?: string;
+    limit?: number;
+    cursor?: string;
+    signal?: AbortSignal;
+  }): Promise<Page<LedgerEntry>>;
   /** Entries in which `account` takes part, oldest first, from `fromSequence` on; for reconciliation. */
   entriesWith(account: string, fromSequence: number, limit: number): Promise<LedgerEntry[]>;
   /** Every account with its balance, at most `limit`. */
   balances(limit: number): Promise<Balance[]>;
   /** Recomputes every hash, link and balance. */
-  verify(): Promise<LedgerVerification>;
+  verify(options?: { signal?: AbortSignal }): Promise<LedgerVerification>;
 }

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../lib/abort.ts';
 import { sequenceKey } from '../store/numbered-rows.ts';
 import type { Database, Keyspace } from '../store/types.ts';
 import {
@@ -28,17 +29,36 @@ export async function verifyLedger(
   db: Database,
   crypto: EntryCrypto,
   self: string | undefined,
+  signal?: AbortSignal,
 ): Promise<LedgerVerification> {
   const problems: string[] = [];
   const report = (problem: string) => {
     if (problems.length < PROBLEMS_NAMED) problems.push(problem);
   };
+  const scans = new Scans(db, signal);
+  try {
+    return await compareScans(db, crypto, { self, scans, report, problems });
+  } finally {
+    await scans.close();
+  }
+}
+
+async function compareScans(
+  db: Database,
+  crypto: EntryCrypto,
+  {
+    self,
+    scans,
+    report,
+    problems,
+  }: { self: string | undefined; scans: Scans; report: (problem: string) => void; problems: string[] },
+): Promise<LedgerVerification> {
   const [entries, references, indexed, balances, disputed] = await Promise.all([
-    begin(db, ENTRIES),
-    begin(db, REFERENCES),
-    begin(db, BY_ACCOUNT),
-    begin(db, BALANCES),
-    begin(db, DISPUTED),
+    scans.begin(ENTRIES),
+    scans.begin(REFERENCES),
+    scans.begin(BY_ACCOUNT),
+    scans.begin(BALANCES),
+    scans.begin(DISPUTED),
   ]);
 
   const sums = new Map<string, number>();
@@ -97,7 +117,7 @@ export function* entryProblems(
   }
 }
 
-/** What somebody wrote into the book by hand may have any shape. */
+/** A row that was changed by hand may have any shape. */
 export function isReadable(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {
   return (
     typeof entry?.sequence === 'number' &&
@@ -178,15 +198,38 @@ class Disputes {
   }
 }
 
-/** Takes the first pair now, so that scans begun together see the same state; gives all of them. */
-async function begin<T>(db: Database, space: Keyspace<T>): Promise<AsyncIterable<[string, T]>> {
-  const scan = db.scan(space, {})[Symbol.asyncIterator]();
-  const first = await scan.next();
-  return (async function* () {
-    if (first.done) return;
-    yield first.value;
-    yield* { [Symbol.asyncIterator]: () => scan };
-  })();
+/** Scans of one state of the database, which end when the signal says so. */
+class Scans {
+  readonly #db: Database;
+  readonly #signal: AbortSignal | undefined;
+  readonly #open: AsyncIterator<unknown>[] = [];
+
+  constructor(db: Database, signal: AbortSignal | undefined) {
+    this.#db = db;
+    this.#signal = signal;
+  }
+
+  /** Takes the first pair now, so that scans begun together see the same state; gives all of them. */
+  async begin<T>(space: Keyspace<T>): Promise<AsyncIterable<[string, T]>> {
+    const scan = this.#db.scan(space, {})[Symbol.asyncIterator]();
+    this.#open.push(scan);
+    return this.#pairs(scan, await scan.next());
+  }
+
+  /** Lets go of what was not read to its end. */
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((scan) => scan.return?.()));
+  }
+
+  async *#pairs<T>(
+    scan: AsyncIterator<[string, T]>,
+    first: IteratorResult<[string, T]>,
+  ): AsyncGenerator<[string, T]> {
+    for (let pair = first; !pair.done; pair = await scan.next()) {
+      throwIfAborted(this.#signal);
+      yield pair.value;
+    }
+  }
 }
 
 async function size(pairs: AsyncIterable<unknown>): Promise<number> {

@@ -2,7 +2,7 @@ import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { MeshError } from './errors.ts';
 
-/** Where a node keeps what it has, where nobody says otherwise. */
+/** The default data directory. */
 export const DEFAULT_DATA_DIRECTORY = '~/.capsule';
 
 type Environment = Readonly<Record<string, string | undefined>>;

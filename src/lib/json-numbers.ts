@@ -1,7 +1,7 @@
 /*
  * Numbers that not every reader of JSON knows exactly. Readers differ: JavaScript has doubles, Python and Go have
  * integers of any or of 64 bits. What comes in with another value than was written would be stored, signed and
- * hashed as something that nobody sent, so such a number is refused while its text is still there.
+ * hashed as something that was not sent, so such a number is refused while its text is still there.
  */
 
 /** A double keeps any number of 15 significant digits whose power of ten is far from its limits (IEEE 754). */

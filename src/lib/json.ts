@@ -21,7 +21,7 @@ const NOT_FINITE = 'is not a finite number';
 const invalidJson = (message: string, detail?: unknown) => new MeshError('invalid_json', message, detail);
 
 /**
- * Parses I-JSON from text or bytes that nobody has vouched for. Throws `too_large` above `maxBytes` and
+ * Parses I-JSON from untrusted text or bytes. Throws `too_large` above `maxBytes` and
  * `invalid_json`, with the path where there is one, for anything but well-formed JSON in UTF-8 within `maxDepth`,
  * without repeated names, the name `__proto__`, lone surrogates or numbers that a double does not keep.
  */

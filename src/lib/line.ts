@@ -12,7 +12,7 @@ export interface Waiting {
   readonly slots: readonly Share[];
 }
 
-/** Who waits in one lane: the owner in order, others in turn, each party's tasks in order. */
+/** Tasks that wait in one lane: the owner's in order, parties in turn, each party's tasks in order. */
 export class Line<T extends Waiting> {
   readonly #own = new Set<T>();
   readonly #others = { known: new Map<string, Set<T>>(), stranger: new Map<string, Set<T>>() };

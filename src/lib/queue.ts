@@ -18,7 +18,7 @@ export interface WorkQueueInit {
   maxWaiting: number;
   /** Tasks of the owner, and of all others, that may wait in one lane: a slow lane must not fill the queue for the others. */
   maxWaitingPerLane: number;
-  /** Called in a turn of its own when there is room again after somebody was refused. */
+  /** Called in a turn of its own when there is room again after a refusal. */
   onRoom?: () => void;
 }
 
@@ -54,7 +54,7 @@ export interface StartOptions {
   onYield?: () => void;
 }
 
-/** A place in the queue; whoever has one runs in the end. */
+/** A place in the queue: its holder is run in the end. */
 export interface Ticket {
   readonly party: Party;
   /** Resolves when there is a slot; once only. Rejects with the signal's reason when that aborts first; the place is kept. */
@@ -64,7 +64,7 @@ export interface Ticket {
 }
 
 /**
- * A bounded work queue. Places are taken at admission. The owner's tasks go first and have places that nobody else
+ * A bounded work queue. Places are taken at admission. The owner's tasks go first and have places that no other
  * can take; the others' take turns, party by party, within bounds for each and for all strangers together. Lanes
  * with work take turns, so none starves another.
  */
@@ -74,7 +74,7 @@ export class WorkQueue {
   /** Lanes and parties with a ticket, so bounded by the places. */
   readonly #lanes = new Map<string, LaneState>();
   readonly #parties = new Map<string, PartyState>();
-  /** Lanes in which somebody waits for a slot, in the order of their turns. */
+  /** Lanes in which a task waits for a slot, in the order of their turns. */
   readonly #waiting = new Set<LaneState>();
   /** Strangers that run and can be told to make room; the newest has done least. */
   readonly #yielding = new Set<Entry>();
@@ -214,7 +214,7 @@ export class WorkQueue {
       const next = this.#next((line) => line.nextOwn()) ?? this.#next((line) => line.nextOther());
       if (next === undefined) return;
       this.#leaveLine(next);
-      // Last in line for the next turn, where somebody still waits.
+      // Last in line for the next turn, where tasks still wait.
       if (this.#waiting.delete(next.runs)) this.#waiting.add(next.runs);
       next.begin();
     }

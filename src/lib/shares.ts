@@ -1,4 +1,4 @@
-/** Whose work it is: the owner's, that of somebody the owner knows, or anybody's. */
+/** Whose work it is: the owner's, that of an identity the owner named, or a stranger's. */
 export type Standing = 'own' | 'known' | 'stranger';
 
 /** What each may have of the slots and of the waiting places. Only the owner is held to no share, so its work finds a place. */

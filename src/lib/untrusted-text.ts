@@ -1,9 +1,9 @@
 /*
- * Text that somebody else wrote, made fit for where it goes: a terminal, which it must not drive; markup, in which it
+ * Text from outside, made fit for where it goes: a terminal, which it must not drive; markup, in which it
  * must stay text; a model, which must see what a person sees. This is the only place that does it.
  */
 
-/** Changes the order of the text around it, or ends a line where nobody sees it (Unicode "Bidi_Control", separators). */
+/** Changes the order of the text around it, or ends a line unseen (Unicode "Bidi_Control", separators). */
 const REORDERING = '\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
 /** Has no width; joiners and the like belong to scripts, so a line of its own is the only place that loses them. */
 const INVISIBLE = '\\u00ad\\u200b-\\u200d\\u2060-\\u2065\\ufeff\\u{e0000}-\\u{e007f}';

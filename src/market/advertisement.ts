@@ -7,7 +7,7 @@ const OFFER_BYTES = 49_152;
 /** Schema maximum of an estimate in seconds. */
 const MAX_LATENCY_S = 86_400;
 
-/** What this node sells; the engine is one. */
+/** Source of this node's offers; the engine is one. */
 export interface OffersSource {
   offers(): readonly {
     capability: { id: string; idempotent: boolean };

@@ -26,7 +26,7 @@ export class Catalogue {
     return this.#capabilities.keys();
   }
 
-  /** Undefined when nobody offers it. */
+  /** Undefined where no node offers it. */
   index(capabilityId: string): CapabilityIndex | undefined {
     return this.#capabilities.get(capabilityId);
   }

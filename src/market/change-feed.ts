@@ -76,5 +76,5 @@ export class ChangeFeed {
   }
 }
 
-/** For whoever has nobody to tell. */
+/** For components without listeners. */
 export const NO_CHANGES: Changes = { note: () => {}, noteAt: () => {} };

@@ -8,7 +8,7 @@ export const MAX_RANKED = 16;
 /** Left out ones that a decision names. */
 export const MAX_EXCLUDED_NAMED = 16;
 
-/** Who may execute, here or elsewhere: a table's entry is one. */
+/** A provider that may execute, here or elsewhere: a table's entry is one. */
 export interface Contender {
   readonly nodeId: string;
   readonly ring: Ring;
@@ -22,7 +22,7 @@ export interface Contender {
   readonly step: number;
 }
 
-/** Who is ranked, and who is left out and why. */
+/** Which providers are ranked, and which are left out and why. */
 export class DecisionDraft {
   readonly ranking: Candidate[] = [];
   readonly excluded: Decision['excluded'] = [];

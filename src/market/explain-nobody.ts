@@ -29,7 +29,7 @@ const ORDER: readonly ExclusionReason[] = [
   'busy',
 ];
 
-/** One sentence on why a decision ranked nobody, or only the least bad. */
+/** One sentence on why a decision ranked no provider, or only the least bad. */
 export function explainNobody({ capabilityId, excludedBy }: Decision): string {
   const reasons = ORDER.flatMap((reason) => {
     const nodes = excludedBy[reason] ?? 0;

@@ -26,7 +26,7 @@ interface Heard {
 
 /**
  * Two nodes with one key never hear each other: no connection to one's own id is opened, and gossip is not sent back to
- * its author. So whoever hears of a second session of a connected peer shows it what each of the two signed, on all
+ * its author. So a node that hears of a second session of a connected peer shows it what each of the two signed, on all
  * connections; a node that only was restarted knows its own former session and does nothing.
  */
 export class HeardSessions {
@@ -65,7 +65,7 @@ export class HeardSessions {
 
 /**
  * Whether the earlier of two sessions said something new after the later one began. Neither its messages of before, sent
- * again by anybody, nor a goodbye that comes late are that.
+ * again by a third party, nor a goodbye that comes late are that.
  */
 function wentOn(note: SessionNote, { former, note: follower }: Heard): boolean {
   if (former?.session.id !== note.session.id) return false;

@@ -30,12 +30,12 @@ export interface KnownNodesComponents {
   connected: (nodeId: string) => boolean;
 }
 
-/** Who offers something: since when they were not heard, what they take up, and who of them gives way first. */
+/** Nodes with offers: when each was last heard, how much room it takes, and which gives way first. */
 export class KnownNodes {
   readonly #clock: Clock;
   readonly #connected: (nodeId: string) => boolean;
   readonly #ttlMs: number;
-  /** Longest unheard first, since whoever is heard moves to the end: expiry looks at the front only. */
+  /** Longest unheard first, since a node that is heard from moves to the end: expiry looks at the front only. */
   readonly #nodes = new Map<string, KnownNode>();
   readonly #shares = new Shares<KnownNode>();
   /** No node expires before this monotonic time. */
@@ -90,7 +90,7 @@ export class KnownNodes {
     this.#nextExpiry = Math.min(this.#nextExpiry, node.heardAt + this.#ttlMs);
   }
 
-  /** This node shook hands with it: it is nobody's delivery any more. */
+  /** This node shook hands with it, so it no longer counts for the peer that delivered its advertisement. */
   met(node: KnownNode, standing: Standing): void {
     node.standing = standing;
     node.proven = true;
@@ -120,10 +120,10 @@ export class KnownNodes {
     return now < this.#nextExpiry ? undefined : oldest;
   }
 
-  /** Who goes where there is no room for a node: a new one, or one that has more offers than before. */
+  /** The node to remove where there is no room for one: a new one, or one that has more offers than before. */
   leastClaim(node: KnownNode, isNew: boolean): KnownNode {
     const largest = this.#shares.largest();
-    // Whoever delivered most may not put newcomers in the place of those it delivered before.
+    // A peer that delivered most may not replace what it delivered before by newcomers.
     if (largest !== undefined) return isNew && largest.name === node.share ? node : largest.oldest;
     if (!this.#connected(node.nodeId)) return node;
     for (const each of this.#nodes.values()) if (!this.#connected(each.nodeId)) return each;

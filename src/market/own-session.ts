@@ -7,7 +7,7 @@ import { toHex } from '../lib/hex.ts';
 import { keyspace } from '../store/keyspaces.ts';
 import type { Database } from '../store/types.ts';
 
-/** What a store keeps of the runs of its node. */
+/** Stored about the runs of this node. */
 interface Runs {
   /** How many there were; the sequences of each begin above those of all before. */
   count: number;
@@ -70,7 +70,7 @@ export class OwnSession {
 
   /**
    * Whether another node with this one's key said this, and since this one started. What this node said in a run before
-   * may be shown to it by anybody, at any time, and proves nothing.
+   * may be shown to it by any peer, at any time, and proves nothing.
    */
   isTwin(note: SessionNote): boolean {
     const { session, timestamp } = note;

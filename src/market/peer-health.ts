@@ -43,8 +43,8 @@ export interface PeerHealthComponents {
 }
 
 /**
- * Three cases, three treatments (node "Market and scheduler"): who is busy is left out until the time it named, who
- * is silent goes last until it is heard of, who fails opens the circuit of that capability.
+ * Three cases, three treatments (node "Market and scheduler"): a busy peer is left out until the time it named, one that
+ * is silent goes last until it is heard of, one that fails opens the circuit of that capability.
  */
 export class PeerHealthTracker implements PeerHealth {
   readonly #clock: Clock;
@@ -128,7 +128,7 @@ export class PeerHealthTracker implements PeerHealth {
     return Math.max(0, until - this.#clock.monotonic());
   }
 
-  /** Mostly nobody is unwell, and a choice asks about many: not even their names are hashed then. */
+  /** Mostly all peers are well, and a choice asks about many: not even their names are hashed then. */
   #peek(nodeId: string): NodeHealth | undefined {
     return this.#peers.size === 0 ? undefined : this.#peers.peek(nodeId);
   }

@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../protocols/common/v1/errors.ts';
 
 /**
  * Failures that are the provider's own. Every other code says something of the capsule, of its payment, or of the
- * moment: a payload that nobody accepts, a model that is spelt wrong, a full queue.
+ * moment: a payload that no provider accepts, a model that is spelt wrong, a full queue.
  */
 const PROVIDER_FAULTS: ReadonlySet<string> = new Set<ErrorCode>([
   'interrupted',

@@ -48,7 +48,7 @@ export interface ProviderTableInit {
 }
 
 /**
- * Who offers what (node "Market and scheduler"). Updates and choices cost O(log n). Where it is full, nodes that were
+ * Which node offers which capability (node "Market and scheduler"). Updates and choices cost O(log n). Where it is full, nodes that were
  * never met give way, those first whom the peer delivered that delivered most; then those that are not connected.
  */
 export class ProviderTable {
@@ -222,7 +222,7 @@ export class ProviderTable {
     return this.#nodes.add({ nodeId, standing, proven, last: this.#lastHeard.get(nodeId) }, deliverer);
   }
 
-  /** Removes whoever has the least claim until everything fits; false where that was the node itself. */
+  /** Removes the nodes with the least claim to a place until everything fits; false where the given node was removed. */
   #makeRoom(node: KnownNode, isNew: boolean): boolean {
     while (this.#nodes.size > this.#maxNodes || this.bytes > this.#maxBytes) {
       const victim = this.#nodes.leastClaim(node, isNew);

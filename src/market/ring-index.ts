@@ -4,7 +4,7 @@ import { type ClassTree, findClass, insertClass, type PriceClass, removeClass } 
 /** Points are unsigned 32-bit integers. */
 const CIRCLE = 2 ** 32;
 
-/** What places a provider among those of its ring. */
+/** The values that order providers within a ring. */
 export interface Place {
   readonly nodeId: string;
   /** Hash of the node id: where it stands on the circle that spreads equals. */

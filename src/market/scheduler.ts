@@ -229,7 +229,7 @@ class Choice {
     return new BestFirst(this.#index?.within(bands, this.#model) ?? [], maxPriceMicro);
   }
 
-  /** Whoever does not list its models may have any. */
+  /** A provider that does not list its models may have any. */
   #hasModel({ models }: Contender): boolean {
     return this.#model === undefined || models === undefined || models.includes(this.#model);
   }

@@ -15,8 +15,8 @@ interface Member {
 }
 
 /**
- * Who delivered the advertisements of nodes that this node never met. Where there is no more room, the peer that
- * delivered most gives way, so that invented authors displace each other and nobody else.
+ * Which peer delivered the advertisements of nodes that this node never met. Where there is no more room, the peer that
+ * delivered most gives way, so that invented authors displace each other only.
  */
 export class Shares<T extends Member> {
   readonly #shares = new Map<string, Share<T>>();
@@ -51,7 +51,7 @@ export class Shares<T extends Member> {
     if (share !== undefined) share.bytes += bytes;
   }
 
-  /** Who delivered most, and the longest unheard of it. */
+  /** The peer that delivered most, and of its nodes the longest unheard. */
   largest(): { name: string; oldest: T } | undefined {
     let found: { name: string; bytes: number; oldest: T } | undefined;
     for (const [name, { bytes, members }] of this.#shares) {

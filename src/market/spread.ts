@@ -33,7 +33,7 @@ export function spread<E extends Place>(
   accept: (entry: E) => boolean,
 ): { first: E[]; equals: number } {
   const [only] = classes;
-  // Mostly prices and times differ, and nobody is anybody's equal.
+  // Mostly prices and times differ, and no two providers are equal.
   if (classes.length === 1 && only?.sole !== undefined) {
     return accept(only.sole) ? { first: [only.sole], equals: 1 } : { first: [], equals: 0 };
   }

@@ -4,7 +4,7 @@ import type { Startable } from '../lib/lifecycle.ts';
 import type { Network } from '../network/types.ts';
 import type { OwnSession } from './own-session.ts';
 
-/** What the owner of two nodes with one identity does. */
+/** What the owner of two nodes with one identity should do. */
 const NEXT_STEP =
   'Stop one of the two for good, or give it an identity of its own: stop it, and move its identity.json and store away.';
 
@@ -22,7 +22,7 @@ export interface TwinWatchComponents {
 
 /**
  * Finds out that another node goes by this one's identity, as a data directory that was copied makes one. The younger of
- * two leaves the mesh: whoever sends to that identity cannot choose which of two connections it takes.
+ * two leaves the mesh: a sender to that identity cannot choose which of two connections it takes.
  */
 export class TwinWatch implements Startable {
   readonly #parts: TwinWatchComponents;
@@ -48,7 +48,7 @@ export class TwinWatch implements Startable {
     return this.#warning;
   }
 
-  /** A handshake with the own key, which is no proof of which is older: whoever knows both will show their sessions. */
+  /** A handshake with the own key, which is no proof of which is older: a peer that knows both will show their sessions. */
   readonly #onMet = (): void => {
     if (this.#warning !== null) return;
     this.#warn('Another node answers with the identity of this one', {});

@@ -37,7 +37,7 @@ export interface Candidate {
   price: number;
   latencySeconds: number;
   ring: Ring;
-  /** Whether this node ever shook hands with it; nobody who did not is ranked before those who did. */
+  /** Whether this node ever shook hands with it; a provider that it did not is ranked after all that it did. */
   proven: boolean;
   /** Whether it may be run a second time, by the offer's word. */
   idempotent: boolean;
@@ -54,7 +54,7 @@ export interface Decision {
   ranking: Candidate[];
   /** At most 16 are named; `note` is what the node itself gave as its reason. */
   excluded: { nodeId: string; reason: ExclusionReason; note?: string }[];
-  /** How many were left out, by reason; of all that are known where nobody was ranked, else of those looked at. */
+  /** How many were left out, by reason; of all that are known where none was ranked, else of those looked at. */
   excludedBy: Partial<Record<ExclusionReason, number>>;
   /** All providers in the table, named or not. */
   providersKnown: number;
@@ -73,7 +73,7 @@ export interface ChooseOptions {
 
 /** Pure with regard to its inputs: the table, the local offer and peer health. */
 export interface Scheduler {
-  /** Empty ranking: nobody. Never awaits; cost is O(log n) in the providers of the capability. */
+  /** An empty ranking where there is no candidate. Never awaits; cost is O(log n) in the providers of the capability. */
   choose(capsule: Capsule, options: ChooseOptions): Decision;
   /**
    * Nodes that offer the capability, this one included; where there is none, the known name most like it. `heard`: some
@@ -83,7 +83,7 @@ export interface Scheduler {
 }
 
 /**
- * Reports from whoever places orders. Busy, silent and failing are three cases with three treatments (node "Market and
+ * Reports from the exchange, which places orders. Busy, silent and failing are three cases with three treatments (node "Market and
  * scheduler"), known for each capability of a node; only silence is of the node as a whole.
  */
 export interface PeerHealth {

@@ -6,7 +6,7 @@ export const MAX_MODELS_PER_OFFER = 32;
 /** As long as the name of a model may be in a payload of `ai.*`. */
 const MAX_MODEL_CHARS = 256;
 
-/** What callers of `ai.*` choose by, beside the capability's name. */
+/** Whether callers choose by model too: the capabilities `ai.*` only. */
 function choosesByModel(capabilityId: string): boolean {
   return capabilityId.startsWith('ai.');
 }
@@ -20,7 +20,7 @@ function isModelName(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_MODEL_CHARS;
 }
 
-/** The model that a capsule's payload names, with its tag; undefined where whoever executes may choose one. */
+/** The model that a capsule's payload names, with its tag; undefined where the executor may choose one. */
 export function wantedModel(capabilityId: string, payload: JsonObject): string | undefined {
   if (!choosesByModel(capabilityId)) return undefined;
   const { model } = innerPayload(payload);

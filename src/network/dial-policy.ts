@@ -6,7 +6,7 @@ import { TokenBucket, type TokenBucketInit, TokenBuckets } from './token-bucket.
 
 export interface DialPolicyComponents {
   clock: Clock;
-  /** Addresses that this node listens on. */
+  /** Addresses that this node listens on or announces. */
   listening: () => Multiaddr[];
   /** IP addresses of this machine. */
   interfaces?: () => string[];
@@ -15,7 +15,8 @@ export interface DialPolicyComponents {
 /** Ports below belong to services that are no node of a mesh, but for the two of the web. */
 const FIRST_PORT = 1_024;
 const WEB_PORTS: readonly number[] = [80, 443];
-/** After the IP address: the transports that a claimed address may use. */
+const HOSTS = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6']);
+/** After the host: the transports that a claimed address may use. */
 const TRANSPORTS = new Set(['tcp', 'tcp/ws', 'tcp/tls/ws', 'tcp/wss']);
 /** Dials of claimed addresses, of everybody's together: invented nodes must not make this one knock at doors without end. */
 const ALL: TokenBucketInit = { perSecond: 4, burst: 64 };
@@ -85,11 +86,18 @@ export class DialPolicy {
 }
 
 function hasTransport(address: Multiaddr): boolean {
-  const [, ...rest] = address.getComponents().filter(({ name }) => name !== 'ip6zone');
+  const port = portOf(address);
+  return port !== undefined && (port >= FIRST_PORT || WEB_PORTS.includes(port));
+}
+
+/** Of an address after whose host comes a transport that nodes have; undefined for any other. */
+export function portOf(address: Multiaddr): number | undefined {
+  const [host, ...rest] = address.getComponents().filter(({ name }) => name !== 'ip6zone');
+  if (host === undefined || !HOSTS.has(host.name)) return undefined;
   const transport = rest.filter(({ code, name }) => code !== CODE_P2P && name !== 'sni');
-  const port = Number(transport[0]?.value);
-  if (!TRANSPORTS.has(transport.map(({ name }) => name).join('/'))) return false;
-  return port >= FIRST_PORT || WEB_PORTS.includes(port);
+  return TRANSPORTS.has(transport.map(({ name }) => name).join('/'))
+    ? Number(transport[0]?.value)
+    : undefined;
 }
 
 function interfaceAddresses(): string[] {

@@ -19,7 +19,7 @@ export interface DialersComponents {
   clock: Clock;
   /** Dials one address; rejects or throws where nobody answers. */
   connect: (address: Multiaddr, options: { signal?: AbortSignal }) => Promise<Connection>;
-  /** Addresses that this node listens on. */
+  /** Addresses that this node listens on or announces. */
   listening: () => Multiaddr[];
   isConnected: (nodeId: string) => boolean;
   peerCount: () => number;

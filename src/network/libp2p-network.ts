@@ -23,7 +23,7 @@ import { PeerTable } from './peer-table.ts';
 import { Penalties } from './penalties.ts';
 import { PING_PROTOCOL, PING_STREAMS, Pinger } from './pinger.ts';
 import { SESSION_STREAMS, SessionNotes } from './session-notes.ts';
-import { checkAddresses, startError } from './start-error.ts';
+import { checkAddresses, checkAnnounced, startError } from './start-error.ts';
 import { StreamOpener } from './stream-opener.ts';
 import type { MessageHandler, Network, NetworkEvents, PeerInfo } from './types.ts';
 
@@ -38,7 +38,7 @@ export interface Libp2pNetworkInit {
   seed: Uint8Array;
   /** Multiaddrs; port 0 picks a free one. */
   listen: readonly string[];
-  /** Multiaddrs to announce instead, such as a public name; empty: those listened on. */
+  /** Further multiaddrs where others reach this node, such as a port that a router forwards. */
   announce?: readonly string[];
   /** Multiaddrs dialled at start, and again whenever the connection is lost. */
   bootstrap?: readonly string[];
@@ -265,7 +265,8 @@ class Libp2pNetwork implements Network {
 
   async #start(): Promise<void> {
     const { listen, announce = [], bootstrap = [] } = this.#init;
-    checkAddresses([...listen, ...announce, ...bootstrap]);
+    checkAddresses([...listen, ...bootstrap]);
+    checkAnnounced(announce, this.nodeId);
     const libp2p = await createMeshLibp2p({
       privateKey: this.#privateKey,
       listen,

@@ -3,6 +3,7 @@ import { type Identify, identify } from '@libp2p/identify';
 import { type ConnectionGater, FaultTolerance, type PeerInfo, type PrivateKey } from '@libp2p/interface';
 import { mdns } from '@libp2p/mdns';
 import { tcp } from '@libp2p/tcp';
+import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
@@ -18,7 +19,7 @@ export type MeshLibp2p = Libp2p<MeshServices>;
 export interface Libp2pNodeInit {
   privateKey: PrivateKey;
   listen: readonly string[];
-  /** Addresses to announce instead of those listened on; empty: those. */
+  /** Addresses where others reach this node, told before those that it listens on. */
   announce: readonly string[];
   /** Web origins whose pages may open the WebSocket. */
   origins: readonly string[];
@@ -54,7 +55,11 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
     start: false,
     privateKey: init.privateKey,
     nodeInfo: { userAgent: 'capsule-mesh/1' },
-    addresses: { listen: [...init.listen], announce: [...init.announce] },
+    addresses: {
+      listen: [...init.listen],
+      appendAnnounce: [...init.announce],
+      announceFilter: announcedFirst(init.announce),
+    },
     transports: [
       tcp({
         inboundSocketInactivityTimeout: SOCKET_INACTIVITY_MS,
@@ -107,6 +112,14 @@ export function createMeshLibp2p(init: Libp2pNodeInit): Promise<MeshLibp2p> {
       }),
     },
   });
+}
+
+/** A peer that hears of more addresses than it keeps, keeps the first. */
+function announcedFirst(announce: readonly string[]): (addresses: Multiaddr[]) => Multiaddr[] {
+  const announced = announce.map((address) => multiaddr(address).decapsulateCode(CODE_P2P).toString());
+  const isAnnounced = (address: Multiaddr): boolean =>
+    announced.includes(address.decapsulateCode(CODE_P2P).toString());
+  return (addresses) => addresses.toSorted((a, b) => Number(isAnnounced(b)) - Number(isAnnounced(a)));
 }
 
 /** Stops it, and cuts its connections where that takes more than `ms`. */

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../lib/abort.ts';
 import { assertCursor, idAt, type Mark, marks, placeOf } from './capsule-index.ts';
 import type { Census } from './census.ts';
 import { isTerminal } from './lifecycle.ts';
@@ -28,13 +29,13 @@ export class CapsuleLists<Life> {
 
   async list(filter: ListFilter): Promise<Page<CapsuleRow<Life>>> {
     if (filter.cursor !== undefined) assertCursor(filter.cursor);
-    return this.#page(this.#candidates(filter), filter.limit, (row) => matches(row, filter));
+    return this.#page(this.#candidates(filter), filter, (row) => matches(row, filter));
   }
 
   async listRoots({ limit, cursor }: { limit?: number; cursor?: string }): Promise<Page<CapsuleRow<Life>>> {
     if (cursor !== undefined) assertCursor(cursor);
     const roots = this.#byTime(cursor, (mark) => mark.root);
-    return this.#page(roots, limit, ({ parentCapsule }) => parentCapsule === null);
+    return this.#page(roots, { limit }, ({ parentCapsule }) => parentCapsule === null);
   }
 
   /** The way to what may match that meets the fewest others. */
@@ -90,13 +91,14 @@ export class CapsuleLists<Life> {
 
   async #page(
     candidates: AsyncIterable<Candidate> | Iterable<Candidate>,
-    limit: number | undefined,
+    { limit, signal }: { limit?: number | undefined; signal?: AbortSignal },
     wanted: (row: CapsuleRow) => boolean,
   ): Promise<Page<CapsuleRow<Life>>> {
     const size = Math.min(Math.max(1, limit ?? DEFAULT_PAGE), LARGEST_PAGE);
     const items: CapsuleRow<Life>[] = [];
     let examined = 0;
     for await (const { place, mayMatch } of candidates) {
+      throwIfAborted(signal);
       examined++;
       const row = mayMatch ? this.#row(idAt(place)) : undefined;
       const last = items.at(-1);

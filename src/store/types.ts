@@ -155,6 +155,8 @@ export interface ListFilter {
   limit?: number;
   /** From the previous page's `cursor`. */
   cursor?: string;
+  /** Ends the search. */
+  signal?: AbortSignal;
 }
 
 export interface Page<T> {

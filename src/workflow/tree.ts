@@ -1,9 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { throwIfAborted } from '../lib/abort.ts';
 import { isTerminal } from '../store/lifecycle.ts';
 import type { CapsuleRow, CapsuleStore, Page } from '../store/types.ts';
 import type { Workflow, WorkflowNode } from './types.ts';
 
 /** Steps of one workflow that a tree shows; deeper or wider ones are cut, and say so by their missing children. */
 const MAX_WORKFLOW_STEPS = 1_024;
+/** Steps of a list that are looked up without letting the node do something else: some milliseconds. */
+const STEPS_PER_TURN = 256;
 
 /** Chains of capsules as trees, as far as this node knows them. */
 export class Workflows {
@@ -22,9 +26,28 @@ export class Workflows {
   }
 
   /** Newest first. */
-  async list(options: { limit?: number; cursor?: string }): Promise<Page<Workflow>> {
-    const page = await this.#capsules.listRoots(options);
-    return { items: page.items.map((root) => this.#workflowOf(root)), cursor: page.cursor };
+  async list({
+    signal,
+    ...range
+  }: {
+    limit?: number;
+    cursor?: string;
+    signal?: AbortSignal;
+  }): Promise<Page<Workflow>> {
+    const { items: roots, cursor } = await this.#capsules.listRoots(range);
+    const items: Workflow[] = [];
+    let steps = 0;
+    for (const root of roots) {
+      if (steps >= STEPS_PER_TURN) {
+        await nextTurn();
+        steps = 0;
+      }
+      throwIfAborted(signal);
+      const workflow = this.#workflowOf(root);
+      items.push(workflow);
+      steps += workflow.steps;
+    }
+    return { items, cursor };
   }
 
   #workflowOf(root: CapsuleRow): Workflow {

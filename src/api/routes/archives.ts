@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { onRequestHookHandler } from 'fastify';
 import { Type } from 'typebox';
 import { Hex32 } from '../../../protocols/common/v1/schema.ts';
@@ -15,6 +14,7 @@ import {
 } from '../schemas/archives.ts';
 import { described, refusals } from '../schemas/shared.ts';
 import { compileValidator } from '../validation.ts';
+import { whileOpen } from '../while-open.ts';
 
 /** An archive is held in memory as a whole here; the command line verifies larger ones from their files. */
 const ARCHIVE_BYTES = 64 * 1024 * 1024;
@@ -123,11 +123,4 @@ function oneOf(limit: number): onRequestHookHandler {
     });
     done();
   };
-}
-
-/** Aborted when nobody waits for the answer any more. */
-function whileOpen(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => controller.abort());
-  return controller.signal;
 }

@@ -11,6 +11,7 @@ import { described, list, page, paging, refusals } from '../schemas/shared.ts';
 import { compileValidator } from '../validation.ts';
 import { viewOf } from '../view.ts';
 import { waitForEnd } from '../wait.ts';
+import { whileOpen } from '../while-open.ts';
 
 /** Longest wait for an outcome in one request; a client that wants longer follows the events. */
 const MAX_WAIT_MS = 600_000;
@@ -105,11 +106,12 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
         response: { 200: described('One page.', page(CapsuleRecord)), ...refusals },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const caller = principalOf(request);
       const { capability, origin, parent, ...rest } = request.query;
       const { items, cursor } = await store.list({
         ...rest,
+        signal: whileOpen(reply.raw),
         ...(capability !== undefined && { requestedCapability: capability }),
         ...(origin !== undefined && { originIdentity: origin }),
         ...(parent !== undefined && { parentCapsule: parent }),

@@ -11,6 +11,7 @@ import type { RouteContext, Server } from '../route-context.ts';
 import { Credits, LedgerEntry, LedgerVerification, Reconciliation } from '../schemas/credits.ts';
 import { described, page, paging, refusals, slicing } from '../schemas/shared.ts';
 import { pageOf } from '../slices.ts';
+import { whileOpen } from '../while-open.ts';
 
 /** Accounts that can be listed: identities cost nothing, and a book is read as a whole for it. */
 const MAX_ACCOUNTS = 10_000;
@@ -69,10 +70,11 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
         response: { 200: described('One page.', page(LedgerEntry)), ...refusals },
       },
     },
-    async ({ query }) => {
+    async ({ query }, reply) => {
       const { account: of, ...rest } = query;
       const { items, cursor } = await ledger.history({
         ...rest,
+        signal: whileOpen(reply.raw),
         ...(of !== undefined && { account: toIdentity(of) }),
       });
       return { items: items.map(withAmount), cursor };
@@ -109,7 +111,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
         response: { 200: described('What was found.', LedgerVerification), ...refusals },
       },
     },
-    async () => ledger.verify(),
+    async (_request, reply) => ledger.verify({ signal: whileOpen(reply.raw) }),
   );
 
   app.get(
@@ -123,7 +125,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
         response: { 200: described('Where the two differ.', Reconciliation), ...refusals },
       },
     },
-    async ({ params: { node } }) => components.reconcile(node),
+    async ({ params: { node } }, reply) => components.reconcile(node, { signal: whileOpen(reply.raw) }),
   );
 }
 

@@ -97,7 +97,7 @@ function open(
 }
 
 function answer(reply: FastifyReply, stream: EventStream): FastifyReply {
-  // The client may have gone while its capsule was looked up; nobody would end its stream.
+  // The client may have disconnected while its capsule was looked up; nothing else would end its stream.
   if (reply.raw.closed) stream.destroy();
   return reply.type('text/event-stream').header('x-accel-buffering', 'no').send(stream);
 }

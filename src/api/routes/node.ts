@@ -8,7 +8,7 @@ import { described, page, refusals, slicing } from '../schemas/shared.ts';
 import { pageOf } from '../slices.ts';
 
 const Health = Type.Object({ status: Type.Literal('ok') });
-/** Others' offers that can be listed, the best of each capability first: more than anybody reads. */
+/** Others' offers that can be listed, the best of each capability first: more than a person reads. */
 const MAX_PROVIDERS = 10_000;
 
 export function nodeRoutes(app: Server, { components }: RouteContext): void {

@@ -5,6 +5,7 @@ import { READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { ReceiptEntry, ReceiptsVerification } from '../schemas/node.ts';
 import { described, page, paging, ReceiptRef, refusals } from '../schemas/shared.ts';
+import { whileOpen } from '../while-open.ts';
 
 export function receiptRoutes(app: Server, { components }: RouteContext): void {
   const { receipts } = components.engine;
@@ -33,7 +34,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
         response: { 200: described('What was found.', ReceiptsVerification), ...refusals },
       },
     },
-    async () => receipts.verify(),
+    async (_request, reply) => receipts.verify({ signal: whileOpen(reply.raw) }),
   );
 
   app.get(
@@ -47,8 +48,8 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
         response: { 200: described('As it was signed.', ReceiptRef), ...refusals },
       },
     },
-    async ({ params: { hash } }) => {
-      const receipt = await receipts.get(hash);
+    async ({ params: { hash } }, reply) => {
+      const receipt = await receipts.get(hash, { signal: whileOpen(reply.raw) });
       if (receipt === undefined) throw new MeshError('not_found', `The node has no receipt ${hash}.`);
       return receipt;
     },

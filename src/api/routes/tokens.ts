@@ -46,7 +46,7 @@ const Created = Type.Object({
   token: Type.String({ description: 'Told here and never again.' }),
 });
 
-/** For the owner alone: whoever could make tokens could keep what was revoked. */
+/** For the owner alone: a token that could make tokens would outlive its own revocation. */
 export function tokenRoutes(
   app: Server,
   { components: { principals }, quotas, followers }: RouteContext,

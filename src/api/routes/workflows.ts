@@ -5,6 +5,7 @@ import { EITHER, principalOf } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { Workflow } from '../schemas/capsules.ts';
 import { described, page, paging, refusals } from '../schemas/shared.ts';
+import { whileOpen } from '../while-open.ts';
 
 export function workflowRoutes(app: Server, { components: { workflows }, submissions }: RouteContext): void {
   app.get(
@@ -18,9 +19,9 @@ export function workflowRoutes(app: Server, { components: { workflows }, submiss
         response: { 200: described('One page.', page(Workflow)), ...refusals },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const caller = principalOf(request);
-      const { items, cursor } = await workflows.list(request.query);
+      const { items, cursor } = await workflows.list({ ...request.query, signal: whileOpen(reply.raw) });
       return { items: items.filter(({ root }) => submissions.seesId(caller, root)), cursor };
     },
   );

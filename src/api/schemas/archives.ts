@@ -24,7 +24,7 @@ const MAX_ALLOWED = 128;
 export const SealQuery = Type.Object(
   {
     recipient: keys(
-      'X25519 key of somebody who may open it, 64 hex characters; may be repeated. Without one it is not encrypted.',
+      'X25519 key of a recipient, who can open it: 64 hex characters; may be repeated. Without one it is not encrypted.',
       MAX_RECIPIENTS,
     ),
   },
@@ -34,7 +34,7 @@ export const SealQuery = Type.Object(
 export const VerifyQuery = Type.Object(
   {
     allowlist: keys(
-      'Ed25519 key that is trusted, 64 hex characters; may be repeated. Without one nobody is trusted.',
+      'Ed25519 key that is trusted, 64 hex characters; may be repeated. Without one no signer is trusted.',
       MAX_ALLOWED,
     ),
     strict: Type.Optional(

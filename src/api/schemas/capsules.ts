@@ -100,7 +100,7 @@ export const CapsuleView = Type.Object({
         until: TimestampMs,
         again: nullable({ ...TimestampMs, description: 'When a node that failed is tried once more.' }),
       },
-      { description: 'Why nobody has it now. Null where it does not wait.' },
+      { description: 'Why no node executes it now. Null where it does not wait.' },
     ),
   ),
   only: { ...nullable(Type.String()), description: 'The only node that may execute it.' },
@@ -155,6 +155,11 @@ export const MeshEvent = Type.Union([
     epoch: Type.Integer({ description: 'The text of another epoch begins anew.' }),
     missing: Type.Optional(Type.Integer({ description: 'Number of deltas before this one that are lost.' })),
     delta: Type.Optional(Type.String()),
+    number: Type.Optional(
+      Type.Integer({
+        description: 'Place of the delta in the text of its epoch, from 0; there with `delta`.',
+      }),
+    ),
     stage: Type.Optional(Type.String()),
   }),
   Type.Object({

@@ -82,7 +82,9 @@ export class Reports {
   tell(capsuleId: string, update: Update): void {
     const report = this.#reports.get(capsuleId);
     if (report === undefined) return;
-    this.#components.events.emit({ type: 'progress', capsuleId, epoch: report.epoch, ...update });
+    const { epoch } = report;
+    const numbered = update.delta === undefined ? {} : { number: report.from + report.deltas.length };
+    this.#components.events.emit({ type: 'progress', capsuleId, epoch, ...update, ...numbered });
     if (update.delta !== undefined) keep(report, update.delta);
     this.#send(capsuleId, report, update);
   }

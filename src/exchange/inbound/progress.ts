@@ -114,6 +114,7 @@ export class Progress {
       capsuleId,
       epoch,
       delta,
+      number: seq,
       ...(missing > 0 && { missing }),
     });
   }

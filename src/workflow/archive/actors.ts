@@ -34,7 +34,7 @@ export function modelsOf({ steps }: WorkflowFacts): string[] {
   return [...new Set(steps.flatMap(({ receipt }) => receipt?.execution?.model ?? []))];
 }
 
-/** Who asked, the nodes, and the models: each actor once (archive-v0.6 "Manifest"). */
+/** The origin, the nodes, and the models: each actor once (archive-v0.6 "Manifest"). */
 export function participantsOf(facts: WorkflowFacts, sealingNode: string): Participant[] {
   const { originIdentity } = facts.root.capsule;
   const asked = { actor_id: originActor(facts.root), role: 'origin', label: `asked; key ${originIdentity}` };

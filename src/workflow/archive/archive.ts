@@ -32,14 +32,15 @@ export class WorkflowArchives {
     options: { recipients?: string[]; signal?: AbortSignal } = {},
   ): Promise<{ bytes: Uint8Array; sealed: Sealed }> {
     const { crypto, signer, clock } = this.#components;
-    const facts = gatherWorkflow(this.#components, id);
-    const sealedAtMs = clock.now();
     const turns = new Turns();
+    const { signal } = options;
+    const facts = await gatherWorkflow(this.#components, id, { turns, ...(signal && { signal }) });
+    const sealedAtMs = clock.now();
     const draft = await workflowDraft(facts, {
       sealedAtMs,
       sealingIdentity: signer.identity,
       turns,
-      ...(options.signal && { signal: options.signal }),
+      ...(signal && { signal }),
     });
     const payload = draft.payload.map(({ path, content }) => ({ path, content: turns.source(content) }));
     const originator = {

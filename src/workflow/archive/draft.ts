@@ -74,7 +74,7 @@ function filesOf({ capsule, record, receipt, stored, decisions }: WorkflowStep):
   return files;
 }
 
-/** What a person would rather open than JSON. HTML stays inside it: nothing in an archive is to be rendered as it is. */
+/** Texts of a result as files of their own, easier to read than JSON. HTML stays inside the JSON, so that it is not rendered by mistake. */
 function texts(id: string, result: unknown): BytesFile[] {
   if (typeof result !== 'object' || result === null) return [];
   return Object.entries(result).flatMap(([name, value]) => {

@@ -107,7 +107,7 @@ function receiptEvent(step: WorkflowStep, receipt: Receipt, at: number, lost: nu
   };
 }
 
-/** Members of a receipt's event that somebody else worded. */
+/** Members of a receipt's event that come from other nodes. */
 const FOREIGN = [
   ['action', 'payload.action'],
   ['model', 'payload.model'],

@@ -6,6 +6,7 @@ import { MeshError } from '../../lib/errors.ts';
 import type { Decision } from '../../market/types.ts';
 import { isTerminal } from '../../store/lifecycle.ts';
 import type { CapsuleRow, CapsuleStore, StoredResult } from '../../store/types.ts';
+import { Turns } from './turns.ts';
 
 /** Capsules of one workflow that are put into an archive: eight files each stay below its 10,000 entries. */
 const MAX_STEPS = 1_024;
@@ -45,7 +46,11 @@ export interface WorkflowSources {
  * The workflow that a capsule belongs to, as far as this node knows it. Throws `not_found`, `conflict` while a step is
  * under way, and `too_large`.
  */
-export function gatherWorkflow(sources: WorkflowSources, id: string): WorkflowFacts {
+export async function gatherWorkflow(
+  sources: WorkflowSources,
+  id: string,
+  { turns = new Turns(), signal }: { turns?: Turns; signal?: AbortSignal } = {},
+): Promise<WorkflowFacts> {
   const known = sources.capsules.row(id);
   const root = known && stepAt(sources, sources.capsules.row(known.root)?.id ?? id, null);
   if (root === undefined) throw new MeshError('not_found', `This node knows no capsule ${id}.`);
@@ -53,6 +58,7 @@ export function gatherWorkflow(sources: WorkflowSources, id: string): WorkflowFa
   const missing: MissingStep[] = [];
   // It grows while it is walked.
   for (const parent of steps) {
+    await turns.before(parent.record.bytes, signal);
     for (const [index, { child, error }] of parent.record.steps.entries()) {
       const step = child === null ? undefined : stepAt(sources, child, parent);
       const requestedCapability = parent.capsule.next?.[index]?.requestedCapability ?? 'unknown';
@@ -70,7 +76,7 @@ export function gatherWorkflow(sources: WorkflowSources, id: string): WorkflowFa
   return { root, steps, missing };
 }
 
-/** Node that ran it, or was to run it; null where nobody did. */
+/** Node that ran it, or was to run it; null where it was never assigned. */
 export function executorOf({ receipt, record }: WorkflowStep): string | null {
   return receipt === null ? record.executor : nodeIdOf(receipt.identity);
 }

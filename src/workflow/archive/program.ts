@@ -9,14 +9,14 @@ const QUOTED_CHARS = 1_200;
 /** Steps that are told one by one; the chain has all of them. */
 const TOLD_STEPS = 128;
 
-/** Who seals, and when: `nodeId` of the 64-hex `identity`, at an ISO 8601 time. */
+/** The node that seals, and the time: `nodeId` of the 64-hex `identity`, at an ISO 8601 time. */
 export interface Sealing {
   identity: string;
   nodeId: string;
   sealedAt: string;
 }
 
-/** `program.md`: what was asked, by whom, what each node did, and the outcome. Foreign text stands in quotations. */
+/** `program.md`: what was asked, by whom, what each node did, and the outcome. Text from other nodes is quoted. */
 export function workflowProgram(facts: WorkflowFacts, sealing: Sealing): string {
   const { root, steps } = facts;
   const { capsule } = root;
@@ -73,7 +73,7 @@ export function workflowAgents(facts: WorkflowFacts, sealingNode: string): strin
 
 const checks = ({ identity }: Sealing): string[] => [
   `The whole: \`capsule verify FILE --allowlist ${identity}\`. Learn from the node's owner whether that is the key.`,
-  'A capsule: `capsule extract FILE DIR`, then `capsule check DIR/payload/capsules/ID.json`. It is signed by who asked; a ' +
+  'A capsule: `capsule extract FILE DIR`, then `capsule check DIR/payload/capsules/ID.json`. It is signed by its origin; a ' +
     'next step by the node that made it, with the proof that it was to.',
   'A receipt, `payload/receipts/ID.json`, is signed by the node that did the work. Its `inputHash` and `resultHash` are ' +
     'the SHA-256 of `payload/inputs/ID.json` and `payload/results/ID.json`.',
@@ -194,7 +194,7 @@ function notes({ root, steps, missing }: WorkflowFacts): string[] {
   const closed = steps.filter(({ capsule }) => capsule.privacyRule === 'restricted').length;
   if (closed > 0) {
     said.push(
-      `${plural(closed, 'capsule')} of it ${closed === 1 ? 'is' : 'are'} restricted to the origin's own node, whose operator sealed this: whoever can open the archive can read them.`,
+      `${plural(closed, 'capsule')} of it ${closed === 1 ? 'is' : 'are'} restricted to the origin's own node, whose operator sealed this: every reader of the archive can read them.`,
     );
   }
   if (steps.some(({ capsule }) => capsule.privacyRule === 'encrypted'))

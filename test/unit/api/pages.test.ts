@@ -1,7 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { consolePage } from '../../../src/api/pages.ts';
-import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
 /** As much of a document as the page's script touches: text is only ever text. */
@@ -24,7 +23,7 @@ interface Asked {
   body?: unknown;
 }
 
-const script = /<script>(.*)<\/script>/s.exec(consolePage(nodeCrypto).html)?.[1] ?? '';
+const script = readFileSync(new URL('../../../src/api/console/page.js', import.meta.url), 'utf8');
 const NODE = {
   nodeId: '12D3KooWnode',
   version: '1',

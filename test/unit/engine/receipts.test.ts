@@ -224,6 +224,15 @@ describe('the receipt chain', () => {
     }
   });
 
+  it('reads on for nobody: verifying and looking up end with their signal', async () => {
+    const { engine } = await chainOf(PAGE_RECEIPTS + 2);
+    const signal = AbortSignal.abort();
+    await expect(engine.receipts.verify({ signal })).rejects.toMatchObject({ code: 'cancelled' });
+    const oldest = engine.receipts.at(1)?.receiptHash ?? '';
+    await expect(engine.receipts.get(oldest, { signal })).rejects.toMatchObject({ code: 'cancelled' });
+    expect(await engine.receipts.get(oldest)).toBeDefined();
+  });
+
   it('verifies while intents run', async () => {
     const { engine } = await chainOf(4);
     const running = Array.from({ length: 20 }, () => engine.handleIntent(request('test.count')));

@@ -284,6 +284,18 @@ describe('reconciliation', () => {
     expect(entries).toHaveLength(3);
   });
 
+  it('asks no more when nobody waits for it', async () => {
+    const { mesh, a, b } = await pair();
+    mesh.drop('ledger_entries');
+    const gone = new AbortController();
+    const ended = expect(
+      everyEntry(a.exchange.ledgerEntriesOf(b.nodeId, { signal: gone.signal })),
+    ).rejects.toMatchObject({ code: 'cancelled' });
+    await mesh.settle();
+    gone.abort();
+    await ended;
+  });
+
   it('says so where the other does not answer', async () => {
     const { mesh, a, b } = await pair();
     mesh.drop('ledger_entries');

@@ -31,6 +31,10 @@ function told(node: TestNode, id: string): Told[] {
   return node.eventsOf(id).filter((event): event is Told => event.type === 'progress');
 }
 
+/** Each delta's place in the text. */
+const numbersOf = (events: Told[]): (number | undefined)[] =>
+  events.filter(({ delta }) => delta !== undefined).map(({ number }) => number);
+
 const textOf = (events: Told[]): string => events.map(({ delta = '' }) => delta).join('');
 
 /** Loses the deltas of these numbers on their way to `to`, the first time. */
@@ -53,9 +57,10 @@ const paymentRule = { type: 'credit', amount: 5 } as const;
 
 describe('streamed text', () => {
   it('comes whole and in order', async () => {
-    const { a } = await pair(20);
+    const { a, b } = await pair(20);
     const { id } = await a.run({ ...wait, paymentRule });
     expect(textOf(told(a, id))).toBe(words(0, 20));
+    for (const node of [a, b]) expect(numbersOf(told(node, id))).toEqual([...Array(20).keys()]);
     expect(told(a, id).every(({ missing, epoch }) => missing === undefined && epoch === 1)).toBe(true);
   });
 
@@ -103,6 +108,7 @@ describe('streamed text', () => {
     const gaps = events.filter(({ missing }) => missing !== undefined);
     expect(gaps).toHaveLength(1);
     const missing = gaps[0]?.missing ?? 0;
+    expect(numbersOf(events)).toEqual([...Array(400).keys()].filter((n) => n < 10 || n >= 10 + missing));
     expect(missing).toBeGreaterThan(100);
     // What was told and what is said to be missing is all of it.
     expect(events.filter(({ delta }) => delta !== undefined).length + missing).toBe(400);

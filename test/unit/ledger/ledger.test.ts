@@ -54,6 +54,14 @@ describe('DatabaseLedger', () => {
     expect(await ledger.balances(1)).toHaveLength(1);
   });
 
+  it('reads on for nobody: verifying and history end with their signal', async () => {
+    await book('capsule:1', 5);
+    const signal = AbortSignal.abort();
+    await expect(ledger.verify({ signal })).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(ledger.history({ signal })).rejects.toMatchObject({ code: 'cancelled' });
+    expect(await ledger.verify({ signal: new AbortController().signal })).toMatchObject({ ok: true });
+  });
+
   it('books a reference once ever, whatever the second booking says', async () => {
     expect(ledger.booked('capsule:1')).toBe(false);
     await book('capsule:1', 5);

@@ -1,4 +1,6 @@
-import { createServer, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
+import { identify } from '@libp2p/identify';
+import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { nodeCrypto } from '../../../src/lib/crypto-node.ts';
 import { createLibp2pNetwork, type Libp2pNetworkInit } from '../../../src/network/libp2p-network.ts';
@@ -12,6 +14,7 @@ import {
   seedOf,
   silentLog,
 } from '../../support/network.ts';
+import { stranger } from '../../support/stranger.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const running: { stop(): Promise<void> }[] = [];
@@ -27,13 +30,44 @@ async function started(seed: number, init: Partial<Libp2pNetworkInit> = {}): Pro
 }
 
 /** A TCP port of the loopback that another program listens on. */
-async function takenPort(): Promise<number> {
-  const server: Server = createServer();
+function takenPort(): Promise<number> {
+  return listening(createServer());
+}
+
+async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   running.push({ stop: () => new Promise((resolve) => server.close(() => resolve())) });
   const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('The server has no port');
   return address.port;
+}
+
+/** A port of the loopback whose connections go on to another one, as a router does. */
+async function forwarder() {
+  let target = 0;
+  let connections = 0;
+  const server = createServer((inbound) => {
+    connections += 1;
+    const outbound = connect(target, '127.0.0.1');
+    inbound.pipe(outbound).pipe(inbound);
+    for (const [one, other] of [
+      [inbound, outbound],
+      [outbound, inbound],
+    ] as const) {
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.destroy());
+    }
+  });
+  const port = await listening(server);
+  return {
+    port,
+    to: (next: number) => {
+      target = next;
+    },
+    get connections() {
+      return connections;
+    },
+  };
 }
 
 const portOf = (address: string): number => Number(/\/tcp\/(\d+)/.exec(address)?.[1]);
@@ -92,10 +126,50 @@ describe('starting the libp2p network', () => {
     expect(await received).toBe(client.nodeId);
   });
 
-  it('announces what it is told to', async () => {
-    const announce = ['/dns4/mesh.example/tcp/4470'];
+  it('announces what it is told to, before where it listens', async () => {
+    const announce = ['/dns4/mesh.example/tcp/4470', `/ip4/8.8.8.8/tcp/80/ws/p2p/${nodeIdOfSeed(seedOf(1))}`];
     const network = await started(1, { announce });
-    expect(network.addresses()).toEqual([`/dns4/mesh.example/tcp/4470/p2p/${network.nodeId}`]);
+    expect(network.addresses()).toEqual([
+      `/dns4/mesh.example/tcp/4470/p2p/${network.nodeId}`,
+      `/ip4/8.8.8.8/tcp/80/ws/p2p/${network.nodeId}`,
+      expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\//),
+    ]);
+  });
+
+  it.each([
+    ['/ip4/0.0.0.0/tcp/4470', 'no host has that IP address'],
+    ['/ip6/::/tcp/4470', 'no host has that IP address'],
+    ['/ip4/192.168.1.10/tcp/0', 'port 0'],
+    ['/ip4/192.168.1.10', 'it must be like'],
+    ['/ip4/192.168.1.10/udp/4470/quic-v1', 'it must be like'],
+    ['/dnsaddr/mesh.example/tcp/4470', 'it must be like'],
+    [`/ip4/192.168.1.10/tcp/4470/p2p/${nodeIdOfSeed(seedOf(2))}`, 'this node is'],
+  ])('announces nothing that others cannot dial (%s)', async (address, why) => {
+    await expect(started(1, { announce: [address] })).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining(why),
+      detail: { path: 'network.announce', found: address },
+    });
+  });
+
+  it('is reached through a port that is forwarded, by whoever heard of that', async () => {
+    const forwarded = await forwarder();
+    const announce = [`/ip4/127.0.0.1/tcp/${forwarded.port}`];
+    const [behind, other] = [await started(1, { announce }), await started(2)];
+    behind.onMessage(() => {});
+    forwarded.to(portOf(behind.addresses()[1] ?? ''));
+    const heard = await stranger({ addresses: { listen: [] }, services: { identify: identify() } });
+    running.push({ stop: async () => heard.stop() });
+    const told = new Promise<string[]>((resolve) =>
+      heard.addEventListener('peer:identify', ({ detail }) => resolve(detail.listenAddrs.map(String))),
+    );
+    await heard.dial(multiaddr(behind.addresses()[1]));
+    const [first = ''] = await told;
+    expect(first).toContain(announce[0]);
+    other.learn(behind.nodeId, [first]);
+    await other.send(behind.nodeId, query('1'));
+    expect(other.peer(behind.nodeId)?.addresses).toEqual([expect.stringContaining(`/tcp/${forwarded.port}`)]);
+    expect(forwarded.connections).toBeGreaterThan(0);
   });
 });
 

@@ -23,7 +23,7 @@ async function trio() {
 
 async function draftAt(node: TestNode, id: string) {
   const { capsules } = node.life;
-  const facts = gatherWorkflow({ capsules, explain: (each) => node.exchange.explain(each) }, id);
+  const facts = await gatherWorkflow({ capsules, explain: (each) => node.exchange.explain(each) }, id);
   return workflowDraft(facts, { sealedAtMs: 1_700_000_999_999, sealingIdentity: node.identity });
 }
 
@@ -206,7 +206,7 @@ describe('the archive of a finished workflow', () => {
     const { a } = await trio();
     const { id } = await chain(a);
     const { capsules } = a.life;
-    const facts = gatherWorkflow({ capsules, explain: () => [] }, id);
+    const facts = await gatherWorkflow({ capsules, explain: () => [] }, id);
     const execution = {
       model: 'gemma3:4b *x*\n# y',
       digest: null,
@@ -243,7 +243,7 @@ describe('the archive of a finished workflow', () => {
     const { a } = await trio();
     const { id } = await chain(a);
     const { capsules } = a.life;
-    const facts = gatherWorkflow({ capsules, explain: () => [] }, id);
+    const facts = await gatherWorkflow({ capsules, explain: () => [] }, id);
     const [first, second] = facts.steps;
     if (first?.receipt == null || second?.receipt == null) throw new Error('Not two receipts');
     first.receipt = { ...first.receipt, finishedAt: Number.MAX_SAFE_INTEGER };
@@ -318,7 +318,7 @@ describe('the archive of a finished workflow', () => {
     const { a } = await trio();
     const { id } = await chain(a);
     const { capsules } = a.life;
-    const facts = gatherWorkflow({ capsules, explain: () => [] }, id);
+    const facts = await gatherWorkflow({ capsules, explain: () => [] }, id);
     const capsule = { ...facts.root.capsule, payload: { text: 'x'.repeat(1_000_000) } };
     const steps = Array.from({ length: 26 }, () => ({ ...facts.root, capsule }));
     const options = { sealedAtMs: 1_700_000_999_999, sealingIdentity: a.identity };
@@ -333,9 +333,30 @@ describe('the archive of a finished workflow', () => {
       row: () => ({ ...row, steps: Array.from({ length: 16 }, () => ({ child: id, error: null })) }),
       result: () => capsules.result(id),
     };
-    expect(() => gatherWorkflow({ capsules: endless, explain: () => [] }, id)).toThrow(
-      expect.objectContaining({ code: 'too_large' }),
-    );
+    await expect(gatherWorkflow({ capsules: endless, explain: () => [] }, id)).rejects.toMatchObject({
+      code: 'too_large',
+    });
+  });
+
+  it('is gathered no further when nobody waits for it', async () => {
+    const { a } = await trio();
+    const { id } = await chain(a);
+    const { capsules } = a.life;
+    const row = capsules.row(id);
+    if (row === undefined) throw new Error('There is no capsule');
+    const gone = new AbortController();
+    let read = 0;
+    const long = {
+      get: () => capsules.get(id),
+      result: () => undefined,
+      row: () => {
+        if (++read === 300) gone.abort();
+        return { ...row, steps: [{ child: id, error: null }] };
+      },
+    };
+    const { signal } = gone;
+    await expect(gatherWorkflow({ capsules: long, explain: () => [] }, id, { signal })).rejects.toThrow();
+    expect(read).toBeLessThan(600);
   });
 
   it('is refused while a step is under way, and for what the node does not know', async () => {

@@ -41,6 +41,14 @@ async function store(id: string, { next = null, ...fields }: Stored): Promise<vo
 const idsOf = ({ id, children: below }: WorkflowNode): unknown[] => [id, ...below.map(idsOf)];
 
 describe('the tree of a workflow', () => {
+  it('lists no further when nobody waits for it', async () => {
+    await store(ROOT, { status: 'completed' });
+    const signal = AbortSignal.abort();
+    await expect(workflows.list({ signal })).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(capsules.list({ signal })).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await workflows.list({})).items).toHaveLength(1);
+  });
+
   it('is whole whichever of its capsules is asked for', async () => {
     await store(ROOT, { status: 'completed', steps: children(FIRST, SECOND) });
     await store(FIRST, { status: 'completed', steps: children(LAST), executor: 'there', receiptHash: 'f' });

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { closed } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
-import { addressWith, consolePage } from '../pages.ts';
+import { addressWith } from '../access.ts';
 import type { RouteContext, Server } from '../route-context.ts';
 import { described, refusals } from '../schemas/shared.ts';
 
@@ -11,28 +11,8 @@ const Session = Type.Object({
   expiresInMs: Type.Integer(),
 });
 
-/** Where a person arrives: the printed address carries a one-time code, which the page exchanges for a token of its own. */
-export function landingRoutes(app: Server, { components, access, init }: RouteContext): void {
-  const { html, policy } = consolePage(components.crypto);
-
-  app.get(
-    '/',
-    {
-      config: { open: true },
-      schema: {
-        operationId: 'landing',
-        summary: 'A page for a person, the same for everybody: it shows what its token opens.',
-        security: [],
-        response: {
-          200: { description: 'The page.', content: { 'text/html': { schema: Type.String() } } },
-          ...refusals,
-        },
-      },
-    },
-    async (_request, reply) =>
-      reply.type('text/html; charset=utf-8').header('content-security-policy', policy).send(html),
-  );
-
+/** A browser's way in: the printed address carries a one-time code, which the page exchanges for a token of its own. */
+export function sessionRoutes(app: Server, { access, init }: RouteContext): void {
   app.post(
     '/api/sessions',
     {

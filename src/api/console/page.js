@@ -1,14 +1,7 @@
-import type { Crypto } from '../lib/crypto.ts';
-
-const STYLE =
-  'body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:44rem;padding:0 1rem;color-scheme:light dark}' +
-  'dt{font-weight:600;margin-top:.75rem}dd{margin:0;overflow-wrap:anywhere}code{font-family:ui-monospace,monospace}';
-
-/**
- * Runs in the browser. The code stands in the fragment, which no server, log or referrer sees; it is exchanged for a token that this
- * tab keeps. Whatever the node tells, other nodes' labels among it, becomes text and never markup.
+/*
+ * The page where a person arrives. The code stands in the address's fragment, which no server, log or referrer sees; it is exchanged
+ * for a token that this tab keeps. Whatever the node tells, other nodes' labels among it, becomes text and never markup.
  */
-const SCRIPT = `(() => {
 const KEY = 'capsule-token';
 const main = document.querySelector('main');
 const add = (parent, name, text) => {
@@ -36,12 +29,12 @@ const exchange = async (code) => {
 };
 const status = () => {
   const token = sessionStorage.getItem(KEY);
-  return fetch('/api/node', token === null ? {} : { headers: { authorization: 'Bearer ' + token } });
+  return fetch('/api/node', token === null ? {} : { headers: { authorization: `Bearer ${token}` } });
 };
 const showNode = (node) => {
   show('This capsule node is running');
   const list = add(main, 'dl', '');
-  const counts = Object.entries(node.capsules).map(([name, count]) => name + ' ' + count);
+  const counts = Object.entries(node.capsules).map(([name, count]) => `${name} ${count}`);
   for (const [name, value] of [
     ['Node', node.nodeId],
     ['Version', node.version],
@@ -64,19 +57,7 @@ const begin = async () => {
   sessionStorage.removeItem(KEY);
   signedOut(used ? 'This address was used already, or is too old.' : 'This page needs a session.');
 };
-const run = () => begin().catch(() => show('The node does not answer', 'Is it running? Then load this page again.'));
+const run = () =>
+  begin().catch(() => show('The node does not answer', 'Is it running? Then load this page again.'));
 addEventListener('hashchange', () => location.hash !== '' && run());
 run();
-})();`;
-
-/** The page where a person arrives, and the policy under which it runs its own script and nothing else. */
-export function consolePage(crypto: Pick<Crypto, 'sha256'>): { html: string; policy: string } {
-  const hashOf = (text: string): string => `'sha256-${Buffer.from(crypto.sha256(text)).toString('base64')}'`;
-  return {
-    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>capsule</title><meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body><main><noscript>This page needs JavaScript.</noscript></main><script>${SCRIPT}</script></body></html>`,
-    policy: `default-src 'none'; script-src ${hashOf(SCRIPT)}; style-src ${hashOf(STYLE)}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-  };
-}
-
-/** In the fragment: a browser sends that to nobody, and no log has it. */
-export const addressWith = (code: string, base: string): string => `${base}/#code=${code}`;
