@@ -1,15 +1,7 @@
-import { Type } from 'typebox';
-import { closed } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { sessionContract } from '../contract/sessions.ts';
 import { addressWith, consolePage } from '../pages.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { described, refusals } from '../schemas/shared.ts';
-
-const Code = Type.String({ minLength: 1, maxLength: 128 });
-const Session = Type.Object({
-  token: Type.String({ description: 'A bearer token with all of the owner’s rights.' }),
-  expiresInMs: Type.Integer(),
-});
 
 /** Where a person arrives: the printed address carries a one-time code, which the page exchanges for a token of its own. */
 export function landingRoutes(app: Server, { components, access, init }: RouteContext): void {
@@ -19,15 +11,7 @@ export function landingRoutes(app: Server, { components, access, init }: RouteCo
     '/',
     {
       config: { open: true },
-      schema: {
-        operationId: 'landing',
-        summary: 'A page for a person, the same for everybody: it shows what its token opens.',
-        security: [],
-        response: {
-          200: { description: 'The page.', content: { 'text/html': { schema: Type.String() } } },
-          ...refusals,
-        },
-      },
+      schema: sessionContract['GET /'],
     },
     async (_request, reply) =>
       reply.type('text/html; charset=utf-8').header('content-security-policy', policy).send(html),
@@ -37,13 +21,7 @@ export function landingRoutes(app: Server, { components, access, init }: RouteCo
     '/api/sessions',
     {
       config: { open: true },
-      schema: {
-        operationId: 'createSession',
-        summary: 'Exchanges a one-time code for a token, which holds for seven days or until the node stops.',
-        security: [],
-        body: Type.Object({ code: Code }, closed),
-        response: { 201: described('The page keeps it.', Session), ...refusals },
-      },
+      schema: sessionContract['POST /api/sessions'],
     },
     async ({ body: { code } }, reply) => {
       const session = access.redeem(code);
@@ -57,20 +35,7 @@ export function landingRoutes(app: Server, { components, access, init }: RouteCo
     '/api/session-codes',
     {
       config: { ownerOnly: true },
-      schema: {
-        operationId: 'createSessionCode',
-        summary: 'A one-time code for a browser.',
-        response: {
-          201: described(
-            'Works once, within an hour.',
-            Type.Object({
-              code: Type.String(),
-              url: Type.String({ description: 'The address to open in a browser.' }),
-            }),
-          ),
-          ...refusals,
-        },
-      },
+      schema: sessionContract['POST /api/session-codes'],
     },
     async (request, reply) => {
       const code = access.issueCode();

@@ -1,10 +1,7 @@
-import { Type } from 'typebox';
-import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { receiptContract } from '../contract/receipts.ts';
 import { READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { ReceiptEntry, ReceiptsVerification } from '../schemas/node.ts';
-import { described, page, paging, ReceiptRef, refusals } from '../schemas/shared.ts';
 
 export function receiptRoutes(app: Server, { components }: RouteContext): void {
   const { receipts } = components.engine;
@@ -13,12 +10,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
     '/api/receipts',
     {
       config: { scopes: READERS },
-      schema: {
-        operationId: 'listReceipts',
-        summary: 'This node’s chain of receipts.',
-        querystring: Type.Object(paging, closed),
-        response: { 200: described('One page.', page(ReceiptEntry)), ...refusals },
-      },
+      schema: receiptContract['GET /api/receipts'],
     },
     async ({ query }) => receipts.list(query),
   );
@@ -27,11 +19,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
     '/api/receipts/verify',
     {
       config: { scopes: READERS },
-      schema: {
-        operationId: 'verifyReceipts',
-        summary: 'Walks the whole chain: hashes, links, signatures, order and state roots.',
-        response: { 200: described('What was found.', ReceiptsVerification), ...refusals },
-      },
+      schema: receiptContract['GET /api/receipts/verify'],
     },
     async () => receipts.verify(),
   );
@@ -40,12 +28,7 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
     '/api/receipts/:hash',
     {
       config: { scopes: READERS },
-      schema: {
-        operationId: 'getReceipt',
-        summary: 'One receipt.',
-        params: Type.Object({ hash: Hex32 }),
-        response: { 200: described('As it was signed.', ReceiptRef), ...refusals },
-      },
+      schema: receiptContract['GET /api/receipts/:hash'],
     },
     async ({ params: { hash } }) => {
       const receipt = await receipts.get(hash);

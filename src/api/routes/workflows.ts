@@ -1,22 +1,14 @@
-import { Type } from 'typebox';
-import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { workflowContract } from '../contract/workflows.ts';
 import { EITHER, principalOf } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { Workflow } from '../schemas/capsules.ts';
-import { described, page, paging, refusals } from '../schemas/shared.ts';
 
 export function workflowRoutes(app: Server, { components: { workflows }, submissions }: RouteContext): void {
   app.get(
     '/api/workflows',
     {
       config: { scopes: EITHER },
-      schema: {
-        operationId: 'listWorkflows',
-        summary: 'Chains of capsules as trees, newest first.',
-        querystring: Type.Object(paging, closed),
-        response: { 200: described('One page.', page(Workflow)), ...refusals },
-      },
+      schema: workflowContract['GET /api/workflows'],
     },
     async (request) => {
       const caller = principalOf(request);
@@ -29,12 +21,7 @@ export function workflowRoutes(app: Server, { components: { workflows }, submiss
     '/api/workflows/:id',
     {
       config: { scopes: EITHER },
-      schema: {
-        operationId: 'getWorkflow',
-        summary: 'The workflow that a capsule belongs to.',
-        params: Type.Object({ id: Hex32 }),
-        response: { 200: described('The whole tree.', Workflow), ...refusals },
-      },
+      schema: workflowContract['GET /api/workflows/:id'],
     },
     async (request) => {
       const { id } = request.params;
