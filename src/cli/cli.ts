@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { terminalJson, terminalText } from '../lib/untrusted-text.ts';
 import { EXIT } from './failure.ts';
 import { type Layout, printable } from './format.ts';
@@ -91,23 +90,10 @@ export class Cli {
   }
 
   /** The document with `--json`, else the text for a person. */
-  answer(options: { json?: boolean }, document: unknown, text: (layout: Layout) => string): void {
+  answer(options: { json?: boolean | undefined }, document: unknown, text: (layout: Layout) => string): void {
     if (options.json) this.printJson(document);
     else this.print(text(this.#layout));
   }
 }
 
 export const ended = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`);
-
-/** Every command's help ends with an example. */
-export function withExample(command: Command, ...examples: string[]): Command {
-  const lines = examples.map((example) => `  $ ${example}`).join('\n');
-  return command.addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${lines}`);
-}
-
-export interface OutputOptions {
-  json?: boolean;
-}
-
-export const withJson = (command: Command): Command =>
-  command.option('--json', 'print one JSON document and nothing else on standard output');

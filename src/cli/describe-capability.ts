@@ -1,10 +1,9 @@
-import type { Static } from 'typebox';
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import type { ManifestCapability } from '../../protocols/manifest/v1/schema.ts';
-import type { Capabilities } from '../api/schemas/node.ts';
+import type { MeshClient } from '../client/client.ts';
+import type { Answer } from '../client/routes.ts';
 import { isObject } from '../lib/json.ts';
 import { terminalLine } from '../lib/untrusted-text.ts';
-import type { ApiClient } from './api-client.ts';
 import { CliError } from './failure.ts';
 import { facts } from './format.ts';
 import { didYouMean } from './suggest.ts';
@@ -19,8 +18,8 @@ export interface Described {
 
 /** The capability of this name, or all of a module. Throws `not_found`, and says who else offers it. */
 export async function described(
-  client: ApiClient,
-  { modules, offers }: Static<typeof Capabilities>,
+  client: MeshClient,
+  { modules, offers }: Answer<'GET /api/capabilities'>,
   name: string,
 ): Promise<Described[]> {
   const all = modules.flatMap(({ manifest, state, reason }) =>
@@ -33,7 +32,7 @@ export async function described(
   );
   const found = all.filter(({ module, capability }) => module === name || capability.id === name);
   if (found.length > 0) return found;
-  const { items } = await client.request<{ items: { capabilityId: string }[] }>('/api/market');
+  const { items } = await client.request('GET /api/market');
   const elsewhere = items.filter(({ capabilityId }) => capabilityId === name).length;
   const known = [
     ...all.flatMap(({ module, capability }) => [capability.id, module]),

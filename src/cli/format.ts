@@ -38,15 +38,15 @@ export const printable = (text: string, { colour }: Layout): string =>
         .join('')
     : terminalText(text);
 
+/** Of each column its heading and what stands below it. */
+export type Columns<T> = Readonly<Record<string, (row: T, layout: Layout) => string>>;
+
 /** Rows under a heading, columns as wide as their widest cell or as fits; one line where there is nothing. */
-export function table(
-  heading: readonly string[],
-  rows: readonly (readonly string[])[],
-  empty: string,
-  layout: Layout,
-): string {
+export function table<T>(rows: readonly T[], columns: Columns<T>, empty: string, layout: Layout): string {
   if (rows.length === 0) return empty;
-  const lines = [heading, ...rows.map((row) => row.map((cell) => terminalLine(cell)))];
+  const heading = Object.keys(columns);
+  const cells = rows.map((row) => Object.values(columns).map((cell) => terminalLine(cell(row, layout))));
+  const lines = [heading, ...cells];
   const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   narrow(heading, widths, layout.columns);
   return lines
@@ -61,6 +61,16 @@ export function table(
     )
     .join('\n');
 }
+
+/** Shows a page of a list as a table, and how to go on where it is not the last. */
+export const listOf =
+  <T>(columns: Columns<T>, empty: string) =>
+  ({ items, cursor }: { items: readonly T[]; cursor: string | null }, layout: Layout): string =>
+    table(items, columns, empty, layout) + furtherPages(cursor);
+
+/** What follows a page that is not the last. */
+export const furtherPages = (cursor: string | null): string =>
+  cursor === null ? '' : `\n(more: --cursor ${cursor})`;
 
 /** Takes from the widest columns what does not fit. */
 function narrow(heading: readonly string[], widths: number[], columns = Number.POSITIVE_INFINITY): void {

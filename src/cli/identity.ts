@@ -14,16 +14,14 @@ import { CliError } from './failure.ts';
 import { readText } from './files.ts';
 import { facts } from './format.ts';
 import { keyOptions, readPassphrase } from './keys.ts';
-import type { OutOptions } from './options.ts';
-import { type DataOptions, dataDirectory } from './target.ts';
+import type { DataOptions, OutOptions } from './options.ts';
+import { dataDirectory } from './target.ts';
 
 /** Bytes of an exported identity: a few hundred, with room. */
 const IDENTITY_BYTES = 16_384;
 const OWNER_ONLY = 0o600;
 
-export interface PassphraseOptions extends DataOptions {
-  passphraseFile?: string;
-}
+type PassphraseOptions = DataOptions & { passphraseFile: string | undefined };
 
 export async function showIdentity(cli: Cli, options: DataOptions): Promise<void> {
   const directory = dataDirectory(cli.io, options);
@@ -56,8 +54,8 @@ export async function exportKey(cli: Cli, options: PassphraseOptions & OutOption
 
 export async function importKey(
   cli: Cli,
+  options: PassphraseOptions & { replace: boolean | undefined },
   file: string,
-  options: PassphraseOptions & { replace?: boolean },
 ): Promise<void> {
   const text = await readText(cli.io, file, IDENTITY_BYTES);
   const imported = await importIdentity(dataDirectory(cli.io, options), text, {

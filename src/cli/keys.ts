@@ -6,7 +6,8 @@ import type { Cli } from './cli.ts';
 import { usage } from './failure.ts';
 import { readText } from './files.ts';
 import type { CliIo } from './io.ts';
-import { type DataOptions, dataDirectory } from './target.ts';
+import type { DataOptions } from './options.ts';
+import { dataDirectory } from './target.ts';
 
 /** Bytes of a passphrase file: a line that a person can remember, with room. */
 const PASSPHRASE_BYTES = 16_384;

@@ -19,6 +19,9 @@ const EventJson = Type.Object({
   action: Type.String(),
   target: Type.String(),
 });
+/** Bytes of a document that a model or a person reads; far above what anybody does. */
+export const TEXT_BYTES = 16_777_216;
+
 const ParticipantJson = Type.Object(Participant.properties, { additionalProperties: false });
 
 const eventCheck = checkOf(EventJson);

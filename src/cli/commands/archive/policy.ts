@@ -17,16 +17,13 @@ import { systemClock } from '../../../lib/clock.ts';
 import { usage } from '../../failure.ts';
 import { readJsonFile, readText, within } from '../../files.ts';
 import type { CliIo } from '../../io.ts';
+import type { Values } from '../../option.ts';
 import { publicKey } from './keys.ts';
 import { components } from './open.ts';
+import type { VERIFY } from './options.ts';
 import { oneLine, section } from './text.ts';
 
-export interface PolicyFiles {
-  policy?: string;
-  signers?: string[];
-  attestation?: string[];
-  trustRoot?: string[];
-}
+type PolicyFiles = Pick<Values<typeof VERIFY>, 'policy' | 'signers' | 'attestation' | 'trustRoot'>;
 
 const SIGNERS_BYTES = 8_388_608;
 const TRUST_ROOT = /^(?<issuer>[^=#]+)(?:#(?<kid>[^=]+))?=(?<key>.+)$/;

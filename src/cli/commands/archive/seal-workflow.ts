@@ -3,14 +3,10 @@ import { MeshError } from '../../../lib/errors.ts';
 import { writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { capsuleId } from '../../ids.ts';
-import { findNode, type NodeOptions } from '../../target.ts';
+import { findNode } from '../../target.ts';
 import { components } from './open.ts';
+import type { SealOptions } from './options.ts';
 import { tellSealed } from './sealed.ts';
-
-export interface WorkflowOptions extends NodeOptions {
-  out: string;
-  force?: boolean;
-}
 
 /** ms: the node reads and signs all that a workflow left behind. */
 const SEALING_MS = 300_000;
@@ -19,23 +15,26 @@ const SEALING_MS = 300_000;
 export async function sealWorkflow(
   cli: Cli,
   typed: string,
-  recipients: readonly string[],
-  options: WorkflowOptions,
+  recipients: string[],
+  options: SealOptions,
 ): Promise<void> {
   const client = await findNode(cli.io, options);
   const id = await capsuleId(client, typed);
-  const query = recipients.map((key) => `recipient=${key}`).join('&');
   const done = await cli.interruptible(
     async (signal) => {
-      const path = `/api/workflows/${id}/archive${query === '' ? '' : `?${query}`}`;
-      const bytes = await client.download(path, { signal, timeoutMs: SEALING_MS });
+      const bytes = await client.request('GET /api/workflows/:id/archive', {
+        params: { id },
+        query: { recipient: recipients },
+        signal,
+        timeoutMs: SEALING_MS,
+      });
       const { ok, failing, manifest, envelope } = await verifyArchive(components, bytes, { signal });
       if (!ok || manifest === null || envelope === null)
         throw new MeshError(
           'unverified_archive',
           `What the node sent does not verify (${failing.join(', ')}); nothing was written.`,
         );
-      await writeWhole(options.out, { force: options.force === true }, async (sink) => sink(bytes));
+      await writeWhole(options.out, options, async (sink) => sink(bytes));
       return { manifest, envelope, size: bytes.length };
     },
     () => 'Interrupted: nothing was written.',

@@ -3,35 +3,23 @@ import type { ArchiveDraft } from '../../../archive/types.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
-import type { NodeOptions } from '../../target.ts';
 import { sealingTime } from './drafts.ts';
-import { type FolderOptions, folderDraft } from './folder.ts';
+import { folderDraft } from './folder.ts';
 import { readRecipients } from './keys.ts';
 import { components } from './open.ts';
+import type { SealOptions } from './options.ts';
 import { Progress } from './progress.ts';
 import { tellSealed } from './sealed.ts';
-import { readSigners, type SignerOptions } from './signers.ts';
-
-export interface SealCommandOptions extends NodeOptions, FolderOptions, SignerOptions {
-  recipient?: string[];
-  workflow?: string;
-  at?: string;
-  force?: boolean;
-}
+import { readSigners } from './signers.ts';
 
 /** What the node decides when it seals a workflow. */
 const OF_FOLDERS = ['title', 'author', 'event', 'signer', 'signedSkill', 'exclude', 'at'] as const;
 
 /** Seals a folder or, asking the running node, a workflow. */
-export async function seal(
-  cli: Cli,
-  directory: string | undefined,
-  options: SealCommandOptions,
-): Promise<void> {
+export async function seal(cli: Cli, options: SealOptions, directory: string | undefined): Promise<void> {
   if ((directory === undefined) === (options.workflow === undefined))
     throw usage('Name either a folder or --workflow ID.');
-  const force = options.force === true;
-  await checkOutputs([options.out], force);
+  await checkOutputs([options.out], options.force);
   const recipients = await readRecipients(cli.io, options.recipient);
   if (options.workflow !== undefined) {
     const unused = OF_FOLDERS.find((name) => options[name] !== undefined);
@@ -50,7 +38,7 @@ export async function seal(
   progress.add(0);
   const sealed = await cli.interruptible(
     (signal) =>
-      writeWhole(options.out, { force }, (sink) =>
+      writeWhole(options.out, options, (sink) =>
         sealArchive(components, draft, { signers, sealedAt, recipients, signal }, progress.counting(sink)),
       ).finally(() => progress.end()),
     () => 'Interrupted: nothing was written.',

@@ -5,9 +5,10 @@ import { verifyArchive } from '../../../archive/verify.ts';
 import { checkOf } from '../../../lib/check.ts';
 import { MeshError, toErrorBody } from '../../../lib/errors.ts';
 import { parseJson } from '../../../lib/json.ts';
-import type { Cli, OutputOptions } from '../../cli.ts';
+import type { Cli } from '../../cli.ts';
 import { EXIT, usage } from '../../failure.ts';
 import { readInput, within } from '../../files.ts';
+import type { JsonOption } from '../../options.ts';
 import { components } from './open.ts';
 import { oneLine, section, shortHex, tick } from './text.ts';
 
@@ -51,7 +52,7 @@ interface Parity {
 }
 
 /** Verifies a vector's archive and compares every hash with the one it states (archive-v0.6 "Command line"). */
-export async function verifyVectors(cli: Cli, file: string, options: OutputOptions): Promise<void> {
+export async function verifyVectors(cli: Cli, options: JsonOption, file: string): Promise<void> {
   try {
     const vector = await readVector(cli, file);
     const { verification, rows } = await compare(vector);
