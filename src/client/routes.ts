@@ -23,14 +23,13 @@ export type Answer<R extends Route> = {
 
 type Optional<Members> = { [Name in keyof Members]?: Members[Name] | undefined };
 export type Query<R extends Route> = Optional<Part<R, 'querystring'>>;
-type RequestBody<R extends Route> = Part<R, 'body'> extends Uint8Array ? Uint8Array : Part<R, 'body'>;
 
 /** What a request needs: the `:names` of its path, its body. */
 export type Input<R extends Route> = (Contract[R] extends { params: TSchema }
   ? { params: Part<R, 'params'> }
   : unknown) &
   (Contract[R] extends { querystring: TSchema } ? { query?: Query<R> | undefined } : unknown) &
-  (Contract[R] extends { body: TSchema } ? { body: RequestBody<R> } : unknown);
+  (Contract[R] extends { body: TSchema } ? { body: Part<R, 'body'> } : unknown);
 
 /** Routes that answer one page of a list. */
 export type ListRoute = {
