@@ -38,13 +38,19 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ['s', 1_000],
   ['m', 60_000],
   ['h', 3_600_000],
+  ['d', 86_400_000],
 ]);
+
+/** ms of `500ms`, `5s`, `1.5m`, `2h`, `90d`, or of a number alone; NaN for anything else. */
+export function durationOf(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)?$/.exec(text) ?? [];
+  return Number(digits) * (UNITS.get(unit) ?? 1);
+}
 
 /** For `timeout: option('<time>', …, duration(1, 86_400_000))`: `500ms`, `5s`, `1.5m`, `2h`, or ms. Gives ms. */
 export function duration(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
-    const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)?$/.exec(text) ?? [];
-    const value = Number(digits) * (UNITS.get(unit) ?? 1);
+    const value = durationOf(text);
     if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
     throw new InvalidArgumentError(
       `It must be a time such as 500ms, 5s or 2m, from ${String(minimum)}ms to ${String(maximum / 3_600_000)}h; without a unit it is milliseconds.`,

@@ -1,17 +1,12 @@
 import { InvalidArgumentError } from 'commander';
 import { SCOPES } from '../../api/principal.ts';
 import type { Item } from '../../client/routes.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { command, group, query } from '../command.ts';
 import { credits, listOf, time } from '../format.ts';
 import { arg, choice, option, required, several } from '../option.ts';
-import { NODE, PAGES, pageOf } from '../options.ts';
+import { durationOf, NODE, PAGES, pageOf } from '../options.ts';
 import { findNode } from '../target.ts';
-
-const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ['m', 60_000],
-  ['h', 3_600_000],
-  ['d', 86_400_000],
-]);
 
 const create = command({
   name: 'create',
@@ -91,10 +86,8 @@ function spendPerDay(text: string): number {
 
 /** ms since the epoch of `90d`, `12h`, `30m` from now, or of a date. */
 function expiry(text: string): number {
-  const [, count, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-  const unitMs = UNIT_MS.get(unit);
-  if (count !== undefined && unitMs !== undefined) return Date.now() + Number(count) * unitMs;
-  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  const later = /\d[mhd]$/.test(text) ? systemClock.now() + durationOf(text) : Number.NaN;
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Math.round(later);
   if (Number.isFinite(at)) return at;
   throw new InvalidArgumentError('It must be 30m, 12h, 90d, or a date such as 2027-01-31.');
 }

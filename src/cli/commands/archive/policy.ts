@@ -15,7 +15,7 @@ import type { Verification } from '../../../archive/types.ts';
 import { checkOf } from '../../../lib/check.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { usage } from '../../failure.ts';
-import { readJsonFile, readText, within } from '../../files.ts';
+import { readJsonFile, readText, shaped, within } from '../../files.ts';
 import type { CliIo } from '../../io.ts';
 import type { Values } from '../../option.ts';
 import { publicKey } from './keys.ts';
@@ -51,17 +51,12 @@ export async function readPolicy(io: CliIo, files: PolicyFiles): Promise<PolicyO
 }
 
 /** A document of one shape. Throws `usage`. */
-async function readShaped<S extends TSchema>(
+const readShaped = async <S extends TSchema>(
   io: CliIo,
   file: string,
   schema: S,
   what: string,
-): Promise<Static<S>> {
-  const check = checkOf(schema);
-  const value: unknown = await readJsonFile(io, file);
-  if (check.accepts(value)) return value;
-  throw usage(`${file} is no ${what}: ${check.explain(value)}.`);
-}
+): Promise<Static<S>> => shaped(checkOf(schema), `${file} is no ${what}`, await readJsonFile(io, file));
 
 function rootOf(text: string): PinnedRoot {
   const { issuer, kid, key } = TRUST_ROOT.exec(text)?.groups ?? {};

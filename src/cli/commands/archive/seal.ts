@@ -1,8 +1,12 @@
 import { sealArchive } from '../../../archive/seal/seal.ts';
 import type { ArchiveDraft } from '../../../archive/types.ts';
+import { verifyArchive } from '../../../archive/verify.ts';
+import { MeshError } from '../../../lib/errors.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
+import { capsuleId } from '../../ids.ts';
+import { findNode } from '../../target.ts';
 import { sealingTime } from './drafts.ts';
 import { folderDraft } from './folder.ts';
 import { readRecipients } from './keys.ts';
@@ -12,6 +16,8 @@ import { Progress } from './progress.ts';
 import { tellSealed } from './sealed.ts';
 import { readSigners } from './signers.ts';
 
+/** ms: the node reads and signs all that a workflow left behind. */
+const SEALING_MS = 300_000;
 /** What the node decides when it seals a workflow. */
 const OF_FOLDERS = ['title', 'author', 'event', 'signer', 'signedSkill', 'exclude', 'at'] as const;
 
@@ -27,7 +33,6 @@ export async function seal(cli: Cli, options: SealOptions, directory: string | u
       throw usage(
         `--${unused === 'signedSkill' ? 'signed-skill' : unused} is for folders; a workflow is sealed by the node.`,
       );
-    const { sealWorkflow } = await import('./seal-workflow.ts');
     return sealWorkflow(cli, options.workflow, recipients, options);
   }
   if (directory === undefined) return;
@@ -51,3 +56,34 @@ const sizeOf = ({ payload = [] }: ArchiveDraft): number =>
     (sum, { content }) => sum + (content instanceof Uint8Array ? content.length : content.size),
     0,
   );
+
+/** Has the running node seal a workflow; what it sends is verified before anything is written. */
+async function sealWorkflow(
+  cli: Cli,
+  typed: string,
+  recipients: string[],
+  options: SealOptions,
+): Promise<void> {
+  const client = await findNode(cli.io, options);
+  const id = await capsuleId(client, typed);
+  const done = await cli.interruptible(
+    async (signal) => {
+      const bytes = await client.request('GET /api/workflows/:id/archive', {
+        params: { id },
+        query: { recipient: recipients },
+        signal,
+        timeoutMs: SEALING_MS,
+      });
+      const { ok, failing, manifest, envelope } = await verifyArchive(components, bytes, { signal });
+      if (!ok || manifest === null || envelope === null)
+        throw new MeshError(
+          'unverified_archive',
+          `What the node sent does not verify (${failing.join(', ')}); nothing was written.`,
+        );
+      await writeWhole(options.out, options, async (sink) => sink(bytes));
+      return { manifest, envelope, size: bytes.length };
+    },
+    () => 'Interrupted: nothing was written.',
+  );
+  if (done !== undefined) tellSealed(cli, options, options.out, done);
+}
