@@ -11,6 +11,8 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** ms between attempts to reach a node that went silent, and how many: a restart takes a second or two. */
 const RECONNECT_MS = 500;
 const RECONNECTS = 20;
+/** ms without a word on a stream: the node says something every 15 s, so the connection is gone without having been closed. */
+const SILENCE_MS = 60_000;
 /** Characters of one event: above the largest result that an event carries. */
 const EVENT_CHARS = 8_388_608;
 /** Entries of a page, where all of them are wanted. */
@@ -164,22 +166,42 @@ export class MeshClient {
     since: string | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<{ id: string | undefined; event: MeshEvent }> {
-    const { body } = await this.#send('GET', path, {
-      signal,
-      headers: { accept: 'text/event-stream', ...(since !== undefined && { 'last-event-id': since }) },
-    });
-    if (body === null) return;
-    const reader = body
-      .pipeThrough(new TextDecoderStream())
-      .pipeThrough(new EventSourceParserStream({ maxBufferSize: EVENT_CHARS }))
-      .getReader();
+    const silence = new AbortController();
+    let cancel = (): void => undefined;
+    const heard = (): void => {
+      cancel();
+      cancel = this.#clock.after(SILENCE_MS, () =>
+        silence.abort(new MeshError('unreachable', `The node at ${this.url} fell silent.`)),
+      );
+    };
+    heard();
     try {
-      for (let next = await reader.read(); next.value !== undefined; next = await reader.read()) {
-        const { id, data } = next.value;
-        yield { id, event: JSON.parse(data) as MeshEvent };
+      const { body } = await this.#send('GET', path, {
+        signal: AbortSignal.any([signal, silence.signal]),
+        headers: { accept: 'text/event-stream', ...(since !== undefined && { 'last-event-id': since }) },
+      });
+      if (body === null) return;
+      const listening = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          heard();
+          controller.enqueue(chunk);
+        },
+      });
+      const events = body
+        .pipeThrough(listening)
+        .pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream({ maxBufferSize: EVENT_CHARS }));
+      const reader = events.getReader();
+      try {
+        for (let next = await reader.read(); next.value !== undefined; next = await reader.read()) {
+          const { id, data } = next.value;
+          yield { id, event: JSON.parse(data) as MeshEvent };
+        }
+      } finally {
+        await reader.cancel().catch(() => undefined);
       }
     } finally {
-      await reader.cancel().catch(() => undefined);
+      cancel();
     }
   }
 

@@ -106,7 +106,9 @@ describe('with a node that fails it', () => {
       asked.push(new Headers(init?.headers).get('last-event-id'));
       const answer = answers[asked.length - 1];
       if (answer === undefined) throw new TypeError('fetch failed');
-      return answer();
+      const response = answer();
+      const signal = init?.signal ?? new AbortController().signal;
+      return new Response(response.body?.pipeThrough(new TransformStream(), { signal }) ?? null, response);
     };
     return { client: new MeshClient({ url: 'http://node.test', fetch: fake, clock }), asked };
   }
@@ -138,6 +140,20 @@ describe('with a node that fails it', () => {
     ]);
     expect(await passing(collect(client.follow({ id: ID })))).toEqual([1, 2, 3, 4]);
     expect(asked).toEqual([null, 'life-2', 'life-2']);
+  });
+
+  it('takes a stream that falls silent for broken', async () => {
+    const { client, asked } = scripted([
+      () => {
+        const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+        void writable.getWriter().write(new TextEncoder().encode(frame(1, 'status')));
+        return new Response(readable);
+      },
+      () => stream(frame(2, 'done')),
+    ]);
+    expect(await passing(collect(client.follow({ id: ID })))).toEqual([1, 2]);
+    expect(asked).toEqual([null, 'life-1']);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('gives up on a node that stays away, and on one that was never there at once', async () => {
