@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { MeshClient } from '../client/client.ts';
+import type { Item, ListRoute, Query } from '../client/routes.ts';
 import type { Cli } from './cli.ts';
 import { EXIT } from './failure.ts';
-import type { Layout } from './format.ts';
+import { type Columns, furtherPages, type Layout, table } from './format.ts';
 import type { Args, ArgValues, OptionSet, Values } from './option.ts';
-import { NODE, type NodeOptions } from './options.ts';
+import { NODE, type NodeOptions, PAGES } from './options.ts';
 import { findNode } from './target.ts';
 
 /** Puts a command under another one. */
@@ -55,6 +56,29 @@ export function query<T, S extends OptionSet = Record<never, never>, const A ext
     const answer = await spec.ask(client, options, ...((await Promise.all(whole)) as ArgValues<A>));
     if (spec.fails?.(answer)) cli.exitCode = EXIT.failed;
     cli.answer(options, answer, (layout) => spec.show(answer, layout));
+  });
+}
+
+/** A command that shows one page of a list as a table; with `options`, `filter` makes what is asked for of them. */
+export function listing<R extends ListRoute, S extends OptionSet = Record<never, never>>(
+  spec: Omit<Spec<S, []>, 'args'> & {
+    route: R;
+    columns: Columns<Item<R>>;
+    /** What is said where there is nothing. */
+    empty: string;
+    filter?(options: Values<S>, client: MeshClient): Query<R> | Promise<Query<R>>;
+  },
+): Attach {
+  return attaching(spec, { ...spec.options, ...PAGES, ...NODE }, [], async (cli, made) => {
+    const options = made.optsWithGlobals<Values<S> & Values<typeof PAGES> & NodeOptions>();
+    const client = await findNode(cli.io, options);
+    const asked = await spec.filter?.(options, client);
+    const page = await client.page(spec.route, asked, options);
+    cli.answer(
+      options,
+      page,
+      (layout) => table(page.items, spec.columns, spec.empty, layout) + furtherPages(page.cursor),
+    );
   });
 }
 

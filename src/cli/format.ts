@@ -62,12 +62,6 @@ export function table<T>(rows: readonly T[], columns: Columns<T>, empty: string,
     .join('\n');
 }
 
-/** Shows a page of a list as a table, and how to go on where it is not the last. */
-export const listOf =
-  <T>(columns: Columns<T>, empty: string) =>
-  ({ items, cursor }: { items: readonly T[]; cursor: string | null }, layout: Layout): string =>
-    table(items, columns, empty, layout) + furtherPages(cursor);
-
 /** What follows a page that is not the last. */
 export const furtherPages = (cursor: string | null): string =>
   cursor === null ? '' : `\n(more: --cursor ${cursor})`;

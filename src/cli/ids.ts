@@ -65,7 +65,7 @@ export async function capsuleId(client: MeshClient, typed: string): Promise<stri
 async function capsulesLike(client: MeshClient, { kind, text }: ShortId): Promise<string[]> {
   const found: string[] = [];
   const query = { id: kind === 'end' ? `…${text}` : text };
-  for await (const { id } of firstOf(client.all('GET /api/capsules', { query }), MOST_CAPSULES)) {
+  for await (const { id } of firstOf(client.all('GET /api/capsules', query), MOST_CAPSULES)) {
     found.push(id);
     if (found.length > LISTED) break;
   }

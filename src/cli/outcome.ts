@@ -75,25 +75,19 @@ export async function offered(client: MeshClient): Promise<string[]> {
   ];
 }
 
-/** Prints what came of it, or with `--detach` its id. */
+/**
+ * Submits, waits for the end, streaming the text to a terminal, and prints what came of it; with `--detach` only the id.
+ */
 export async function send(
   cli: Cli,
   client: MeshClient,
   submit: () => Promise<string>,
   options: SendOptions,
 ): Promise<void> {
-  if (!options.detach) return submitAndWait(cli, client, submit, options);
-  const id = await submit();
-  cli.answer(options, { id }, () => id);
-}
-
-/** Submits, waits for the end, streaming the text to a terminal, and prints what came of it. */
-async function submitAndWait(
-  cli: Cli,
-  client: MeshClient,
-  submit: () => Promise<string>,
-  options: SendOptions,
-): Promise<void> {
+  if (options.detach) {
+    const submitted = await submit();
+    return cli.answer(options, { id: submitted }, () => submitted);
+  }
   const { stdout, stderr } = cli.io;
   const status = new StatusLine(stderr);
   const streams = stdout.isTTY === true && !options.json && options.out === undefined;

@@ -35,6 +35,13 @@ export interface RequestOptions {
   timeoutMs?: number | undefined;
 }
 
+export interface PageOptions {
+  /** Entries of one page, 500 at the most. */
+  limit?: number | undefined;
+  cursor?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 export interface FollowOptions {
   /** Only this capsule's events, to its end. */
   id?: string | undefined;
@@ -77,18 +84,24 @@ export class MeshClient {
     return this.#call(route, options ?? {});
   }
 
+  /** One page of a list, from the `cursor` that the page before gave; that is null on the last one. */
+  async page<R extends ListRoute>(
+    route: R,
+    query: Query<R> | undefined,
+    { limit, cursor, signal }: PageOptions = {},
+  ): Promise<{ items: Item<R>[]; cursor: string | null }> {
+    return this.#call(route, { query: { ...query, limit, cursor }, signal });
+  }
+
   /** Everything in a list, page by page as it is asked for. */
   async *all<R extends ListRoute>(
     route: R,
-    options: { query?: Query<R>; signal?: AbortSignal } = {},
+    query?: Query<R>,
+    options: PageOptions = {},
   ): AsyncGenerator<Item<R>> {
-    let cursor: string | undefined;
+    let { cursor } = options;
     do {
-      const query = { limit: PAGE, ...options.query, cursor };
-      const page = await this.#call<{ items: Item<R>[]; cursor: string | null }>(route, {
-        ...options,
-        query,
-      });
+      const page = await this.page(route, query, { limit: PAGE, ...options, cursor });
       yield* page.items;
       cursor = page.cursor ?? undefined;
     } while (cursor !== undefined);

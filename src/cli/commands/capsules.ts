@@ -1,21 +1,10 @@
 import type { Answer, Item } from '../../client/routes.ts';
 import { explainNobody } from '../../market/explain-nobody.ts';
 import { CAPSULE_STATUSES } from '../../store/types.ts';
-import { query } from '../command.ts';
-import {
-  coloured,
-  facts,
-  type Layout,
-  listOf,
-  plural,
-  shortNode,
-  statusText,
-  table,
-  time,
-} from '../format.ts';
+import { listing, query } from '../command.ts';
+import { coloured, facts, type Layout, plural, shortNode, statusText, table, time } from '../format.ts';
 import { CAPSULE } from '../ids.ts';
 import { choice, option } from '../option.ts';
-import { PAGES, pageOf } from '../options.ts';
 import { resultText } from '../outcome.ts';
 
 type View = Answer<'GET /api/capsules/:id'>;
@@ -36,20 +25,18 @@ const COLUMNS = {
   'RECEIVED (UTC)': (row: Row) => time(row.receivedAt),
 };
 
-const list = query({
+const list = listing({
   name: 'list',
   about: 'what the node stores, newest first',
   options: {
     status: choice('<status>', 'only with this status', [...CAPSULE_STATUSES, WAITING]),
     capability: option('<capability>', 'only for this one'),
-    ...PAGES,
   },
   examples: ['capsule list --status failed'],
-  ask: (client, { status, capability, ...page }) =>
-    client.request('GET /api/capsules', {
-      query: { status: status === WAITING ? 'announced' : status, capability, ...pageOf(page) },
-    }),
-  show: listOf(COLUMNS, 'No capsules.'),
+  route: 'GET /api/capsules',
+  filter: ({ status, capability }) => ({ status: status === WAITING ? 'announced' : status, capability }),
+  columns: COLUMNS,
+  empty: 'No capsules.',
 });
 
 const ps = query({

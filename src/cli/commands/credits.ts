@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { Answer, Item } from '../../client/routes.ts';
-import { group, query } from '../command.ts';
-import { credits as asCredits, furtherPages, type Layout, listOf, plural, table, time } from '../format.ts';
+import type { Answer } from '../../client/routes.ts';
+import { group, listing, query } from '../command.ts';
+import { credits as asCredits, furtherPages, type Layout, plural, table, time } from '../format.ts';
 import { ACCOUNT, accountId, OTHER_NODE } from '../ids.ts';
 import { arg, option } from '../option.ts';
 import { amount, PAGES, pageOf, WALK_TIMEOUT_MS } from '../options.ts';
 
 type Book = Answer<'GET /api/credits'>;
 type Account = Book['accounts'][number];
-type Entry = Item<'GET /api/credits/history'>;
 
 const show = query({
   name: 'show',
@@ -20,26 +19,23 @@ const show = query({
   show: showBook,
 });
 
-const history = query({
+const history = listing({
   name: 'history',
   about: 'what was booked, newest first',
-  options: { account: option('<account>', 'only of this identity or node'), ...PAGES },
+  options: { account: option('<account>', 'only of this identity or node') },
   examples: ['capsule credits history'],
-  async ask(client, options) {
-    const account = options.account === undefined ? undefined : await accountId(client, options.account);
-    return client.request('GET /api/credits/history', { query: { account, ...pageOf(options) } });
+  route: 'GET /api/credits/history',
+  filter: async ({ account }, client) =>
+    account === undefined ? {} : { account: await accountId(client, account) },
+  columns: {
+    '#': (entry) => String(entry.sequence),
+    'AT (UTC)': (entry) => time(entry.at),
+    AMOUNT: (entry) => entry.amount.toFixed(6),
+    FROM: (entry) => entry.debit.slice(0, 16),
+    TO: (entry) => entry.credit.slice(0, 16),
+    FOR: (entry) => entry.reference,
   },
-  show: listOf(
-    {
-      '#': (entry: Entry) => String(entry.sequence),
-      'AT (UTC)': (entry) => time(entry.at),
-      AMOUNT: (entry) => entry.amount.toFixed(6),
-      FROM: (entry) => entry.debit.slice(0, 16),
-      TO: (entry) => entry.credit.slice(0, 16),
-      FOR: (entry) => entry.reference,
-    },
-    'Nothing was booked yet.',
-  ),
+  empty: 'Nothing was booked yet.',
 });
 
 const grant = query({

@@ -1,10 +1,9 @@
 import type { MeshClient } from '../../client/client.ts';
-import type { Answer, Item } from '../../client/routes.ts';
-import { query } from '../command.ts';
+import type { Answer } from '../../client/routes.ts';
+import { listing, query } from '../command.ts';
 import { described, showCapability } from '../describe-capability.ts';
-import { duration, facts, type Layout, listOf, statusText, table, time } from '../format.ts';
+import { duration, facts, type Layout, statusText, table, time } from '../format.ts';
 import { arg, option } from '../option.ts';
-import { PAGES, pageOf } from '../options.ts';
 import { suggesting } from '../suggest.ts';
 
 type Capabilities = Answer<'GET /api/capabilities'>;
@@ -17,43 +16,39 @@ const status = query({
   show: showStatus,
 });
 
-const peers = query({
+const peers = listing({
   name: 'peers',
   about: 'the nodes it is connected to, with ring and round trip',
-  options: PAGES,
   examples: ['capsule peers'],
-  ask: (client, options) => client.request('GET /api/peers', { query: pageOf(options) }),
-  show: listOf(
-    {
-      NODE: (peer: Item<'GET /api/peers'>) => peer.nodeId,
-      RING: (peer) => peer.ring,
-      'ROUND TRIP': (peer) => (peer.roundTripMs === null ? '-' : duration(peer.roundTripMs)),
-      DIRECTION: (peer) => peer.direction,
-      ADDRESS: (peer) => peer.addresses[0] ?? '-',
-    },
+  route: 'GET /api/peers',
+  columns: {
+    NODE: (peer) => peer.nodeId,
+    RING: (peer) => peer.ring,
+    'ROUND TRIP': (peer) => (peer.roundTripMs === null ? '-' : duration(peer.roundTripMs)),
+    DIRECTION: (peer) => peer.direction,
+    ADDRESS: (peer) => peer.addresses[0] ?? '-',
+  },
+  empty:
     'No peers. Others on the local network are found by themselves; else: capsule start --bootstrap MULTIADDR',
-  ),
 });
 
-const market = query({
+const market = listing({
   name: 'market',
   about: 'every provider with price, latency, ring and age',
-  options: { capability: option('<capability>', 'only this one'), ...PAGES },
+  options: { capability: option('<capability>', 'only this one') },
   examples: ['capsule market --capability text.analyze'],
-  ask: (client, { capability, ...options }) =>
-    client.request('GET /api/market', { query: { capability, ...pageOf(options) } }),
-  show: listOf(
-    {
-      CAPABILITY: (provider: Item<'GET /api/market'>) => provider.capabilityId,
-      NODE: (provider) => provider.nodeId,
-      PRICE: (provider) => String(provider.price),
-      LATENCY: (provider) => duration(provider.estimatedLatency * 1000),
-      RING: (provider) => provider.ring,
-      'ROUND TRIP': (provider) => duration(provider.roundTripMs),
-      AGE: (provider) => duration(provider.ageMs),
-    },
-    'Nobody offers anything yet.',
-  ),
+  route: 'GET /api/market',
+  filter: ({ capability }) => ({ capability }),
+  columns: {
+    CAPABILITY: (provider) => provider.capabilityId,
+    NODE: (provider) => provider.nodeId,
+    PRICE: (provider) => String(provider.price),
+    LATENCY: (provider) => duration(provider.estimatedLatency * 1000),
+    RING: (provider) => provider.ring,
+    'ROUND TRIP': (provider) => duration(provider.roundTripMs),
+    AGE: (provider) => duration(provider.ageMs),
+  },
+  empty: 'Nobody offers anything yet.',
 });
 
 const trust = query({

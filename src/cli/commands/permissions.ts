@@ -1,9 +1,7 @@
 import type { MeshClient } from '../../client/client.ts';
 import type { Item } from '../../client/routes.ts';
-import { group, query } from '../command.ts';
-import { listOf } from '../format.ts';
+import { group, listing, query } from '../command.ts';
 import { arg } from '../option.ts';
-import { PAGES, pageOf } from '../options.ts';
 import { suggesting } from '../suggest.ts';
 
 const COLUMNS = {
@@ -13,13 +11,13 @@ const COLUMNS = {
     `${granted ? 'granted' : 'not granted'}${declared ? '' : ', no longer declared'}`,
 };
 
-const list = query({
+const list = listing({
   name: 'list',
   about: 'what each declares and was granted',
-  options: PAGES,
   examples: ['capsule permissions list'],
-  ask: (client, options) => client.request('GET /api/permissions', { query: pageOf(options) }),
-  show: listOf(COLUMNS, 'No capability asks for anything.'),
+  route: 'GET /api/permissions',
+  columns: COLUMNS,
+  empty: 'No capability asks for anything.',
 });
 
 const change = (name: 'grant' | 'revoke', about: string) =>

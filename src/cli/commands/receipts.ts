@@ -1,33 +1,29 @@
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import type { MeshClient } from '../../client/client.ts';
-import type { Item } from '../../client/routes.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { writeText } from '../archive-files.ts';
-import { command, group, query } from '../command.ts';
+import { command, group, listing, query } from '../command.ts';
 import { EXIT } from '../failure.ts';
-import { duration, facts, type Layout, listOf, plural, time } from '../format.ts';
+import { duration, facts, type Layout, plural, time } from '../format.ts';
 import { RECEIPT } from '../ids.ts';
 import { option } from '../option.ts';
-import { NODE, outputOf, PAGES, pageOf, WALK_TIMEOUT_MS } from '../options.ts';
+import { NODE, outputOf, WALK_TIMEOUT_MS } from '../options.ts';
 import { findNode } from '../target.ts';
 
-const list = query({
+const list = listing({
   name: 'list',
   about: 'this node’s receipts, newest first',
-  options: PAGES,
   examples: ['capsule receipts list'],
-  ask: (client, options) => client.request('GET /api/receipts', { query: pageOf(options) }),
-  show: listOf(
-    {
-      '#': ({ sequence }: Item<'GET /api/receipts'>) => String(sequence),
-      RECEIPT: ({ receipt }) => receipt.receiptHash,
-      CAPABILITY: ({ receipt }) => receipt.capabilityId,
-      STATUS: ({ receipt }) => receipt.status,
-      TOOK: ({ receipt }) => duration(receipt.finishedAt - receipt.startedAt),
-      'FINISHED (UTC)': ({ receipt }) => time(receipt.finishedAt),
-    },
-    'No receipts yet.',
-  ),
+  route: 'GET /api/receipts',
+  columns: {
+    '#': ({ sequence }) => String(sequence),
+    RECEIPT: ({ receipt }) => receipt.receiptHash,
+    CAPABILITY: ({ receipt }) => receipt.capabilityId,
+    STATUS: ({ receipt }) => receipt.status,
+    TOOK: ({ receipt }) => duration(receipt.finishedAt - receipt.startedAt),
+    'FINISHED (UTC)': ({ receipt }) => time(receipt.finishedAt),
+  },
+  empty: 'No receipts yet.',
 });
 
 const show = query({

@@ -1,11 +1,10 @@
 import { InvalidArgumentError } from 'commander';
 import { SCOPES } from '../../api/principal.ts';
-import type { Item } from '../../client/routes.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { command, group, query } from '../command.ts';
-import { credits, listOf, time } from '../format.ts';
+import { command, group, listing, query } from '../command.ts';
+import { credits, time } from '../format.ts';
 import { arg, choice, option, required, several } from '../option.ts';
-import { durationOf, NODE, PAGES, pageOf } from '../options.ts';
+import { durationOf, NODE } from '../options.ts';
 import { findNode } from '../target.ts';
 
 const create = command({
@@ -43,24 +42,21 @@ const create = command({
   },
 });
 
-const list = query({
+const list = listing({
   name: 'list',
   about: 'tokens beside the owner’s, and what each may do',
-  options: PAGES,
   examples: ['capsule token list'],
-  ask: (client, options) => client.request('GET /api/tokens', { query: pageOf(options) }),
-  show: listOf(
-    {
-      NAME: (token: Item<'GET /api/tokens'>) => token.name,
-      SCOPE: (token) => token.scope,
-      CAPABILITIES: (token) => token.capabilities?.join(', ') ?? 'any',
-      'SPENT TODAY': ({ spendPerDay, spentToday }) =>
-        spendPerDay === null ? 'any' : `${String(spentToday)} of ${credits(spendPerDay)}`,
-      'UNDER WAY': (token) => String(token.underWay),
-      'EXPIRES (UTC)': ({ expiresAt }) => (expiresAt === null ? 'never' : time(expiresAt)),
-    },
-    'The owner’s token is the only one.',
-  ),
+  route: 'GET /api/tokens',
+  columns: {
+    NAME: (each) => each.name,
+    SCOPE: (each) => each.scope,
+    CAPABILITIES: (each) => each.capabilities?.join(', ') ?? 'any',
+    'SPENT TODAY': (each) =>
+      each.spendPerDay === null ? 'any' : `${String(each.spentToday)} of ${credits(each.spendPerDay)}`,
+    'UNDER WAY': (each) => String(each.underWay),
+    'EXPIRES (UTC)': (each) => (each.expiresAt === null ? 'never' : time(each.expiresAt)),
+  },
+  empty: 'The owner’s token is the only one.',
 });
 
 const revoke = query({

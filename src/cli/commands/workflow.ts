@@ -2,7 +2,8 @@ import type { Item } from '../../client/routes.ts';
 import { terminalLine } from '../../lib/untrusted-text.ts';
 import { group, query } from '../command.ts';
 import { coloured, furtherPages, type Layout, plural, shortNode, statusText, time, tree } from '../format.ts';
-import { CAPSULE } from '../ids.ts';
+import { capsuleId, hexId } from '../ids.ts';
+import { arg } from '../option.ts';
 import { PAGES, pageOf } from '../options.ts';
 
 type Workflow = Item<'GET /api/workflows'>;
@@ -20,7 +21,7 @@ const list = query({
 const show = query({
   name: 'show',
   about: 'one workflow with the status of each step',
-  args: [CAPSULE],
+  args: [arg('<id>', 'any capsule of it', hexId, capsuleId)],
   examples: ['capsule workflow show 3fa1…'],
   ask: (client, _, id) => client.request('GET /api/workflows/:id', { params: { id } }),
   show: showWorkflow,

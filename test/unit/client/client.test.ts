@@ -41,7 +41,7 @@ describe('with a node', () => {
   it('goes through all pages of a list', async () => {
     const ids = [await submit('a'), await submit('b'), await submit('c')];
     const seen: string[] = [];
-    for await (const row of client.all('GET /api/capsules', { query: { limit: 2 } })) seen.push(row.id);
+    for await (const row of client.all('GET /api/capsules', {}, { limit: 2 })) seen.push(row.id);
     expect(seen.sort()).toEqual(ids.sort());
   });
 
