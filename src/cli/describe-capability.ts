@@ -8,7 +8,7 @@ import { CliError } from './failure.ts';
 import { facts } from './format.ts';
 import { didYouMean } from './suggest.ts';
 
-export interface Described {
+interface Described {
   module: string;
   state: string;
   capability: ManifestCapability;

@@ -58,7 +58,7 @@ function tokenStep(thrown: unknown): string | undefined {
   return lacks ? 'The node’s owner makes another one: capsule token create' : undefined;
 }
 
-export function exitOf(code: string): number {
+function exitOf(code: string): number {
   return isErrorCode(code) ? ERROR_CODES[code].exit : EXIT.failed;
 }
 

@@ -132,8 +132,6 @@ export function statusText(status: string, error: { code: string } | null = null
 
 export const credits = (amount: number): string => `${String(amount)} cr`;
 
-export const bytes = (count: number): string => `${(count / 1_048_576).toFixed(0)} MiB`;
-
 /** A tree as lines, drawn with branches. */
 export function tree<T>(root: T, label: (node: T) => string, children: (node: T) => readonly T[]): string {
   const draw = (node: T, first: string, rest: string): string[] => {

@@ -137,7 +137,7 @@ function printFailure(cli: Cli, view: CapsuleView, options: SendOptions): void {
 }
 
 /** Stands in the text where parts of it were lost; the whole result is printed in the end. */
-export const missingText = (parts: number): string => `[${plural(parts, 'part')} missing]`;
+const missingText = (parts: number): string => `[${plural(parts, 'part')} missing]`;
 
 /** `{id, status, executor, result, receipt, children[]}` (interfaces "Node"), the error where it failed, and what all may cost. */
 function shown(view: CapsuleView): object {

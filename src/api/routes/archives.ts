@@ -36,10 +36,7 @@ export function archiveRoutes(app: Server, context: RouteContext): void {
 function sealRoute(app: Server, { components: { archives }, submissions }: RouteContext): void {
   app.get(
     '/api/workflows/:id/archive',
-    {
-      config: { scopes: EITHER },
-      schema: archiveContract['GET /api/workflows/:id/archive'],
-    },
+    { config: { scopes: EITHER }, schema: archiveContract['GET /api/workflows/:id/archive'] },
     async (request, reply) => {
       const { id } = request.params;
       const { recipient: recipients = [] } = request.query;

@@ -9,18 +9,13 @@ export function capabilityRoutes(app: Server, { components: { engine } }: RouteC
 
   app.get(
     '/api/capabilities',
-    {
-      config: { scopes: EITHER },
-      schema: capabilityContract['GET /api/capabilities'],
-    },
+    { config: { scopes: EITHER }, schema: capabilityContract['GET /api/capabilities'] },
     async () => ({ modules: engine.modules(), offers: engine.offers() }),
   );
 
   app.post(
     '/api/capabilities/:name/trust',
-    {
-      schema: capabilityContract['POST /api/capabilities/:name/trust'],
-    },
+    { schema: capabilityContract['POST /api/capabilities/:name/trust'] },
     async ({ params }) => {
       await engine.trust(params.name);
       const module = engine.modules().find(({ manifest }) => manifest.id === params.name);
@@ -31,10 +26,7 @@ export function capabilityRoutes(app: Server, { components: { engine } }: RouteC
 
   app.get(
     '/api/permissions',
-    {
-      config: { scopes: READERS },
-      schema: capabilityContract['GET /api/permissions'],
-    },
+    { config: { scopes: READERS }, schema: capabilityContract['GET /api/permissions'] },
     async ({ query }) => pageOf(permissions.list(), query),
   );
 

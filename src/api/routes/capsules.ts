@@ -43,10 +43,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules',
-    {
-      config: { scopes: EITHER },
-      schema: capsuleContract['GET /api/capsules'],
-    },
+    { config: { scopes: EITHER }, schema: capsuleContract['GET /api/capsules'] },
     async (request) => {
       const caller = principalOf(request);
       const { capability, origin, parent, ...rest } = request.query;
@@ -68,10 +65,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules/:id',
-    {
-      config: { scopes: EITHER },
-      schema: capsuleContract['GET /api/capsules/:id'],
-    },
+    { config: { scopes: EITHER }, schema: capsuleContract['GET /api/capsules/:id'] },
     async (request) => {
       submissions.check(principalOf(request), request.params.id);
       return submissions.shown(await viewOf(capsules, request.params.id));
@@ -80,10 +74,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.post(
     '/api/capsules/:id/cancel',
-    {
-      config: { scopes: RUNNERS },
-      schema: capsuleContract['POST /api/capsules/:id/cancel'],
-    },
+    { config: { scopes: RUNNERS }, schema: capsuleContract['POST /api/capsules/:id/cancel'] },
     async (request, reply) => {
       const { id } = request.params;
       submissions.check(principalOf(request), id);
@@ -94,10 +85,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.post(
     '/api/capsules/:id/retry',
-    {
-      config: { scopes: RUNNERS },
-      schema: capsuleContract['POST /api/capsules/:id/retry'],
-    },
+    { config: { scopes: RUNNERS }, schema: capsuleContract['POST /api/capsules/:id/retry'] },
     async (request, reply) => {
       const { executor, wait } = request.query;
       const caller = principalOf(request);
@@ -119,10 +107,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules/:id/decisions',
-    {
-      config: { scopes: EITHER },
-      schema: capsuleContract['GET /api/capsules/:id/decisions'],
-    },
+    { config: { scopes: EITHER }, schema: capsuleContract['GET /api/capsules/:id/decisions'] },
     async (request) => {
       const { id } = request.params;
       submissions.check(principalOf(request), id);

@@ -16,10 +16,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
 
   app.get(
     '/api/credits',
-    {
-      config: { scopes: READERS },
-      schema: creditContract['GET /api/credits'],
-    },
+    { config: { scopes: READERS }, schema: creditContract['GET /api/credits'] },
     async ({ query }) => {
       const { items, cursor } = pageOf(await ledger.balances(MAX_ACCOUNTS), query);
       return {
@@ -38,10 +35,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
 
   app.get(
     '/api/credits/history',
-    {
-      config: { scopes: READERS },
-      schema: creditContract['GET /api/credits/history'],
-    },
+    { config: { scopes: READERS }, schema: creditContract['GET /api/credits/history'] },
     async ({ query }) => {
       const { account: of, ...rest } = query;
       const { items, cursor } = await ledger.history({
@@ -54,9 +48,7 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
 
   app.post(
     '/api/credits/grants',
-    {
-      schema: creditContract['POST /api/credits/grants'],
-    },
+    { schema: creditContract['POST /api/credits/grants'] },
     async ({ body: { account: to, amount, id = randomUUID() } }, reply) => {
       const identity = toIdentity(to);
       if (!(await ledger.grant(identity, toMicro(amount), id))) {
@@ -69,19 +61,13 @@ export function creditRoutes(app: Server, { components, init }: RouteContext): v
 
   app.get(
     '/api/credits/verify',
-    {
-      config: { scopes: READERS },
-      schema: creditContract['GET /api/credits/verify'],
-    },
+    { config: { scopes: READERS }, schema: creditContract['GET /api/credits/verify'] },
     async () => ledger.verify(),
   );
 
   app.get(
     '/api/credits/reconcile/:node',
-    {
-      config: { scopes: READERS },
-      schema: creditContract['GET /api/credits/reconcile/:node'],
-    },
+    { config: { scopes: READERS }, schema: creditContract['GET /api/credits/reconcile/:node'] },
     async ({ params: { node } }) => components.reconcile(node),
   );
 }

@@ -13,10 +13,7 @@ export function eventRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/events',
-    {
-      config: { scopes: EITHER },
-      schema: eventContract['GET /api/events'],
-    },
+    { config: { scopes: EITHER }, schema: eventContract['GET /api/events'] },
     async (request, reply) => {
       const caller = principalOf(request);
       const since = resumePoint(request.headers['last-event-id'], context.instance) ?? capsules.newestEvent;
@@ -27,10 +24,7 @@ export function eventRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules/:id/events',
-    {
-      config: { scopes: EITHER },
-      schema: eventContract['GET /api/capsules/:id/events'],
-    },
+    { config: { scopes: EITHER }, schema: eventContract['GET /api/capsules/:id/events'] },
     async (request, reply) => {
       const { id } = request.params;
       const caller = principalOf(request);

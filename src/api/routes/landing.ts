@@ -7,22 +7,13 @@ import type { RouteContext, Server } from '../route-context.ts';
 export function landingRoutes(app: Server, { components, access, init }: RouteContext): void {
   const { html, policy } = consolePage(components.crypto);
 
-  app.get(
-    '/',
-    {
-      config: { open: true },
-      schema: sessionContract['GET /'],
-    },
-    async (_request, reply) =>
-      reply.type('text/html; charset=utf-8').header('content-security-policy', policy).send(html),
+  app.get('/', { config: { open: true }, schema: sessionContract['GET /'] }, async (_request, reply) =>
+    reply.type('text/html; charset=utf-8').header('content-security-policy', policy).send(html),
   );
 
   app.post(
     '/api/sessions',
-    {
-      config: { open: true },
-      schema: sessionContract['POST /api/sessions'],
-    },
+    { config: { open: true }, schema: sessionContract['POST /api/sessions'] },
     async ({ body: { code } }, reply) => {
       const session = access.redeem(code);
       if (session === undefined)
@@ -33,10 +24,7 @@ export function landingRoutes(app: Server, { components, access, init }: RouteCo
 
   app.post(
     '/api/session-codes',
-    {
-      config: { ownerOnly: true },
-      schema: sessionContract['POST /api/session-codes'],
-    },
+    { config: { ownerOnly: true }, schema: sessionContract['POST /api/session-codes'] },
     async (request, reply) => {
       const code = access.issueCode();
       const url = addressWith(code, init.publicUrl ?? `${request.protocol}://${request.host}`);

@@ -33,30 +33,19 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
     },
   );
 
-  app.get(
-    '/api/node',
-    {
-      config: { scopes: READERS },
-      schema: nodeContract['GET /api/node'],
-    },
-    async () => node.status(),
+  app.get('/api/node', { config: { scopes: READERS }, schema: nodeContract['GET /api/node'] }, async () =>
+    node.status(),
   );
 
   app.get(
     '/api/peers',
-    {
-      config: { scopes: READERS },
-      schema: nodeContract['GET /api/peers'],
-    },
+    { config: { scopes: READERS }, schema: nodeContract['GET /api/peers'] },
     async ({ query }) => pageOf(network.peers(), query),
   );
 
   app.get(
     '/api/market',
-    {
-      config: { scopes: EITHER },
-      schema: nodeContract['GET /api/market'],
-    },
+    { config: { scopes: EITHER }, schema: nodeContract['GET /api/market'] },
     async ({ query: { capability, ...slice } }) => {
       const own = engine
         .offers()
@@ -83,10 +72,7 @@ export function nodeRoutes(app: Server, { components }: RouteContext): void {
 
   app.get(
     '/openapi.json',
-    {
-      config: { scopes: EITHER },
-      schema: nodeContract['GET /openapi.json'],
-    },
+    { config: { scopes: EITHER }, schema: nodeContract['GET /openapi.json'] },
     async (_request, reply) => reply.type('application/json').send(app.swagger()),
   );
 }

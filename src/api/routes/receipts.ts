@@ -8,28 +8,19 @@ export function receiptRoutes(app: Server, { components }: RouteContext): void {
 
   app.get(
     '/api/receipts',
-    {
-      config: { scopes: READERS },
-      schema: receiptContract['GET /api/receipts'],
-    },
+    { config: { scopes: READERS }, schema: receiptContract['GET /api/receipts'] },
     async ({ query }) => receipts.list(query),
   );
 
   app.get(
     '/api/receipts/verify',
-    {
-      config: { scopes: READERS },
-      schema: receiptContract['GET /api/receipts/verify'],
-    },
+    { config: { scopes: READERS }, schema: receiptContract['GET /api/receipts/verify'] },
     async () => receipts.verify(),
   );
 
   app.get(
     '/api/receipts/:hash',
-    {
-      config: { scopes: READERS },
-      schema: receiptContract['GET /api/receipts/:hash'],
-    },
+    { config: { scopes: READERS }, schema: receiptContract['GET /api/receipts/:hash'] },
     async ({ params: { hash } }) => {
       const receipt = await receipts.get(hash);
       if (receipt === undefined) throw new MeshError('not_found', `The node has no receipt ${hash}.`);

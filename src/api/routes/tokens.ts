@@ -18,21 +18,13 @@ export function tokenRoutes(
     underWay: quotas.held(rest.name),
   });
 
-  app.get(
-    '/api/tokens',
-    {
-      config,
-      schema: tokenContract['GET /api/tokens'],
-    },
-    async ({ query }) => pageOf(principals.list().map(shown), query),
+  app.get('/api/tokens', { config, schema: tokenContract['GET /api/tokens'] }, async ({ query }) =>
+    pageOf(principals.list().map(shown), query),
   );
 
   app.post(
     '/api/tokens',
-    {
-      config,
-      schema: tokenContract['POST /api/tokens'],
-    },
+    { config, schema: tokenContract['POST /api/tokens'] },
     async ({ body: { name, scope, capabilities = null, spendPerDay, expiresAt = null } }, reply) => {
       const unsaid = scope === 'admin' ? null : 0;
       const microSpendPerDay = spendPerDay === undefined ? unsaid : toMicro(spendPerDay);
@@ -49,10 +41,7 @@ export function tokenRoutes(
 
   app.delete(
     '/api/tokens/:name',
-    {
-      config,
-      schema: tokenContract['DELETE /api/tokens/:name'],
-    },
+    { config, schema: tokenContract['DELETE /api/tokens/:name'] },
     async ({ params: { name } }) => {
       const revoked = await principals.revoke(name);
       followers.releaseOf(name);

@@ -6,10 +6,7 @@ import type { RouteContext, Server } from '../route-context.ts';
 export function workflowRoutes(app: Server, { components: { workflows }, submissions }: RouteContext): void {
   app.get(
     '/api/workflows',
-    {
-      config: { scopes: EITHER },
-      schema: workflowContract['GET /api/workflows'],
-    },
+    { config: { scopes: EITHER }, schema: workflowContract['GET /api/workflows'] },
     async (request) => {
       const caller = principalOf(request);
       const { items, cursor } = await workflows.list(request.query);
@@ -19,10 +16,7 @@ export function workflowRoutes(app: Server, { components: { workflows }, submiss
 
   app.get(
     '/api/workflows/:id',
-    {
-      config: { scopes: EITHER },
-      schema: workflowContract['GET /api/workflows/:id'],
-    },
+    { config: { scopes: EITHER }, schema: workflowContract['GET /api/workflows/:id'] },
     async (request) => {
       const { id } = request.params;
       submissions.checkChain(principalOf(request), id);
