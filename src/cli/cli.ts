@@ -1,3 +1,4 @@
+import { MeshError, toErrorBody } from '../lib/errors.ts';
 import { terminalJson, terminalText } from '../lib/untrusted-text.ts';
 import { EXIT } from './failure.ts';
 import { type Layout, printable } from './format.ts';
@@ -86,6 +87,17 @@ export class Cli {
       return undefined;
     } finally {
       remove();
+    }
+  }
+
+  /** A script that asked for JSON gets a document whatever happens. */
+  async documented(options: { json?: boolean | undefined }, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (options.json && error instanceof MeshError)
+        this.printJson({ ok: false, error: toErrorBody(error) });
+      throw error;
     }
   }
 

@@ -3,7 +3,6 @@ import { readArchive } from '../../../archive/read-unverified.ts';
 import type { Verification } from '../../../archive/types.ts';
 import { verifyArchive } from '../../../archive/verify.ts';
 import { checkOf } from '../../../lib/check.ts';
-import { MeshError, toErrorBody } from '../../../lib/errors.ts';
 import { parseJson } from '../../../lib/json.ts';
 import type { Cli } from '../../cli.ts';
 import { EXIT, usage } from '../../failure.ts';
@@ -50,39 +49,37 @@ const same = ({ expected, observed }: Row): boolean => expected === observed;
 const differs = (row: Row): boolean => !same(row);
 
 /** Verifies a vector's archive and compares every hash with the one it states (archive-v0.6 "Command line"). */
-export async function verifyVectors(cli: Cli, options: JsonOption, file: string): Promise<void> {
-  try {
-    const vector = await readVector(cli, file);
-    const { verification, rows } = await compare(vector);
-    const diffs = rows.filter(differs);
-    const ok = verification.ok && diffs.length === 0;
-    if (!ok) cli.exitCode = EXIT.failed;
-    const document = {
-      ok,
-      verifier_ok: verification.ok,
-      level: verification.level,
-      failing: verification.failing,
-      trusted_signer_count: verification.trustedSigners,
-      hashes_match: diffs.length === 0,
-      diffs,
-      observed: Object.fromEntries(rows.map(({ field, observed }) => [field, observed])),
-    };
-    const generator = vector.meta?.generator;
-    cli.answer(options, document, () =>
-      [
-        `Vectors:           ${oneLine(file)}`,
-        ...(generator === undefined ? [] : [`Generator:         ${oneLine(generator)}`]),
-        ...verificationLines(verification),
-        ...section('Hash parity:', parityLines(rows)),
-        ...section('Differences:', diffs.flatMap(differenceLines)),
-        '',
-        `Result: ${ok ? 'PASS' : 'FAIL'}`,
-      ].join('\n'),
-    );
-  } catch (error) {
-    if (options.json && error instanceof MeshError) cli.printJson({ ok: false, error: toErrorBody(error) });
-    throw error;
-  }
+export const verifyVectors = (cli: Cli, options: JsonOption, file: string): Promise<void> =>
+  cli.documented(options, () => verifyAndTell(cli, options, file));
+
+async function verifyAndTell(cli: Cli, options: JsonOption, file: string): Promise<void> {
+  const vector = await readVector(cli, file);
+  const { verification, rows } = await compare(vector);
+  const diffs = rows.filter(differs);
+  const ok = verification.ok && diffs.length === 0;
+  if (!ok) cli.exitCode = EXIT.failed;
+  const document = {
+    ok,
+    verifier_ok: verification.ok,
+    level: verification.level,
+    failing: verification.failing,
+    trusted_signer_count: verification.trustedSigners,
+    hashes_match: diffs.length === 0,
+    diffs,
+    observed: Object.fromEntries(rows.map(({ field, observed }) => [field, observed])),
+  };
+  const generator = vector.meta?.generator;
+  cli.answer(options, document, () =>
+    [
+      `Vectors:           ${oneLine(file)}`,
+      ...(generator === undefined ? [] : [`Generator:         ${oneLine(generator)}`]),
+      ...verificationLines(verification),
+      ...section('Hash parity:', parityLines(rows)),
+      ...section('Differences:', diffs.flatMap(differenceLines)),
+      '',
+      `Result: ${ok ? 'PASS' : 'FAIL'}`,
+    ].join('\n'),
+  );
 }
 
 async function readVector(cli: Cli, file: string): Promise<Static<typeof Vector>> {
