@@ -1,6 +1,6 @@
 /**
  * Makes what is installed: the program in a few files, dependencies included (`docs/decisions/0029-bundle.md`), and the
- * archive library with its own. Usage: `node scripts/bundle.ts <folder>`.
+ * archive library and the client with their own. Usage: `node scripts/bundle.ts <folder>`.
  */
 import { readdirSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
@@ -28,7 +28,7 @@ export async function bundle(folder: string, more: readonly string[] = []): Prom
     },
   });
   // Its users have a bundler of their own, or share the dependencies with it.
-  const library = ['src/archive/index', 'src/archive/node'];
+  const library = ['src/archive/index', 'src/archive/node', 'src/client/index'];
   await make(folder, 'src/archive/chunks', { external: /^[^./]/, input: keepingPaths(library) });
   for (const name of ['capabilities', 'config', 'protocols', 'src/api/console'])
     await cp(join(root, name), join(folder, name), { recursive: true, filter: isNoSource });

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 const LAYERS = [
   ['src/cli'],
   ['src/daemon'],
+  ['src/client'],
   ['src/api'],
   ['src/workflow'],
   ['src/exchange'],

@@ -3,8 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Provider } from '../src/market/types.ts';
-import type { Workflow, WorkflowNode } from '../src/workflow/types.ts';
+import type { Item } from '../src/client/routes.ts';
 import { type DemoNode, shown, shownAnywhere, startNode } from './demo/nodes.ts';
 
 /*
@@ -106,19 +105,20 @@ async function start(name: string, capabilities: string[], bootstrap: DemoNode[]
 }
 
 /** Waits until the node has heard of a provider for each capability. */
-async function providersSeenBy(node: DemoNode, capabilities: string[]): Promise<Provider[]> {
+async function providersSeenBy(node: DemoNode, capabilities: string[]): Promise<Item<'GET /api/market'>[]> {
   return poll('the market to be known', async () => {
-    const { items } = await node.client.request<{ items: Provider[] }>('/api/market');
+    const { items } = await node.client.request('GET /api/market');
     const offered = new Set(items.map(({ capabilityId }) => capabilityId));
     return capabilities.every((capability) => offered.has(capability)) ? items : undefined;
   });
 }
 
+type Workflow = Item<'GET /api/workflows'>;
+type Step = Workflow['tree'];
+
 async function finishedWorkflow(node: DemoNode): Promise<Workflow> {
   return poll('the workflow to end', async () => {
-    const { items } = await node.client.request<{ items: Workflow[] }>('/api/workflows', {
-      query: { limit: 1 },
-    });
+    const { items } = await node.client.request('GET /api/workflows', { query: { limit: 1 } });
     const [newest] = items;
     return newest !== undefined && newest.status !== 'executing' ? newest : undefined;
   });
@@ -134,7 +134,7 @@ async function poll<T>(what: string, look: () => Promise<T | undefined>): Promis
   throw new Error(`Waited ${DEADLINE_MS / 1000} s for ${what}`);
 }
 
-function stepsOf(node: WorkflowNode): WorkflowNode[] {
+function stepsOf(node: Step): Step[] {
   return [node, ...node.children.flatMap(stepsOf)];
 }
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ApiClient } from '../../src/cli/api-client.ts';
+import { MeshClient } from '../../src/client/client.ts';
 import type { NodeInfo } from '../../src/daemon/node.ts';
 import { readToken } from '../../src/daemon/token-file.ts';
 
@@ -13,7 +13,7 @@ export interface DemoNode {
   name: string;
   directory: string;
   info: NodeInfo;
-  client: ApiClient;
+  client: MeshClient;
   stop(): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export async function startNode(options: {
   });
   const info = await readyInfo(child);
   if (info === undefined) throw new Error(`The node "${name}" ended before it was ready:\n${log}`);
-  const client = new ApiClient({ url: info.apiUrl, token: await readToken(directory) });
+  const client = new MeshClient({ url: info.apiUrl, token: await readToken(directory) });
   return {
     name,
     directory,

@@ -5,9 +5,9 @@ import { type AtomicOptions, writeAtomically } from '../lib/atomic-file.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { type CliError, usage } from './failure.ts';
 
-export interface PlaceOptions {
+interface PlaceOptions {
   /** Replaces what has the name already. */
-  force: boolean;
+  force: boolean | undefined;
   mode?: number;
 }
 
@@ -22,7 +22,7 @@ const exists = (file: string): CliError =>
  * a link that leads nowhere; with `force` where what has it is no file, such as a folder or a device; and where
  * nothing can be written.
  */
-export async function checkOutputs(files: readonly string[], force: boolean): Promise<void> {
+export async function checkOutputs(files: readonly string[], force = false): Promise<void> {
   for (const file of files) {
     if (/(?:^|\/)$/.test(file)) throw usage(`"${file}" is not the name of a file.`);
     if (!force) await refuseExisting(file);
@@ -80,7 +80,7 @@ export function writeNewFile(file: string, text: string, options: PlaceOptions):
   return writeWhole(file, options, async (sink) => sink(new TextEncoder().encode(text)));
 }
 
-function placing(file: string, { force, mode }: PlaceOptions): AtomicOptions {
+function placing(file: string, { force = false, mode }: PlaceOptions): AtomicOptions {
   return {
     replace: force,
     ...(mode !== undefined && { mode }),

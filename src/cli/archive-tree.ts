@@ -8,7 +8,7 @@ import { reasonOf } from '../lib/errors.ts';
 import { makeDirectory, unwritable } from './archive-files.ts';
 import { usage } from './failure.ts';
 
-export interface UnpackOptions {
+interface UnpackOptions {
   /** Also into a directory that is not empty, replacing files. */
   force: boolean;
   signal: AbortSignal;

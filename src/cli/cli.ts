@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { MeshError, toErrorBody } from '../lib/errors.ts';
 import { terminalJson, terminalText } from '../lib/untrusted-text.ts';
 import { EXIT } from './failure.ts';
 import { type Layout, printable } from './format.ts';
@@ -90,24 +90,22 @@ export class Cli {
     }
   }
 
+  /** A script that asked for JSON gets a document whatever happens. */
+  async documented(options: { json?: boolean | undefined }, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (options.json && error instanceof MeshError)
+        this.printJson({ ok: false, error: toErrorBody(error) });
+      throw error;
+    }
+  }
+
   /** The document with `--json`, else the text for a person. */
-  answer(options: { json?: boolean }, document: unknown, text: (layout: Layout) => string): void {
+  answer(options: { json?: boolean | undefined }, document: unknown, text: (layout: Layout) => string): void {
     if (options.json) this.printJson(document);
     else this.print(text(this.#layout));
   }
 }
 
 export const ended = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`);
-
-/** Every command's help ends with an example. */
-export function withExample(command: Command, ...examples: string[]): Command {
-  const lines = examples.map((example) => `  $ ${example}`).join('\n');
-  return command.addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${lines}`);
-}
-
-export interface OutputOptions {
-  json?: boolean;
-}
-
-export const withJson = (command: Command): Command =>
-  command.option('--json', 'print one JSON document and nothing else on standard output');

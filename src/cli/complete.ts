@@ -1,7 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
+import type { MeshClient } from '../client/client.ts';
 import { terminalLine } from '../lib/untrusted-text.ts';
-import type { CapsuleRow, Page } from '../store/types.ts';
-import type { ApiClient } from './api-client.ts';
 import { statusText } from './format.ts';
 import { knownNodes } from './ids.ts';
 import type { CliIo } from './io.ts';
@@ -26,7 +25,7 @@ interface Place {
   /** The option whose value stands at the end. */
   pending: Option | undefined;
   /** Values of the options that say which node is meant. */
-  target: { data?: string; apiUrl?: string };
+  target: { data?: string | undefined; apiUrl?: string | undefined };
 }
 
 /** Lines for the last of the words, which may be empty: a candidate, a tabulator, what it is; or `:files`. */
@@ -108,7 +107,7 @@ async function valuesOf(
   return Promise.race([findNode(io, target).then((client) => ask(client, current)), slow]).catch(() => []);
 }
 
-type Ask = (client: ApiClient, current: string) => Promise<Candidate[]>;
+type Ask = (client: MeshClient, current: string) => Promise<Candidate[]>;
 
 const named = (values: readonly string[], about: string): Candidate[] =>
   values.map((value) => ({ value, about }));
@@ -116,9 +115,7 @@ const named = (values: readonly string[], about: string): Candidate[] =>
 const capsules: Ask = async (client, current) => {
   const id = current.replace(/^\.{2,3}/, '…');
   if (id !== '' && !/^…?[0-9a-f]+$/.test(id)) return [];
-  const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
-    query: { id: id || undefined, limit: MOST },
-  });
+  const page = await client.request('GET /api/capsules', { query: { id: id || undefined, limit: MOST } });
   return page.items.map((row) => ({
     value: row.id,
     about: `${statusText(row.status, row.error)} ${row.requestedCapability}`,
@@ -131,17 +128,13 @@ const nodes: Ask = async (client, current) => {
   return named(end === undefined ? known : known.filter((id) => id.endsWith(end)), 'node');
 };
 
-const modules: Ask = async (client) => {
-  const answer = await client.request<{ modules: { manifest: { id: string; description: string } }[] }>(
-    '/api/capabilities',
-  );
-  return answer.modules.map(({ manifest }) => ({ value: manifest.id, about: manifest.description }));
+const installed: Ask = async (client) => {
+  const { modules } = await client.request('GET /api/capabilities');
+  return modules.map(({ manifest }) => ({ value: manifest.id, about: manifest.description }));
 };
 
 const permissions: Ask = async (client) => {
-  const { items } = await client.request<{ items: { module: string; permission: string }[] }>(
-    '/api/permissions',
-  );
+  const { items } = await client.request('GET /api/permissions');
   return items.map(({ module, permission }) => ({ value: permission, about: module }));
 };
 
@@ -150,6 +143,6 @@ const ASKED: ReadonlyMap<string, Ask> = new Map([
   ['node', nodes],
   ['account', nodes],
   ['capability', async (client) => named(await offered(client), 'capability')],
-  ['module', modules],
+  ['module', installed],
   ['permission', permissions],
 ]);

@@ -64,22 +64,4 @@ complete -c capsule -e
 complete -c capsule -f -a '(__capsule_complete)'
 `;
 
-const POWERSHELL = `# PowerShell completion for capsule
-Register-ArgumentCompleter -Native -CommandName capsule -ScriptBlock {
-  param($wordToComplete, $commandAst, $cursorPosition)
-  $words = @($commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
-  if ("$wordToComplete" -eq "") { $words += "" }
-  capsule complete -- @words 2>$null | Where-Object { $_ -ne ":files" } | ForEach-Object {
-    $value, $about = "$_" -split "\`t", 2
-    if (-not $about) { $about = $value }
-    [System.Management.Automation.CompletionResult]::new($value, $value, "ParameterValue", $about)
-  }
-}
-`;
-
-export const SCRIPTS: ReadonlyMap<string, string> = new Map([
-  ['bash', BASH],
-  ['zsh', ZSH],
-  ['fish', FISH],
-  ['powershell', POWERSHELL],
-]);
+export const SCRIPTS = { bash: BASH, zsh: ZSH, fish: FISH } as const;

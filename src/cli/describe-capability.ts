@@ -1,15 +1,14 @@
-import type { Static } from 'typebox';
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import type { ManifestCapability } from '../../protocols/manifest/v1/schema.ts';
-import type { Capabilities } from '../api/schemas/node.ts';
+import type { MeshClient } from '../client/client.ts';
+import type { Answer } from '../client/routes.ts';
 import { isObject } from '../lib/json.ts';
 import { terminalLine } from '../lib/untrusted-text.ts';
-import type { ApiClient } from './api-client.ts';
 import { CliError } from './failure.ts';
 import { facts } from './format.ts';
 import { didYouMean } from './suggest.ts';
 
-export interface Described {
+interface Described {
   module: string;
   state: string;
   capability: ManifestCapability;
@@ -19,8 +18,8 @@ export interface Described {
 
 /** The capability of this name, or all of a module. Throws `not_found`, and says who else offers it. */
 export async function described(
-  client: ApiClient,
-  { modules, offers }: Static<typeof Capabilities>,
+  client: MeshClient,
+  { modules, offers }: Answer<'GET /api/capabilities'>,
   name: string,
 ): Promise<Described[]> {
   const all = modules.flatMap(({ manifest, state, reason }) =>
@@ -33,7 +32,7 @@ export async function described(
   );
   const found = all.filter(({ module, capability }) => module === name || capability.id === name);
   if (found.length > 0) return found;
-  const { items } = await client.request<{ items: { capabilityId: string }[] }>('/api/market');
+  const { items } = await client.request('GET /api/market');
   const elsewhere = items.filter(({ capabilityId }) => capabilityId === name).length;
   const known = [
     ...all.flatMap(({ module, capability }) => [capability.id, module]),
@@ -71,16 +70,23 @@ export function showCapability({ module, state, capability, example }: Described
   ].join('\n\n');
 }
 
+const objectsIn = (list: JsonValue | undefined): JsonObject[] =>
+  Array.isArray(list) ? list.filter((each) => isObject(each)) : [];
+const alternativesOf = ({ anyOf, oneOf }: JsonObject): JsonObject[] => [
+  ...objectsIn(anyOf),
+  ...objectsIn(oneOf),
+];
+
 function propertiesOf({ properties }: JsonObject): [string, JsonObject][] {
   const entries = isObject(properties) ? Object.entries(properties) : [];
   return entries.map(([name, schema]) => [name, isObject(schema) ? schema : {}]);
 }
 
-function requiredOf({ required, anyOf, oneOf }: JsonObject): string[] {
-  if (Array.isArray(required)) return required.filter((name) => typeof name === 'string');
+function requiredOf(schema: JsonObject): string[] {
+  if (Array.isArray(schema.required)) return schema.required.filter((name) => typeof name === 'string');
   // Where there are alternatives, the first serves as the example.
-  const [first] = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
-  return isObject(first) ? requiredOf(first) : [];
+  const [first] = alternativesOf(schema);
+  return first === undefined ? [] : requiredOf(first);
 }
 
 function members(schema: JsonObject): string {
@@ -94,32 +100,21 @@ function members(schema: JsonObject): string {
     const about = typeof member.description === 'string' ? `: ${member.description}` : '';
     return [name, traits + about] as const;
   });
-  const alternatives = [schema.anyOf, schema.oneOf].flatMap((list) => (Array.isArray(list) ? list : []));
-  const names = alternatives.flatMap((each) => (isObject(each) ? requiredOf(each) : []));
   if (lines.length === 0) return '  anything';
+  const names = alternativesOf(schema).flatMap(requiredOf);
   const chosen = names.length > 0 ? [['', `one of: ${names.join(', ')}`] as const] : [];
   return facts(
     [...lines, ...chosen].map(([name, value]) => [`  ${terminalLine(name)}`, terminalLine(value)]),
   );
 }
 
-function typeOf({
-  type,
-  enum: values,
-  items,
-  anyOf,
-  oneOf,
-  minimum,
-  maximum,
-  maxLength,
-}: JsonObject): string {
+function typeOf(schema: JsonObject): string {
+  const { type, enum: values, items, minimum, maximum, maxLength } = schema;
   if (Array.isArray(values)) return values.map((value) => JSON.stringify(value)).join(' or ');
   if (type === 'array') return isObject(items) ? `list of ${typeOf(items)}` : 'list';
-  const alternatives = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
+  const alternatives = alternativesOf(schema);
   if (type === undefined && alternatives.length > 0)
-    return [...new Set(alternatives.map((each) => (isObject(each) ? typeOf(each) : 'anything')))].join(
-      ' or ',
-    );
+    return [...new Set(alternatives.map(typeOf))].join(' or ');
   const name = Array.isArray(type) ? type.join(' or ') : typeof type === 'string' ? type : 'anything';
   if (minimum !== undefined && maximum !== undefined)
     return `${name} ${String(minimum)} to ${String(maximum)}`;
@@ -136,13 +131,13 @@ function exampleOf({ id, input }: ManifestCapability): string {
   return `capsule run ${id} --payload '${JSON.stringify(payload).replaceAll("'", "'\\''")}'`;
 }
 
-function valueFor({ type, enum: values, default: usual, minimum, items, anyOf }: JsonObject): JsonValue {
-  if (usual !== undefined) return usual;
-  const [first] = Array.isArray(values) ? values : [];
+function valueFor(schema: JsonObject): JsonValue {
+  const { type, enum: values, default: usual, minimum, items } = schema;
+  const [first = usual] = Array.isArray(values) && usual === undefined ? values : [];
   if (first !== undefined) return first;
   if (type === 'array') return isObject(items) ? [valueFor(items)] : [];
-  const [alternative] = Array.isArray(anyOf) ? anyOf : [];
-  if (type === undefined && isObject(alternative)) return valueFor(alternative);
+  const [alternative] = alternativesOf(schema);
+  if (type === undefined && alternative !== undefined) return valueFor(alternative);
   if (type === 'integer' || type === 'number') return minimum ?? 1;
   if (type === 'boolean') return true;
   return type === 'object' ? {} : '…';

@@ -18,6 +18,7 @@ const NEXT_STEPS: ReadonlyMap<string, string> = new Map([
   ['integrity_lock', 'If you know the change: capsule capabilities trust NAME'],
   ['permission_denied', 'See what is granted: capsule permissions list'],
   ['busy', 'Try again in a moment.'],
+  ['unreachable', 'Start one with `capsule start`, or name another: --data DIR, --api-url URL'],
 ]);
 
 /** A failure with its own next step, where the one for the code does not fit. */
@@ -45,12 +46,19 @@ export function failureOf(thrown: unknown): { text: string; exit: number } {
     // Commander has printed it; help and version that were asked for end with 0.
     return { text: '', exit: thrown.exitCode === 0 ? EXIT.ok : EXIT.usage };
   }
-  const nextStep = thrown instanceof CliError ? thrown.nextStep : undefined;
+  const nextStep = thrown instanceof CliError ? thrown.nextStep : tokenStep(thrown);
   const body = thrown instanceof MeshError ? thrown : unforeseen(thrown);
   return { text: describeFailure(body, nextStep), exit: exitOf(body.code) };
 }
 
-export function exitOf(code: string): number {
+/** What the caller's token may not is another thing than what a capability may not. */
+function tokenStep(thrown: unknown): string | undefined {
+  if (!(thrown instanceof MeshError) || thrown.code !== 'permission_denied') return undefined;
+  const lacks = typeof thrown.detail === 'object' && thrown.detail !== null && 'missing' in thrown.detail;
+  return lacks ? 'The node’s owner makes another one: capsule token create' : undefined;
+}
+
+function exitOf(code: string): number {
   return isErrorCode(code) ? ERROR_CODES[code].exit : EXIT.failed;
 }
 

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { Check } from '../lib/check.ts';
 import { MeshError, reasonOf } from '../lib/errors.ts';
 import { isObject, parseJson } from '../lib/json.ts';
 import { decodeText } from '../lib/local-text.ts';
@@ -85,4 +86,10 @@ export function within<T>(name: string, work: () => T): T {
     if (!(error instanceof MeshError)) throw error;
     throw new MeshError(error.code, `${name}: ${error.message}`, error.detail);
   }
+}
+
+/** The value as what `check` is for. Throws `usage`, beginning with `subject`. */
+export function shaped<T>(check: Check<T>, subject: string, value: unknown): T {
+  if (check.accepts(value)) return value;
+  throw usage(`${subject}: ${check.explain(value)}.`);
 }

@@ -38,15 +38,15 @@ export const printable = (text: string, { colour }: Layout): string =>
         .join('')
     : terminalText(text);
 
+/** Of each column its heading and what stands below it. */
+export type Columns<T> = Readonly<Record<string, (row: T, layout: Layout) => string>>;
+
 /** Rows under a heading, columns as wide as their widest cell or as fits; one line where there is nothing. */
-export function table(
-  heading: readonly string[],
-  rows: readonly (readonly string[])[],
-  empty: string,
-  layout: Layout,
-): string {
+export function table<T>(rows: readonly T[], columns: Columns<T>, empty: string, layout: Layout): string {
   if (rows.length === 0) return empty;
-  const lines = [heading, ...rows.map((row) => row.map((cell) => terminalLine(cell)))];
+  const heading = Object.keys(columns);
+  const cells = rows.map((row) => Object.values(columns).map((cell) => terminalLine(cell(row, layout))));
+  const lines = [heading, ...cells];
   const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   narrow(heading, widths, layout.columns);
   return lines
@@ -61,6 +61,10 @@ export function table(
     )
     .join('\n');
 }
+
+/** What follows a page that is not the last. */
+export const furtherPages = (cursor: string | null): string =>
+  cursor === null ? '' : `\n(more: --cursor ${cursor})`;
 
 /** Takes from the widest columns what does not fit. */
 function narrow(heading: readonly string[], widths: number[], columns = Number.POSITIVE_INFINITY): void {
@@ -127,8 +131,6 @@ export function statusText(status: string, error: { code: string } | null = null
 }
 
 export const credits = (amount: number): string => `${String(amount)} cr`;
-
-export const bytes = (count: number): string => `${(count / 1_048_576).toFixed(0)} MiB`;
 
 /** A tree as lines, drawn with branches. */
 export function tree<T>(root: T, label: (node: T) => string, children: (node: T) => readonly T[]): string {

@@ -1,22 +1,21 @@
 import { InvalidArgumentError } from 'commander';
-import type { Receipt } from '../../protocols/receipt/v1/schema.ts';
+import type { MeshClient } from '../client/client.ts';
 import { MeshError } from '../lib/errors.ts';
-import type { CapsuleRow, Page } from '../store/types.ts';
-import type { ApiClient } from './api-client.ts';
 import { CliError, usage } from './failure.ts';
+import { arg } from './option.ts';
 
 /** Candidates that are listed where a short form means several. */
 const LISTED = 10;
-/** Pages that are looked through for a short form: the newest 100,000 capsules, the newest 10,000 receipts. */
-const PAGES = 20;
-const PAGE = 500;
+/** Newest ones that are looked through for a short form; more would keep somebody waiting. */
+const MOST_CAPSULES = 100_000;
+const MOST_RECEIPTS = 10_000;
 const WHOLE_ID = /^[0-9a-f]{64}$/;
 /** Peer ids of Ed25519, secp256k1 and RSA keys in base58. */
 const WHOLE_NODE =
   /^(?:12D3KooW[1-9A-HJ-NP-Za-km-z]{44}|16Uiu2[1-9A-HJ-NP-Za-km-z]{48}|Qm[1-9A-HJ-NP-Za-km-z]{44})$/;
 
 /** How an id was typed: whole, its beginning (`3fa1`, `3fa1…`) or its end as tables print it (`…9c02`, `...9c02`). */
-export interface ShortId {
+interface ShortId {
   kind: 'beginning' | 'end';
   text: string;
 }
@@ -58,54 +57,51 @@ function theOne(what: string, typed: string, ids: Iterable<string>): string {
 }
 
 /** The whole id of a capsule that the node stores. */
-export async function capsuleId(client: ApiClient, typed: string): Promise<string> {
+export async function capsuleId(client: MeshClient, typed: string): Promise<string> {
   if (WHOLE_ID.test(typed)) return typed;
   return theOne('capsule', typed, await capsulesLike(client, shortId(typed)));
 }
 
-async function capsulesLike(client: ApiClient, { kind, text }: ShortId): Promise<string[]> {
+async function capsulesLike(client: MeshClient, { kind, text }: ShortId): Promise<string[]> {
   const found: string[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES && found.length <= LISTED; page++) {
-    const { items, cursor: next }: Page<CapsuleRow> = await client.request('/api/capsules', {
-      query: { id: kind === 'end' ? `…${text}` : text, limit: PAGE, cursor },
-    });
-    found.push(...items.map(({ id }) => id));
-    if (next === null) break;
-    cursor = next;
+  const query = { id: kind === 'end' ? `…${text}` : text };
+  for await (const { id } of firstOf(client.all('GET /api/capsules', query), MOST_CAPSULES)) {
+    found.push(id);
+    if (found.length > LISTED) break;
   }
   return found;
 }
 
 /** The hash of a receipt, or the id of a capsule that has one. */
-export async function receiptId(client: ApiClient, typed: string): Promise<string> {
+async function receiptId(client: MeshClient, typed: string): Promise<string> {
   if (WHOLE_ID.test(typed)) return typed;
   const short = shortId(typed);
   const found = await capsulesLike(client, short);
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES; page++) {
-    const { items, cursor: next }: Page<{ receipt: Receipt }> = await client.request('/api/receipts', {
-      query: { limit: PAGE, cursor },
-    });
-    for (const { receipt } of items) if (isMeant(short, receipt.receiptHash)) found.push(receipt.receiptHash);
-    if (next === null) break;
-    cursor = next;
-  }
+  for await (const { receipt } of firstOf(client.all('GET /api/receipts'), MOST_RECEIPTS))
+    if (isMeant(short, receipt.receiptHash)) found.push(receipt.receiptHash);
   return theOne('receipt or capsule', typed, found);
 }
 
+async function* firstOf<T>(items: AsyncIterable<T>, most: number): AsyncGenerator<T> {
+  let count = 0;
+  for await (const item of items) {
+    if (++count > most) return;
+    yield item;
+  }
+}
+
 /** Every node that this one knows: itself, its peers, and who offers something. */
-export async function knownNodes(client: ApiClient): Promise<string[]> {
+export async function knownNodes(client: MeshClient): Promise<string[]> {
   const [here, peers, market] = await Promise.all([
-    client.request<{ nodeId: string }>('/api/node'),
-    client.request<{ items: { nodeId: string }[] }>('/api/peers'),
-    client.request<{ items: { nodeId: string }[] }>('/api/market'),
+    client.request('GET /api/node'),
+    client.request('GET /api/peers'),
+    client.request('GET /api/market'),
   ]);
   return [...new Set([here, ...peers.items, ...market.items].map(({ nodeId }) => nodeId))];
 }
 
 /** The whole id of a node. `flag` is what errors speak of, such as `--on`. */
-export async function nodeId(client: ApiClient, flag: string, typed: string): Promise<string> {
+export async function nodeId(client: MeshClient, flag: string, typed: string): Promise<string> {
   if (WHOLE_NODE.test(typed)) return typed;
   const known = await knownNodes(client);
   const short = shortId(typed);
@@ -120,9 +116,9 @@ export async function nodeId(client: ApiClient, flag: string, typed: string): Pr
 }
 
 /** An account is an identity, a node or a word such as `operator`; what is none of those in full is looked up among the accounts. */
-export async function accountId(client: ApiClient, typed: string): Promise<string> {
+export async function accountId(client: MeshClient, typed: string): Promise<string> {
   if (WHOLE_ID.test(typed) || WHOLE_NODE.test(typed) || typed === 'operator') return typed;
-  const { accounts } = await client.request<{ accounts: { account: string }[] }>('/api/credits');
+  const { accounts } = await client.request('GET /api/credits');
   const short = shortId(typed);
   const known = [...accounts.map(({ account }) => account), ...(await knownNodes(client))];
   return theOne(
@@ -131,3 +127,11 @@ export async function accountId(client: ApiClient, typed: string): Promise<strin
     known.filter((id) => isMeant(short, id)),
   );
 }
+
+/** Arguments that may be typed short. */
+export const CAPSULE = arg('<id>', 'the capsule', hexId, capsuleId);
+export const RECEIPT = arg('<id>', 'its hash, or the capsule’s id', hexId, receiptId);
+export const OTHER_NODE = arg('<node>', 'the other node’s id', String, (client, typed) =>
+  nodeId(client, 'The node', typed),
+);
+export const ACCOUNT = arg('<account>', 'an identity or a node id', String, accountId);

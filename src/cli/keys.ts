@@ -3,25 +3,13 @@ import { type IdentityOptions, loadOrCreateIdentity } from '../daemon/identity-f
 import { createSigner, type Signer } from '../lib/crypto.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
 import type { Cli } from './cli.ts';
-import { usage } from './failure.ts';
-import { readText } from './files.ts';
-import type { CliIo } from './io.ts';
-import { type DataOptions, dataDirectory } from './target.ts';
-
-/** Bytes of a passphrase file: a line that a person can remember, with room. */
-const PASSPHRASE_BYTES = 16_384;
+import type { DataOptions } from './options.ts';
+import { dataDirectory } from './target.ts';
 
 /** What opens a protected identity file: never an argument, which other users of the machine could read. */
 export function keyOptions(cli: Cli): IdentityOptions {
   const passphrase = cli.io.env.CAPSULE_PASSPHRASE;
   return { crypto: nodeCrypto, ...(passphrase && { passphrase }) };
-}
-
-/** The first line of a file; `-` is standard input. */
-export async function readPassphrase(io: CliIo, file: string): Promise<string> {
-  const [line = ''] = (await readText(io, file, PASSPHRASE_BYTES)).split(/\r?\n/);
-  if (line === '') throw usage(`The first line of ${file} must be the passphrase.`);
-  return line;
 }
 
 /** The data directory's key as a signer; made, and said so, where there is none yet. */

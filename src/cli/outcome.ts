@@ -1,22 +1,24 @@
+import type { CapsuleView, MeshEvent } from '../api/schemas/capsules.ts';
 import { costAtMost } from '../capsule/cost.ts';
-import type { CapsuleView, MeshEvent } from '../exchange/types.ts';
-import type { ApiClient } from './api-client.ts';
+import type { MeshClient } from '../client/client.ts';
 import { writeText } from './archive-files.ts';
 import { type Cli, ended } from './cli.ts';
 import { describeFailure, EXIT } from './failure.ts';
-import { waitForEnd } from './follow.ts';
 import { plural } from './format.ts';
 import { nodeId } from './ids.ts';
+import { flag, option, type Values } from './option.ts';
+import { NODE, outputOf } from './options.ts';
 import { StatusLine } from './status-line.ts';
 import { didYouMean } from './suggest.ts';
 
-export interface OutcomeOptions {
-  json?: boolean;
-  /** File for the result instead of standard output. */
-  out?: string;
-  /** Over a file that is there. */
-  force?: boolean;
-}
+/** Options of what submits something and tells what came of it. */
+export const SENDING = {
+  on: option('<node>', 'only this node may execute it'),
+  detach: flag('print the id and do not wait'),
+  ...outputOf('the result'),
+  ...NODE,
+};
+type SendOptions = Partial<Values<typeof SENDING>>;
 
 /** Where results of text capabilities have what a person wants to read, in this order. */
 const TEXT_KEYS = ['text', 'summary', 'markdown', 'content'] as const;
@@ -34,23 +36,10 @@ export function resultText(result: unknown): string {
   return JSON.stringify(result ?? null, null, 2);
 }
 
-export interface Submission {
-  /** A signed capsule, or a draft for the node to sign; nothing where `path` says what is submitted. */
-  body?: unknown;
-  /** Only this node may execute it: its id, or as it was typed after `--on`. */
-  executor?: string | undefined;
-  /** Route; by default that of new capsules. */
-  path?: string;
-}
-
-/** Resolves with the id once the node has stored it. */
-export async function submitCapsule(
-  client: ApiClient,
-  { body, executor, path = '/api/capsules' }: Submission,
-): Promise<string> {
-  const query = { executor: executor === undefined ? undefined : await nodeId(client, '--on', executor) };
-  const { id } = await client.request<{ id: string }>(path, { method: 'POST', body, query });
-  return id;
+/** Submits a signed capsule or a draft, for `on` alone (an id, or the part of one that was typed). Gives the id once the node has stored it. */
+export async function submitCapsule(client: MeshClient, body: unknown, on?: string): Promise<string> {
+  const executor = on === undefined ? undefined : await nodeId(client, '--on', on);
+  return (await client.request('POST /api/capsules', { body, query: { executor } })).id;
 }
 
 /** What a chain will cost at most, said before it is sent: `--pay` is meant for each of its capsules. */
@@ -66,17 +55,17 @@ export function noteCost(cli: Cli, capsule: Parameters<typeof costAtMost>[0]): v
 }
 
 /** A name that nobody is known to offer is told with the one that may be meant; it is sent all the same. */
-export async function noteUnknown(cli: Cli, client: ApiClient, capability: string): Promise<void> {
+export async function noteUnknown(cli: Cli, client: MeshClient, capability: string): Promise<void> {
   const names = await offered(client).catch((): string[] => []);
   const hint = names.includes(capability) ? undefined : didYouMean(capability, names);
   if (hint !== undefined) cli.note(`No node that is known offers ${capability}. ${hint}`);
 }
 
 /** Names of all capabilities that this node or one that it knows offers. */
-export async function offered(client: ApiClient): Promise<string[]> {
+export async function offered(client: MeshClient): Promise<string[]> {
   const [here, market] = await Promise.all([
-    client.request<{ offers: { capability: { id: string } }[] }>('/api/capabilities'),
-    client.request<{ items: { capabilityId: string }[] }>('/api/market'),
+    client.request('GET /api/capabilities'),
+    client.request('GET /api/market'),
   ]);
   return [
     ...new Set([
@@ -86,13 +75,19 @@ export async function offered(client: ApiClient): Promise<string[]> {
   ];
 }
 
-/** Submits, waits for the end, streaming the text to a terminal, and prints what came of it. */
-export async function submitAndWait(
+/**
+ * Submits, waits for the end, streaming the text to a terminal, and prints what came of it; with `--detach` only the id.
+ */
+export async function send(
   cli: Cli,
-  client: ApiClient,
-  submission: Submission,
-  options: OutcomeOptions,
+  client: MeshClient,
+  submit: () => Promise<string>,
+  options: SendOptions,
 ): Promise<void> {
+  if (options.detach) {
+    const submitted = await submit();
+    return cli.answer(options, { id: submitted }, () => submitted);
+  }
   const { stdout, stderr } = cli.io;
   const status = new StatusLine(stderr);
   const streams = stdout.isTTY === true && !options.json && options.out === undefined;
@@ -115,10 +110,10 @@ export async function submitAndWait(
   const view = await cli.interruptible(
     async (signal) => {
       // The node answers at once, and without the answer nobody knows what to follow: Ctrl-C does not cut it off.
-      id = await submitCapsule(client, submission);
+      id = await submit();
       if (stderr.isTTY && !options.json) cli.note(`capsule ${id}`);
       signal.throwIfAborted();
-      return waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear());
+      return client.waitForEnd(id, { signal, onEvent }).finally(() => status.clear());
     },
     () =>
       id === undefined
@@ -135,14 +130,14 @@ export async function submitAndWait(
   if (!options.json && stderr.isTTY) for (const child of view.children) cli.note(`next: ${child}`);
 }
 
-function printFailure(cli: Cli, view: CapsuleView, options: OutcomeOptions): void {
+function printFailure(cli: Cli, view: CapsuleView, options: SendOptions): void {
   if (options.json) cli.printJson(shown(view));
   cli.note(describeFailure(view.error ?? { code: 'internal', message: 'The capsule failed.' }));
   cli.exitCode = EXIT.failed;
 }
 
 /** Stands in the text where parts of it were lost; the whole result is printed in the end. */
-export const missingText = (parts: number): string => `[${plural(parts, 'part')} missing]`;
+const missingText = (parts: number): string => `[${plural(parts, 'part')} missing]`;
 
 /** `{id, status, executor, result, receipt, children[]}` (interfaces "Node"), the error where it failed, and what all may cost. */
 function shown(view: CapsuleView): object {

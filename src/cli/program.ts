@@ -2,21 +2,22 @@ import { Command, Option } from 'commander';
 import { packageVersion } from '../daemon/version.ts';
 import { terminalText } from '../lib/untrusted-text.ts';
 import { Cli, type DisplayOptions } from './cli.ts';
-import { addArchives } from './commands/archive/index.ts';
-import { addCapsules } from './commands/capsules.ts';
-import { addCompletion } from './commands/completion.ts';
-import { addConsole } from './commands/console.ts';
-import { addCredits } from './commands/credits.ts';
-import { addIdentity } from './commands/identity.ts';
-import { addNode } from './commands/node.ts';
-import { addOffline } from './commands/offline.ts';
-import { addPermissions } from './commands/permissions.ts';
-import { addReceipts } from './commands/receipts.ts';
-import { addRetry, addRun, addSubmit } from './commands/run.ts';
-import { addStart } from './commands/start.ts';
-import { addToken } from './commands/token.ts';
-import { addWatch } from './commands/watch.ts';
-import { addWorkflow } from './commands/workflow.ts';
+import type { Attach } from './command.ts';
+import { archives } from './commands/archive.ts';
+import { capsules } from './commands/capsules.ts';
+import { completion } from './commands/completion.ts';
+import { console } from './commands/console.ts';
+import { credits } from './commands/credits.ts';
+import { identity } from './commands/identity.ts';
+import { node } from './commands/node.ts';
+import { offline } from './commands/offline.ts';
+import { permissions } from './commands/permissions.ts';
+import { receipts } from './commands/receipts.ts';
+import { sending } from './commands/run.ts';
+import { start } from './commands/start.ts';
+import { token } from './commands/token.ts';
+import { watch } from './commands/watch.ts';
+import { workflow } from './commands/workflow.ts';
 import { EXIT, failureOf } from './failure.ts';
 import type { CliIo } from './io.ts';
 
@@ -24,7 +25,16 @@ const ABOUT = `Two things are called a capsule:
   a work order, signed, which a node runs:  run, list, show ID
   an archive, a signed .capsule file:       seal, verify, inspect FILE`;
 
-/** All commands (interfaces "Node"), bound to where they read and print. */
+/** All commands, as help lists them. */
+const COMMANDS: readonly (readonly [heading: string, commands: readonly Attach[]])[] = [
+  ['Node:', [start, ...node, console]],
+  ['Work orders:', [sending.run, sending.submit, ...offline, ...capsules, sending.retry, watch, workflow]],
+  ['Books and rights:', [credits, receipts, permissions, token, identity]],
+  ['Archives:', archives],
+  ['Shell:', completion],
+];
+
+/** The command line (interfaces "Node"), bound to where they read and print. */
 export function createProgram(cli: Cli): Command {
   const program = new Command('capsule')
     .description(ABOUT)
@@ -44,27 +54,10 @@ export function createProgram(cli: Cli): Command {
       outputError: (text, write) => write(usageError(text, commandPath(program))),
     })
     .hook('preAction', () => cli.display(program.opts<DisplayOptions>()));
-  program.commandsGroup('Node:');
-  addStart(program, cli);
-  addNode(program, cli);
-  addConsole(program, cli);
-  program.commandsGroup('Work orders:');
-  addRun(program, cli);
-  addSubmit(program, cli);
-  addOffline(program, cli);
-  addCapsules(program, cli);
-  addRetry(program, cli);
-  addWatch(program, cli);
-  addWorkflow(program, cli);
-  program.commandsGroup('Books and rights:');
-  addCredits(program, cli);
-  addReceipts(program, cli);
-  addPermissions(program, cli);
-  addToken(program, cli);
-  addIdentity(program, cli);
-  addArchives(program.commandsGroup('Archives:'), cli);
-  program.commandsGroup('Shell:');
-  addCompletion(program, cli);
+  for (const [heading, commands] of COMMANDS) {
+    program.commandsGroup(heading);
+    for (const attach of commands) attach(program, cli);
+  }
   return program;
 }
 

@@ -9,12 +9,15 @@ import { systemClock } from '../lib/clock.ts';
 import { nodeCrypto } from '../lib/crypto-node.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { Cli } from './cli.ts';
-import type { Draft } from './commands/draft-options.ts';
 import { openIdentity } from './keys.ts';
-import type { DataOptions } from './target.ts';
+import type { DataOptions } from './options.ts';
 
 /** The draft with every field filled, as this data directory's identity; unsigned. */
-export async function complete(cli: Cli, draft: Draft, options: DataOptions): Promise<UnsignedCapsule> {
+export async function complete(
+  cli: Cli,
+  draft: CapsuleDraft,
+  options: DataOptions,
+): Promise<UnsignedCapsule> {
   const { identity } = await openIdentity(cli, options);
   return createCapsule({ ...draft, originIdentity: identity }, systemClock);
 }

@@ -1,4 +1,4 @@
-import type { MeshEvent } from '../exchange/types.ts';
+import type { MeshEvent } from '../api/schemas/capsules.ts';
 import { terminalLine } from '../lib/untrusted-text.ts';
 import { duration, shortNode, statusText } from './format.ts';
 import type { Output } from './io.ts';

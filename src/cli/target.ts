@@ -1,47 +1,28 @@
-import type { Command } from 'commander';
+import { MeshClient } from '../client/client.ts';
 import * as home from '../lib/home.ts';
-import { ApiClient } from './api-client.ts';
-import { type OutputOptions, withJson } from './cli.ts';
 import { CliError, usage } from './failure.ts';
 import type { CliIo } from './io.ts';
+import type { DataOptions, NodeOptions } from './options.ts';
 
-export interface DataOptions extends OutputOptions {
-  data?: string;
-}
-
-/** Options of every command that calls a node. */
-export interface NodeOptions extends DataOptions {
-  apiUrl?: string;
-  plainHttp?: boolean;
-}
-
-export const withData = (command: Command): Command =>
-  withJson(command).option('--data <dir>', 'data directory (default: CAPSULE_DATA, else ~/.capsule)');
-
-export const withNode = (command: Command): Command =>
-  withData(command)
-    .option(
-      '--api-url <url>',
-      'call the node at this address, with CAPSULE_API_TOKEN (default: the data directory’s)',
-    )
-    .option('--plain-http', 'send the token over plain HTTP to another machine all the same');
-
-export function dataDirectory(io: Pick<CliIo, 'env'>, options: DataOptions): string {
+export function dataDirectory(io: Pick<CliIo, 'env'>, options: Partial<Pick<DataOptions, 'data'>>): string {
   return home.dataDirectory(options.data, io.env);
 }
+
+/** Options that say which node is meant. */
+type Target = Partial<Pick<NodeOptions, 'data' | 'apiUrl' | 'plainHttp'>>;
 
 /**
  * The node to call: `--api-url`, else `CAPSULE_API_URL`, else where the node of the data directory says it listens. The
  * data directory's token goes to that node alone: an address that was given may be anybody's, and gets `CAPSULE_API_TOKEN` or
  * none. Throws `unreachable` where no node is known, and `usage` before a token could be read on the way.
  */
-export async function findNode(io: CliIo, options: NodeOptions): Promise<ApiClient> {
+export async function findNode(io: CliIo, options: Target): Promise<MeshClient> {
   // Loaded here: help and completion should not wait for what validates files.
   const { readApiAddress, readToken } = await import('../daemon/token-file.ts');
   const directory = dataDirectory(io, options);
   const given = options.apiUrl ?? io.env.CAPSULE_API_URL;
   const token = io.env.CAPSULE_API_TOKEN || undefined;
-  if (given) return new ApiClient({ url: checkedAddress(given, token, options), token });
+  if (given) return new MeshClient({ url: checkedAddress(given, token, options), token });
   const url = (await readApiAddress(directory))?.url;
   if (url === undefined) {
     throw new CliError(
@@ -50,10 +31,10 @@ export async function findNode(io: CliIo, options: NodeOptions): Promise<ApiClie
       'Start one with `capsule start`, or name its directory or address: --data DIR, --api-url URL',
     );
   }
-  return new ApiClient({ url, token: token ?? (await readToken(directory)) });
+  return new MeshClient({ url, token: token ?? (await readToken(directory)) });
 }
 
-function checkedAddress(given: string, token: string | undefined, { plainHttp }: NodeOptions): string {
+function checkedAddress(given: string, token: string | undefined, { plainHttp }: Target): string {
   if (!/^https?:\/\//.test(given) || !URL.canParse(given))
     throw usage(`"${given}" is not an address such as http://127.0.0.1:4480.`);
   const { protocol, hostname, username } = new URL(given);

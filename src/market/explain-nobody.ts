@@ -30,7 +30,10 @@ const ORDER: readonly ExclusionReason[] = [
 ];
 
 /** One sentence on why a decision ranked no provider, or only the least bad. */
-export function explainNobody({ capabilityId, excludedBy }: Decision): string {
+export function explainNobody({
+  capabilityId,
+  excludedBy,
+}: Pick<Decision, 'capabilityId' | 'excludedBy'>): string {
   const reasons = ORDER.flatMap((reason) => {
     const nodes = excludedBy[reason] ?? 0;
     return nodes > 0 ? [{ reason, nodes }] : [];

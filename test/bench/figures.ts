@@ -8,18 +8,20 @@ export interface Figure {
   detail?: string;
 }
 
-/** A table for people and, as its last line or alone, one JSON document for programs. */
+/** A table that ends with how many goals are met and which are not; with `json` one document for programs. */
 export function report(figures: readonly Figure[], options: { json: boolean }): string {
   const rows = figures.map((figure) => ({ ...figure, met: isMet(figure) }));
-  const json = JSON.stringify({ figures: rows });
-  if (options.json) return `${json}\n`;
+  if (options.json) return `${JSON.stringify({ figures: rows })}\n`;
   const width = Math.max(...rows.map(({ name }) => name.length));
   const lines = rows.map((row) => {
     const goal = row.atMost === undefined ? `≥ ${row.atLeast}` : `≤ ${row.atMost}`;
     const detail = row.detail === undefined ? '' : `  (${row.detail})`;
     return `${row.name.padEnd(width)}  ${row.value.toFixed(2).padStart(8)}  ${goal.padEnd(7)} ${row.met ? 'met' : 'MISSED'}${detail}`;
   });
-  return `${lines.join('\n')}\n${json}\n`;
+  const missed = rows.filter(({ met }) => !met).map(({ name }) => `  ${name}`);
+  const sum = `${rows.length - missed.length} of ${rows.length} goals met`;
+  const ending = missed.length === 0 ? `${sum}.` : [`${sum}; missed:`, ...missed].join('\n');
+  return `${lines.join('\n')}\n\n${ending}\n`;
 }
 
 function isMet({ value, atMost, atLeast }: Figure): boolean {

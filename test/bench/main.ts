@@ -65,19 +65,46 @@ const GROUPS = {
   failover: failoverFigures,
 } as const;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean' },
-    only: { type: 'string', multiple: true },
-    rounds: { type: 'string', default: String(ROUNDS) },
-  },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--rounds takes a number from 1 on');
-const figures: Figure[] = [];
-for (const [name, measure] of Object.entries(GROUPS)) {
-  if (values.only !== undefined && !values.only.includes(name)) continue;
-  process.stderr.write(`measuring ${name}…\n`);
-  figures.push(...(await measure(rounds)));
+const USAGE = `npm run bench -- [--json] [--only NAME]… [--rounds N]
+NAME: ${Object.keys(GROUPS).join(', ')}
+`;
+
+/** What was asked for. Throws where it makes no sense. */
+function parse() {
+  const { values } = parseArgs({
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      json: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: Object.keys(GROUPS) },
+      rounds: { type: 'string', default: String(ROUNDS) },
+    },
+  });
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--rounds takes a number from 1 on');
+  const unknown = values.only.find((name) => !Object.hasOwn(GROUPS, name));
+  if (unknown !== undefined) throw new RangeError(`there is no group "${unknown}"`);
+  return { ...values, rounds };
 }
-process.stdout.write(report(figures, { json: values.json === true }));
+
+async function main({ help, json, only, rounds }: ReturnType<typeof parse>): Promise<void> {
+  if (help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const figures: Figure[] = [];
+  for (const [name, measure] of Object.entries(GROUPS)) {
+    if (!only.includes(name)) continue;
+    process.stderr.write(`measuring ${name}…\n`);
+    figures.push(...(await measure(rounds)));
+  }
+  process.stdout.write(report(figures, { json }));
+}
+
+let asked: ReturnType<typeof parse> | undefined;
+try {
+  asked = parse();
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+  process.exitCode = 2;
+}
+if (asked !== undefined) await main(asked);

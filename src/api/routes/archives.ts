@@ -1,18 +1,9 @@
 import type { onRequestHookHandler } from 'fastify';
-import { Type } from 'typebox';
-import { Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { archiveContract } from '../contract/archives.ts';
 import { EITHER, principalOf } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import {
-  ARCHIVE_TYPE,
-  ARCHIVE_TYPES,
-  ArchiveBytes,
-  SealQuery,
-  VerificationReport,
-  VerifyQuery,
-} from '../schemas/archives.ts';
-import { described, refusals } from '../schemas/shared.ts';
+import { ARCHIVE_TYPE, ARCHIVE_TYPES } from '../schemas/archives.ts';
 import { compileValidator } from '../validation.ts';
 import { whileOpen } from '../while-open.ts';
 
@@ -45,23 +36,7 @@ export function archiveRoutes(app: Server, context: RouteContext): void {
 function sealRoute(app: Server, { components: { archives }, submissions }: RouteContext): void {
   app.get(
     '/api/workflows/:id/archive',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'sealWorkflow',
-        summary: 'The finished workflow that a capsule belongs to, as an archive that this node signs.',
-        params: Type.Object({ id: Hex32 }),
-        querystring: SealQuery,
-        response: {
-          200: {
-            description: 'A `.capsule` file.',
-            headers: { 'x-archive-id': { type: 'string', description: "The archive's `capsule_id`." } },
-            content: { [ARCHIVE_TYPE]: { schema: ArchiveBytes } },
-          },
-          ...refusals,
-        },
-      },
-    },
+    { config: { scopes: EITHER }, schema: archiveContract['GET /api/workflows/:id/archive'] },
     async (request, reply) => {
       const { id } = request.params;
       const { recipient: recipients = [] } = request.query;
@@ -88,17 +63,7 @@ function verifyRoute(app: Server, { components: { archives } }: RouteContext): v
       validatorCompiler: (part) =>
         part.httpPart === 'body' ? (value) => ({ value }) : compileValidator(part),
       config: { scopes: EITHER },
-      schema: {
-        operationId: 'verifyArchive',
-        summary: 'Verifies an archive, without a key to open it (L2).',
-        consumes: [...ARCHIVE_TYPES],
-        body: ArchiveBytes,
-        querystring: VerifyQuery,
-        response: {
-          200: described('The verdict, whatever it is; `ok` says which.', VerificationReport),
-          ...refusals,
-        },
-      },
+      schema: archiveContract['POST /api/archives/verify'],
     },
     async ({ body, query: { allowlist, strict = false } }, reply) => {
       if (!Buffer.isBuffer(body)) throw new MeshError('invalid_request', 'There is no archive in the body.');

@@ -1,8 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { type Asset, isKnown, variantFor } from '../assets.ts';
+import { sessionContract } from '../contract/sessions.ts';
 import type { Server } from '../route-context.ts';
-import { refusals } from '../schemas/shared.ts';
 
 const INDEX = 'index.html';
 
@@ -15,22 +14,12 @@ export function assetRoutes(app: Server, assets: readonly Asset[]): void {
       {
         config: { open: true, policy: 'console' },
         exposeHeadRoute: true,
-        schema: isPage ? page : { hide: true },
+        schema: isPage ? sessionContract['GET /'] : { hide: true },
       },
       async (request, reply) => send(asset, request, reply),
     );
   }
 }
-
-const page = {
-  operationId: 'landing',
-  summary: 'A page for a person, the same for everybody: it shows what its token opens.',
-  security: [],
-  response: {
-    200: { description: 'The page.', content: { 'text/html': { schema: Type.String() } } },
-    ...refusals,
-  },
-};
 
 function send(asset: Asset, { headers }: FastifyRequest, reply: FastifyReply): FastifyReply {
   const variant = variantFor(asset, headers['accept-encoding']);

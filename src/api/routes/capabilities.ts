@@ -1,44 +1,21 @@
-import { Type } from 'typebox';
-import { closed } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { capabilityContract } from '../contract/capabilities.ts';
 import { EITHER, READERS } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { Capabilities, Module, Permission } from '../schemas/node.ts';
-import { described, page, refusals, slicing } from '../schemas/shared.ts';
 import { pageOf } from '../slices.ts';
-
-const name = Type.String({ minLength: 1, maxLength: 64, description: 'A module, such as `notify`.' });
-const one = Type.Object({
-  capability: name,
-  permission: Type.String({ minLength: 1, maxLength: 256, description: 'Such as `network:config`.' }),
-});
 
 export function capabilityRoutes(app: Server, { components: { engine } }: RouteContext): void {
   const { permissions } = engine;
 
   app.get(
     '/api/capabilities',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'listCapabilities',
-        summary: 'What is installed here, and what of it is on offer.',
-        response: { 200: described('All modules and offers.', Capabilities), ...refusals },
-      },
-    },
+    { config: { scopes: EITHER }, schema: capabilityContract['GET /api/capabilities'] },
     async () => ({ modules: engine.modules(), offers: engine.offers() }),
   );
 
   app.post(
     '/api/capabilities/:name/trust',
-    {
-      schema: {
-        operationId: 'trustCapability',
-        summary: 'Accepts the changed code of a module in safe mode.',
-        params: Type.Object({ name }),
-        response: { 200: described('The module as it is now.', Module), ...refusals },
-      },
-    },
+    { schema: capabilityContract['POST /api/capabilities/:name/trust'] },
     async ({ params }) => {
       await engine.trust(params.name);
       const module = engine.modules().find(({ manifest }) => manifest.id === params.name);
@@ -49,15 +26,7 @@ export function capabilityRoutes(app: Server, { components: { engine } }: RouteC
 
   app.get(
     '/api/permissions',
-    {
-      config: { scopes: READERS },
-      schema: {
-        operationId: 'listPermissions',
-        summary: 'What each module declares and was granted.',
-        querystring: Type.Object(slicing, closed),
-        response: { 200: described('One page.', page(Permission)), ...refusals },
-      },
-    },
+    { config: { scopes: READERS }, schema: capabilityContract['GET /api/permissions'] },
     async ({ query }) => pageOf(permissions.list(), query),
   );
 
@@ -66,12 +35,7 @@ export function capabilityRoutes(app: Server, { components: { engine } }: RouteC
     app.route({
       method,
       url: '/api/permissions/:capability/:permission',
-      schema: {
-        operationId: grant ? 'grantPermission' : 'revokePermission',
-        summary: grant ? 'Grants what the module declares.' : 'Takes it back.',
-        params: one,
-        response: { 200: described('As it is now.', Permission), ...refusals },
-      },
+      schema: capabilityContract[`${method} /api/permissions/:capability/:permission`],
       handler: async (request) => {
         const { capability, permission } = request.params;
         await (grant

@@ -1,43 +1,17 @@
-import { Type } from 'typebox';
-import { CapabilityName, closed, Hex32, Identity, NodeId } from '../../../protocols/common/v1/schema.ts';
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import type { ApiComponents } from '../components.ts';
+import { capsuleContract } from '../contract/capsules.ts';
 import { EITHER, principalOf, RUNNERS } from '../principal.ts';
 import { prepareRetry } from '../retry.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { CapsuleDraft, CapsuleRecord, CapsuleStatus, CapsuleViewRef, Decision } from '../schemas/capsules.ts';
-import { described, list, page, paging, refusals } from '../schemas/shared.ts';
+import { CapsuleDraft } from '../schemas/capsules.ts';
 import { compileValidator } from '../validation.ts';
 import { viewOf } from '../view.ts';
 import { waitForEnd } from '../wait.ts';
 import { whileOpen } from '../while-open.ts';
 
-/** Longest wait for an outcome in one request; a client that wants longer follows the events. */
-const MAX_WAIT_MS = 600_000;
-
 const draftCheck = checkOf(CapsuleDraft);
-const byId = Type.Object({ id: Hex32 });
-const Submitted = Type.Object({ id: Hex32 });
-const Retried = Type.Object({
-  id: Hex32,
-  retryOf: { ...Hex32, description: 'What was submitted again: of a step of a chain, the root.' },
-});
-const submission = Type.Object(
-  {
-    executor: Type.Optional({ ...NodeId, description: 'Only this node may execute it.' }),
-    wait: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: MAX_WAIT_MS,
-        description: 'Milliseconds to wait for the outcome.',
-      }),
-    ),
-  },
-  closed,
-);
-/** Checked below, by the capsule's own check or the draft's, so that each refusal has the design's code. */
-const CapsuleOrDraft = Type.Unsafe<unknown>({ anyOf: [{ $ref: 'Capsule#' }, { $ref: 'CapsuleDraft#' }] });
 
 export function capsuleRoutes(app: Server, context: RouteContext): void {
   const { submissions, components } = context;
@@ -48,18 +22,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
     {
       validatorCompiler: (part) => (part.httpPart === 'body' ? () => true : compileValidator(part)),
       config: { scopes: RUNNERS },
-      schema: {
-        operationId: 'submitCapsule',
-        summary:
-          'Submits a signed capsule, or a draft for the node to sign. The same capsule twice gives the same id.',
-        body: CapsuleOrDraft,
-        querystring: submission,
-        response: {
-          200: described('It ended while the caller waited.', CapsuleViewRef),
-          202: described('It is stored durably.', Submitted),
-          ...refusals,
-        },
-      },
+      schema: capsuleContract['POST /api/capsules'],
     },
     async (request, reply) => {
       const { body } = request;
@@ -81,31 +44,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'listCapsules',
-        summary: 'What the node stores, newest first.',
-        querystring: Type.Object(
-          {
-            id: Type.Optional(
-              Type.String({
-                pattern: '^…?[0-9a-f]{1,64}$',
-                description: 'Beginning of an id, or, after “…”, its end.',
-              }),
-            ),
-            status: Type.Optional(CapsuleStatus),
-            capability: Type.Optional(CapabilityName),
-            origin: Type.Optional(Identity),
-            root: Type.Optional({ ...Hex32, description: 'Of one workflow.' }),
-            parent: Type.Optional(Hex32),
-            ...paging,
-          },
-          closed,
-        ),
-        response: { 200: described('One page.', page(CapsuleRecord)), ...refusals },
-      },
-    },
+    { config: { scopes: EITHER }, schema: capsuleContract['GET /api/capsules'] },
     async (request, reply) => {
       const caller = principalOf(request);
       const { capability, origin, parent, ...rest } = request.query;
@@ -128,15 +67,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules/:id',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'getCapsule',
-        summary: 'One capsule with its history, result and receipt.',
-        params: byId,
-        response: { 200: described('All that the node knows.', CapsuleViewRef), ...refusals },
-      },
-    },
+    { config: { scopes: EITHER }, schema: capsuleContract['GET /api/capsules/:id'] },
     async (request) => {
       submissions.check(principalOf(request), request.params.id);
       return submissions.shown(await viewOf(capsules, request.params.id));
@@ -145,15 +76,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.post(
     '/api/capsules/:id/cancel',
-    {
-      config: { scopes: RUNNERS },
-      schema: {
-        operationId: 'cancelCapsule',
-        summary: 'Cancels it wherever it runs.',
-        params: byId,
-        response: { 202: described('The cancellation is on its way.', Submitted), ...refusals },
-      },
-    },
+    { config: { scopes: RUNNERS }, schema: capsuleContract['POST /api/capsules/:id/cancel'] },
     async (request, reply) => {
       const { id } = request.params;
       submissions.check(principalOf(request), id);
@@ -164,21 +87,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.post(
     '/api/capsules/:id/retry',
-    {
-      config: { scopes: RUNNERS },
-      schema: {
-        operationId: 'retryCapsule',
-        summary:
-          'Submits again what failed: the same content under a new id. Of a chain all of it is, from its root.',
-        params: byId,
-        querystring: submission,
-        response: {
-          200: described('It ended while the caller waited.', CapsuleViewRef),
-          202: described('It is stored durably.', Retried),
-          ...refusals,
-        },
-      },
-    },
+    { config: { scopes: RUNNERS }, schema: capsuleContract['POST /api/capsules/:id/retry'] },
     async (request, reply) => {
       const { executor, wait } = request.query;
       const caller = principalOf(request);
@@ -200,15 +109,7 @@ export function capsuleRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules/:id/decisions',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'explainCapsule',
-        summary: 'Why it went where it went.',
-        params: byId,
-        response: { 200: described('Oldest first.', list(Decision)), ...refusals },
-      },
-    },
+    { config: { scopes: EITHER }, schema: capsuleContract['GET /api/capsules/:id/decisions'] },
     async (request) => {
       const { id } = request.params;
       submissions.check(principalOf(request), id);

@@ -1,26 +1,11 @@
 import type { FastifyReply } from 'fastify';
-import { Type } from 'typebox';
-import { Hex32 } from '../../../protocols/common/v1/schema.ts';
+import { eventContract } from '../contract/events.ts';
 import { EventStream, type EventStreamInit, resumePoint } from '../event-stream.ts';
 import { EITHER, type Principal, principalOf, seesOwnOnly } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { type CapsuleView, type MeshEvent, MeshEventRef } from '../schemas/capsules.ts';
-import { refusals } from '../schemas/shared.ts';
+import type { CapsuleView, MeshEvent } from '../schemas/capsules.ts';
 import { viewOf } from '../view.ts';
 import { hasEnded } from '../wait.ts';
-
-const headers = Type.Object({
-  'last-event-id': Type.Optional(
-    Type.String({ maxLength: 64, description: 'Resumes after this event, while the node remembers it.' }),
-  ),
-});
-const events = {
-  200: {
-    description: 'Server-sent events; `data` is one JSON document.',
-    content: { 'text/event-stream': { schema: MeshEventRef } },
-  },
-  ...refusals,
-};
 
 export function eventRoutes(app: Server, context: RouteContext): void {
   const { submissions, components } = context;
@@ -28,15 +13,7 @@ export function eventRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/events',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'followNode',
-        summary: 'Everything that happens, as it happens.',
-        headers,
-        response: events,
-      },
-    },
+    { config: { scopes: EITHER }, schema: eventContract['GET /api/events'] },
     async (request, reply) => {
       const caller = principalOf(request);
       const since = resumePoint(request.headers['last-event-id'], context.instance) ?? capsules.newestEvent;
@@ -47,17 +24,7 @@ export function eventRoutes(app: Server, context: RouteContext): void {
 
   app.get(
     '/api/capsules/:id/events',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'followCapsule',
-        summary:
-          'What happens to one capsule, from its beginning as far as the node remembers; ends with `done`.',
-        params: Type.Object({ id: Hex32 }),
-        headers,
-        response: events,
-      },
-    },
+    { config: { scopes: EITHER }, schema: eventContract['GET /api/capsules/:id/events'] },
     async (request, reply) => {
       const { id } = request.params;
       const caller = principalOf(request);

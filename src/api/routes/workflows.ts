@@ -1,24 +1,13 @@
-import { Type } from 'typebox';
-import { closed, Hex32 } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import { workflowContract } from '../contract/workflows.ts';
 import { EITHER, principalOf } from '../principal.ts';
 import type { RouteContext, Server } from '../route-context.ts';
-import { Workflow } from '../schemas/capsules.ts';
-import { described, page, paging, refusals } from '../schemas/shared.ts';
 import { whileOpen } from '../while-open.ts';
 
 export function workflowRoutes(app: Server, { components: { workflows }, submissions }: RouteContext): void {
   app.get(
     '/api/workflows',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'listWorkflows',
-        summary: 'Chains of capsules as trees, newest first.',
-        querystring: Type.Object(paging, closed),
-        response: { 200: described('One page.', page(Workflow)), ...refusals },
-      },
-    },
+    { config: { scopes: EITHER }, schema: workflowContract['GET /api/workflows'] },
     async (request, reply) => {
       const caller = principalOf(request);
       const { items, cursor } = await workflows.list({ ...request.query, signal: whileOpen(reply.raw) });
@@ -28,15 +17,7 @@ export function workflowRoutes(app: Server, { components: { workflows }, submiss
 
   app.get(
     '/api/workflows/:id',
-    {
-      config: { scopes: EITHER },
-      schema: {
-        operationId: 'getWorkflow',
-        summary: 'The workflow that a capsule belongs to.',
-        params: Type.Object({ id: Hex32 }),
-        response: { 200: described('The whole tree.', Workflow), ...refusals },
-      },
-    },
+    { config: { scopes: EITHER }, schema: workflowContract['GET /api/workflows/:id'] },
     async (request) => {
       const { id } = request.params;
       submissions.checkChain(principalOf(request), id);

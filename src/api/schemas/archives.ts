@@ -7,7 +7,7 @@ export const ARCHIVE_TYPE = 'application/vnd.capsule+zip';
 export const ARCHIVE_TYPES = [ARCHIVE_TYPE, 'application/zip', 'application/octet-stream'] as const;
 
 /** The bytes of an archive, as a body. */
-export const ArchiveBytes = Type.Unsafe<Buffer>({
+export const ArchiveBytes = Type.Unsafe<Uint8Array>({
   type: 'string',
   format: 'binary',
   description: 'A `.capsule` file.',

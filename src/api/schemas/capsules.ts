@@ -6,7 +6,6 @@ import {
   PaymentRule,
   PrivacyRule,
 } from '../../../protocols/capsule/v1/schema.ts';
-import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import {
   CapabilityName,
@@ -18,7 +17,7 @@ import {
   Ring,
   TimestampMs,
 } from '../../../protocols/common/v1/schema.ts';
-import { CAPSULE_STATUSES, SHARES, type CapsuleStatus as Status } from '../../store/types.ts';
+import { CAPSULE_STATUSES, SHARES } from '../../store/types.ts';
 import { CapsuleRef, ErrorRef, NextStepRef, named, ReceiptRef } from './shared.ts';
 
 export const CapsuleStatus = Type.Enum([...CAPSULE_STATUSES]);
@@ -172,17 +171,6 @@ export const MeshEvent = Type.Union([
 export type MeshEvent = Static<typeof MeshEvent>;
 export const MeshEventRef = named<MeshEvent>('MeshEvent');
 
-/** Written by hand, since a schema that contains itself has no inferred type. */
-export interface WorkflowStep {
-  id: string | null;
-  requestedCapability: string;
-  status: Status;
-  executor: string | null;
-  error: ErrorBody | null;
-  receiptHash: string | null;
-  children: WorkflowStep[];
-}
-
 export const WorkflowNode = Type.Object({
   /** Null for a step that could not become a capsule. */
   id: nullable(Hex32),
@@ -191,8 +179,10 @@ export const WorkflowNode = Type.Object({
   executor: nullable(Type.String()),
   error: nullable(ErrorRef),
   receiptHash: nullable(Hex32),
-  children: Type.Array(named<WorkflowStep>('WorkflowNode')),
+  children: Type.Array(Type.Ref('WorkflowNode#')),
 });
+/** Of a schema that contains itself: the reference is told where it leads. */
+export type WorkflowStep = Static<typeof WorkflowNode, { 'WorkflowNode#': typeof WorkflowNode }>;
 
 export const Workflow = Type.Object({
   root: Hex32,

@@ -1,113 +1,94 @@
-import { type Command, Option } from 'commander';
-import type { PaymentRule } from '../../../protocols/capsule/v1/schema.ts';
-import type { CapsuleView, Waiting } from '../../exchange/types.ts';
+import type { Answer, Item } from '../../client/routes.ts';
 import { explainNobody } from '../../market/explain-nobody.ts';
-import type { Decision } from '../../market/types.ts';
-import { CAPSULE_STATUSES, type CapsuleRow, type Page } from '../../store/types.ts';
-import { type Cli, withExample } from '../cli.ts';
+import { CAPSULE_STATUSES } from '../../store/types.ts';
+import { listing, query } from '../command.ts';
 import { coloured, facts, type Layout, plural, shortNode, statusText, table, time } from '../format.ts';
-import { capsuleId, hexId } from '../ids.ts';
-import { furtherPages, type PageOptions, withPages } from '../options.ts';
+import { CAPSULE } from '../ids.ts';
+import { choice, option } from '../option.ts';
 import { resultText } from '../outcome.ts';
-import { findNode, type NodeOptions, withNode } from '../target.ts';
 
-interface ListOptions extends NodeOptions, PageOptions {
-  status?: string;
-  capability?: string;
-}
+type View = Answer<'GET /api/capsules/:id'>;
+type Row = Item<'GET /api/capsules'>;
+type Decision = Answer<'GET /api/capsules/:id/decisions'>['items'][number];
 
 /** What a person calls the status `announced`. */
-const WAITING = statusText('announced');
+const WAITING = 'waiting' as const;
 const UNDER_WAY = CAPSULE_STATUSES.filter((status) => status !== 'completed' && status !== 'failed');
 /** Of each status; a node with more under way is not watched line by line. */
 const MOST_UNDER_WAY = 500;
 
-export function addCapsules(program: Command, cli: Cli): void {
-  const list = program
-    .command('list')
-    .description('what the node stores, newest first')
-    .addOption(
-      new Option('--status <status>', 'only with this status').choices([...CAPSULE_STATUSES, WAITING]),
-    )
-    .option('--capability <capability>', 'only for this one');
-  withExample(withNode(withPages(list)), 'capsule list --status failed').action(
-    async (options: ListOptions) => {
-      const client = await findNode(cli.io, options);
-      const { status, capability, limit, cursor } = options;
-      const page = await client.request<Page<CapsuleRow>>('/api/capsules', {
-        query: { status: status === WAITING ? 'announced' : status, capability, limit, cursor },
-      });
-      cli.answer(options, page, (layout) => showRecords(page, layout));
-    },
-  );
+const COLUMNS = {
+  CAPSULE: (row: Row) => row.id,
+  STATUS: (row: Row) => statusText(row.status, row.error),
+  CAPABILITY: (row: Row) => row.requestedCapability,
+  EXECUTOR: (row: Row, layout: Layout) => shortNode(row.executor, layout),
+  'RECEIVED (UTC)': (row: Row) => time(row.receivedAt),
+};
 
-  const ps = program.command('ps').description('what is under way: not ended, newest first');
-  withExample(withNode(ps), 'capsule ps').action(async (options: NodeOptions) => {
-    const client = await findNode(cli.io, options);
+const list = listing({
+  name: 'list',
+  about: 'what the node stores, newest first',
+  options: {
+    status: choice('<status>', 'only with this status', [...CAPSULE_STATUSES, WAITING]),
+    capability: option('<capability>', 'only for this one'),
+  },
+  examples: ['capsule list --status failed'],
+  route: 'GET /api/capsules',
+  filter: ({ status, capability }) => ({ status: status === WAITING ? 'announced' : status, capability }),
+  columns: COLUMNS,
+  empty: 'No capsules.',
+});
+
+const ps = query({
+  name: 'ps',
+  about: 'what is under way: not ended, newest first',
+  examples: ['capsule ps'],
+  async ask(client) {
     const pages = await Promise.all(
       UNDER_WAY.map((status) =>
-        client.request<Page<CapsuleRow>>('/api/capsules', { query: { status, limit: MOST_UNDER_WAY } }),
+        client.request('GET /api/capsules', { query: { status, limit: MOST_UNDER_WAY } }),
       ),
     );
-    const items = pages.flatMap((page) => page.items).sort((a, b) => b.receivedAt - a.receivedAt);
-    cli.answer(options, { items }, (layout) =>
-      showRecords({ items, cursor: null }, layout, 'Nothing is under way.'),
-    );
-  });
+    return { items: pages.flatMap(({ items }) => items).sort((a, b) => b.receivedAt - a.receivedAt) };
+  },
+  show: ({ items }, layout) => table(items, COLUMNS, 'Nothing is under way.', layout),
+});
 
-  const show = program
-    .command('show')
-    .description('one capsule with its history, result and receipt')
-    .argument('<id>', 'the capsule', hexId);
-  withExample(withNode(show), 'capsule show 3fa1…').action(async (typed: string, options: NodeOptions) => {
-    const client = await findNode(cli.io, options);
-    const id = await capsuleId(client, typed);
-    const view = await client.request<CapsuleView>(`/api/capsules/${id}`);
-    cli.answer(options, view, (layout) => showCapsule(view, layout));
-  });
+const show = query({
+  name: 'show',
+  about: 'one capsule with its history, result and receipt',
+  args: [CAPSULE],
+  examples: ['capsule show 3fa1…'],
+  ask: (client, _, id) => client.request('GET /api/capsules/:id', { params: { id } }),
+  show: showCapsule,
+});
 
-  const cancel = program
-    .command('cancel')
-    .description('cancel a capsule wherever it runs')
-    .argument('<id>', 'the capsule', hexId);
-  withExample(withNode(cancel), 'capsule cancel 3fa1…').action(
-    async (typed: string, options: NodeOptions) => {
-      const client = await findNode(cli.io, options);
-      const id = await capsuleId(client, typed);
-      const answer = await client.request<{ id: string }>(`/api/capsules/${id}/cancel`, { method: 'POST' });
-      cli.answer(options, answer, () => `cancelled: ${id}`);
-    },
-  );
+const cancel = query({
+  name: 'cancel',
+  about: 'cancel a capsule wherever it runs',
+  args: [CAPSULE],
+  examples: ['capsule cancel 3fa1…'],
+  ask: (client, _, id) => client.request('POST /api/capsules/:id/cancel', { params: { id } }),
+  show: ({ id }) => `cancelled: ${id}`,
+});
 
-  const explain = program
-    .command('explain')
-    .description('why this executor: candidates, scores, exclusions')
-    .argument('<id>', 'the capsule', hexId);
-  withExample(withNode(explain), 'capsule explain 3fa1…').action(
-    async (typed: string, options: NodeOptions) => {
-      const client = await findNode(cli.io, options);
-      const id = await capsuleId(client, typed);
-      const answer = await client.request<{ items: Decision[] }>(`/api/capsules/${id}/decisions`);
-      const { waiting } = await client.request<CapsuleView>(`/api/capsules/${id}`);
-      const now = waiting === null ? '' : `\n\nwaiting: ${waitingText(waiting)}`;
-      cli.answer(options, { ...answer, waiting }, (layout) => showDecisions(answer.items, layout) + now);
-    },
-  );
-}
+const explain = query({
+  name: 'explain',
+  about: 'why this executor: candidates, scores, exclusions',
+  args: [CAPSULE],
+  examples: ['capsule explain 3fa1…'],
+  async ask(client, _, id) {
+    const { items } = await client.request('GET /api/capsules/:id/decisions', { params: { id } });
+    const { waiting } = await client.request('GET /api/capsules/:id', { params: { id } });
+    return { items, waiting };
+  },
+  show: ({ items, waiting }, layout) =>
+    showDecisions(items, layout) + (waiting === null ? '' : `\n\nwaiting: ${waitingText(waiting)}`),
+});
 
-function showRecords({ items, cursor }: Page<CapsuleRow>, layout: Layout, empty = 'No capsules.'): string {
-  const rows = items.map((record) => [
-    record.id,
-    statusText(record.status, record.error),
-    record.requestedCapability,
-    shortNode(record.executor, layout),
-    time(record.receivedAt),
-  ]);
-  const lines = table(['CAPSULE', 'STATUS', 'CAPABILITY', 'EXECUTOR', 'RECEIVED (UTC)'], rows, empty, layout);
-  return lines + furtherPages({ cursor });
-}
+export const capsules = [list, ps, show, cancel, explain];
 
-function showCapsule(view: CapsuleView, layout: Layout): string {
+function showCapsule(view: View, layout: Layout): string {
   const { record, capsule, result, error, receipt, children, waiting } = view;
   const parts = [
     facts(
@@ -145,43 +126,44 @@ function unnamed({ excluded, excludedBy }: Decision): string[] {
 }
 
 /** Why nobody has it now, and until when that may last. */
-function waitingText({ reason, until, again }: Waiting): string {
+function waitingText({ reason, until, again }: NonNullable<View['waiting']>): string {
   const next = again === null ? '' : ` The same node is tried again at ${time(again)}.`;
   return `${reason.message} (${reason.code})${next} It waits until ${time(until)} UTC.`;
 }
 
-function paymentText(rule: PaymentRule | null): string {
+function paymentText(rule: View['capsule']['paymentRule']): string {
   if (rule === null) return 'none';
   const amount = `${rule.charge === 'price' ? 'at most ' : ''}${String(rule.amount)} credits`;
   return rule.requirePrepay ? `${amount}, prepaid` : amount;
 }
 
+type Candidate = Decision['ranking'][number];
+const CANDIDATES = {
+  NODE: (each: Candidate) => each.nodeId,
+  SCORE: (each: Candidate) => each.score.toFixed(3),
+  PRICE: (each: Candidate) => String(each.price),
+  LATENCY: (each: Candidate) => `${each.latencySeconds.toFixed(3)} s`,
+  RING: (each: Candidate) => each.ring,
+  REASON: (each: Candidate) => each.reason,
+};
+
 function showDecisions(decisions: readonly Decision[], layout: Layout): string {
   if (decisions.length === 0)
     return 'No decision was made here: another node coordinates it, or it is not scheduled yet.';
-  return decisions
-    .map((decision) => {
-      const { price, latency, distance } = decision.weights;
-      const heading = `${time(decision.at)} UTC  ${decision.capabilityId}: ${plural(decision.providersKnown, 'provider')} known, weights: price ${String(price)}, latency ${String(latency)}, distance ${String(distance)}`;
-      const ranking = table(
-        ['NODE', 'SCORE', 'PRICE', 'LATENCY', 'RING', 'REASON'],
-        decision.ranking.map((each) => [
-          each.nodeId,
-          each.score.toFixed(3),
-          String(each.price),
-          `${each.latencySeconds.toFixed(3)} s`,
-          each.ring,
-          each.reason,
-        ]),
-        explainNobody(decision),
-        layout,
-      );
-      const excluded = decision.excluded.map(
-        ({ nodeId, reason, note }) =>
-          `left out: ${nodeId} (${reason.replaceAll('_', ' ')}${note === undefined ? '' : `: ${note}`})`,
-      );
-      const leastBad = decision.leastBad ? ['everybody was left out; the least bad is tried'] : [];
-      return [heading, ranking, ...excluded, ...unnamed(decision), ...leastBad].join('\n');
-    })
-    .join('\n\n');
+  return decisions.map((decision) => showDecision(decision, layout)).join('\n\n');
+}
+
+function showDecision(decision: Decision, layout: Layout): string {
+  const { price, latency, distance } = decision.weights;
+  const known = plural(decision.providersKnown, 'provider');
+  return [
+    `${time(decision.at)} UTC  ${decision.capabilityId}: ${known} known, weights: price ${String(price)}, latency ${String(latency)}, distance ${String(distance)}`,
+    table(decision.ranking, CANDIDATES, explainNobody(decision), layout),
+    ...decision.excluded.map(
+      ({ nodeId, reason, note }) =>
+        `left out: ${nodeId} (${reason.replaceAll('_', ' ')}${note === undefined ? '' : `: ${note}`})`,
+    ),
+    ...unnamed(decision),
+    ...(decision.leastBad ? ['everybody was left out; the least bad is tried'] : []),
+  ].join('\n');
 }

@@ -1,135 +1,97 @@
 import { randomUUID } from 'node:crypto';
-import type { Command } from 'commander';
-import type { Static } from 'typebox';
-import type { Credits, LedgerEntry, LedgerVerification, Reconciliation } from '../../api/schemas/credits.ts';
-import type { Page } from '../../store/types.ts';
-import { type Cli, withExample } from '../cli.ts';
-import { EXIT } from '../failure.ts';
-import { credits, type Layout, plural, table, time } from '../format.ts';
-import { accountId, nodeId } from '../ids.ts';
-import { amount, furtherPages, type PageOptions, withPages } from '../options.ts';
-import { findNode, type NodeOptions, withNode } from '../target.ts';
+import type { Answer } from '../../client/routes.ts';
+import { group, listing, query } from '../command.ts';
+import { credits as asCredits, furtherPages, type Layout, plural, table, time } from '../format.ts';
+import { ACCOUNT, accountId, OTHER_NODE } from '../ids.ts';
+import { arg, option } from '../option.ts';
+import { amount, PAGES, pageOf, WALK_TIMEOUT_MS } from '../options.ts';
 
-/** ms for what walks the whole book. */
-const WALK_TIMEOUT_MS = 600_000;
+type Book = Answer<'GET /api/credits'>;
+type Account = Book['accounts'][number];
 
-export function addCredits(program: Command, cli: Cli): void {
-  const group = program.command('credits').description('the ledger: balances, bookings, proof');
-  withExample(group, 'capsule credits', 'capsule credits history --limit 10');
+const show = query({
+  name: 'show',
+  isDefault: true,
+  about: 'every account’s balance',
+  options: PAGES,
+  examples: ['capsule credits show'],
+  ask: (client, options) => client.request('GET /api/credits', { query: pageOf(options) }),
+  show: showBook,
+});
 
-  withExample(
-    withNode(withPages(group.command('show', { isDefault: true }).description('every account’s balance'))),
-    'capsule credits show',
-  ).action(async (options: NodeOptions & PageOptions) => {
-    const client = await findNode(cli.io, options);
-    const { limit, cursor } = options;
-    const book = await client.request<Static<typeof Credits>>('/api/credits', { query: { limit, cursor } });
-    cli.answer(options, book, (layout) => showBook(book, layout));
-  });
+const history = listing({
+  name: 'history',
+  about: 'what was booked, newest first',
+  options: { account: option('<account>', 'only of this identity or node') },
+  examples: ['capsule credits history'],
+  route: 'GET /api/credits/history',
+  filter: async ({ account }, client) =>
+    account === undefined ? {} : { account: await accountId(client, account) },
+  columns: {
+    '#': (entry) => String(entry.sequence),
+    'AT (UTC)': (entry) => time(entry.at),
+    AMOUNT: (entry) => entry.amount.toFixed(6),
+    FROM: (entry) => entry.debit.slice(0, 16),
+    TO: (entry) => entry.credit.slice(0, 16),
+    FOR: (entry) => entry.reference,
+  },
+  empty: 'Nothing was booked yet.',
+});
 
-  const history = group
-    .command('history')
-    .description('what was booked, newest first')
-    .option('--account <account>', 'only of this identity or node');
-  withExample(withNode(withPages(history)), 'capsule credits history').action(
-    async (options: NodeOptions & PageOptions & { account?: string }) => {
-      const client = await findNode(cli.io, options);
-      const { limit, cursor } = options;
-      const account = options.account && (await accountId(client, options.account));
-      const page = await client.request<Page<Static<typeof LedgerEntry>>>('/api/credits/history', {
-        query: { account, limit, cursor },
-      });
-      cli.answer(options, page, (layout) => showHistory(page.items, layout) + furtherPages(page));
+const grant = query({
+  name: 'grant',
+  about: 'give an account credit at this node',
+  args: [ACCOUNT, arg('<n>', 'credits', amount)],
+  examples: ['capsule credits grant 12D3KooW… 100'],
+  ask: (client, _, account, credit) =>
+    client.request('POST /api/credits/grants', { body: { account, amount: credit, id: randomUUID() } }),
+  show: ({ account, balance }) => `${account} has ${asCredits(balance)} now`,
+});
+
+const verify = query({
+  name: 'verify',
+  about: 'recompute every hash, link and balance',
+  examples: ['capsule credits verify'],
+  ask: (client) => client.request('GET /api/credits/verify', { timeoutMs: WALK_TIMEOUT_MS }),
+  fails: ({ ok }) => !ok,
+  show: ({ ok, entries, problems }) =>
+    [`${ok ? 'in order' : 'NOT in order'}: ${plural(entries, 'entry')}`, ...problems].join('\n'),
+});
+
+const reconcile = query({
+  name: 'reconcile',
+  about: 'compare this book with another node’s',
+  args: [OTHER_NODE],
+  examples: ['capsule credits reconcile 12D3KooW…'],
+  ask: (client, _, node) =>
+    client.request('GET /api/credits/reconcile/:node', { params: { node }, timeoutMs: WALK_TIMEOUT_MS }),
+  fails: ({ agree }) => !agree,
+  show: (found) =>
+    [
+      `${found.agree ? 'the books agree' : 'the books DIFFER'}: ${plural(found.entriesHere, 'entry')} here, ${String(found.entriesThere)} there`,
+      ...found.differences.map(({ reference, kind }) => `${kind.replaceAll('_', ' ')}: ${reference}`),
+      ...(found.moreDifferences > 0 ? [`and ${found.moreDifferences} more`] : []),
+    ].join('\n'),
+});
+
+export const credits = group(
+  {
+    name: 'credits',
+    about: 'the ledger: balances, bookings, proof',
+    examples: ['capsule credits', 'capsule credits history --limit 10'],
+  },
+  [show, history, grant, verify, reconcile],
+);
+
+function showBook({ identity, limit, accounts, cursor }: Book, layout: Layout): string {
+  const columns = {
+    ACCOUNT: ({ account }: Account) => account,
+    BALANCE: ({ balance }: Account) => balance.toFixed(6),
+    '': ({ account, disputed }: Account) => {
+      if (account === identity) return 'this node';
+      if (account === 'operator') return 'granted';
+      return disputed > 0 ? `disputes ${disputed.toFixed(6)}` : '';
     },
-  );
-
-  const grant = group
-    .command('grant')
-    .description('give an account credit at this node')
-    .argument('<account>', 'an identity or a node id')
-    .argument('<n>', 'credits', amount);
-  withExample(withNode(grant), 'capsule credits grant 12D3KooW… 100').action(
-    async (typed: string, credit: number, options: NodeOptions) => {
-      const client = await findNode(cli.io, options);
-      const account = await accountId(client, typed);
-      const body = { account, amount: credit, id: randomUUID() };
-      const granted = await client.request<{ reference: string; account: string; balance: number }>(
-        '/api/credits/grants',
-        { method: 'POST', body },
-      );
-      cli.answer(options, granted, () => `${granted.account} has ${credits(granted.balance)} now`);
-    },
-  );
-
-  withExample(
-    withNode(group.command('verify').description('recompute every hash, link and balance')),
-    'capsule credits verify',
-  ).action(async (options: NodeOptions) => {
-    const client = await findNode(cli.io, options);
-    const found = await client.request<Static<typeof LedgerVerification>>('/api/credits/verify', {
-      timeoutMs: WALK_TIMEOUT_MS,
-    });
-    if (!found.ok) cli.exitCode = EXIT.failed;
-    cli.answer(options, found, () =>
-      [
-        `${found.ok ? 'in order' : 'NOT in order'}: ${plural(found.entries, 'entry')}`,
-        ...found.problems,
-      ].join('\n'),
-    );
-  });
-
-  const reconcile = group
-    .command('reconcile')
-    .description('compare this book with another node’s')
-    .argument('<node>', 'the other node’s id');
-  withExample(withNode(reconcile), 'capsule credits reconcile 12D3KooW…').action(
-    async (typed: string, options: NodeOptions) => {
-      const client = await findNode(cli.io, options);
-      const node = await nodeId(client, 'The node', typed);
-      const found = await client.request<Reconciliation>(
-        `/api/credits/reconcile/${encodeURIComponent(node)}`,
-        {
-          timeoutMs: WALK_TIMEOUT_MS,
-        },
-      );
-      if (!found.agree) cli.exitCode = EXIT.failed;
-      cli.answer(options, found, () => showReconciliation(found));
-    },
-  );
-}
-
-function showBook({ identity, limit, accounts, cursor }: Static<typeof Credits>, layout: Layout): string {
-  const rows = accounts.map(({ account, balance, disputed }) => [
-    account,
-    balance.toFixed(6),
-    account === identity
-      ? 'this node'
-      : account === 'operator'
-        ? 'granted'
-        : disputed > 0
-          ? `disputes ${disputed.toFixed(6)}`
-          : '',
-  ]);
-  return `${table(['ACCOUNT', 'BALANCE', ''], rows, 'Nothing was booked yet.', layout)}${furtherPages({ cursor })}\n(an account may owe up to ${credits(limit)} here)`;
-}
-
-function showHistory(entries: readonly Static<typeof LedgerEntry>[], layout: Layout): string {
-  const rows = entries.map((entry) => [
-    String(entry.sequence),
-    time(entry.at),
-    entry.amount.toFixed(6),
-    entry.debit.slice(0, 16),
-    entry.credit.slice(0, 16),
-    entry.reference,
-  ]);
-  return table(['#', 'AT (UTC)', 'AMOUNT', 'FROM', 'TO', 'FOR'], rows, 'Nothing was booked yet.', layout);
-}
-
-function showReconciliation(found: Reconciliation): string {
-  const heading = `${found.agree ? 'the books agree' : 'the books DIFFER'}: ${plural(found.entriesHere, 'entry')} here, ${String(found.entriesThere)} there`;
-  return [
-    heading,
-    ...found.differences.map(({ reference, kind }) => `${kind.replaceAll('_', ' ')}: ${reference}`),
-    ...(found.moreDifferences > 0 ? [`and ${found.moreDifferences} more`] : []),
-  ].join('\n');
+  };
+  return `${table(accounts, columns, 'Nothing was booked yet.', layout)}${furtherPages(cursor)}\n(an account may owe up to ${asCredits(limit)} here)`;
 }

@@ -1,132 +1,102 @@
-import type { Command } from 'commander';
 import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
-import type { ReceiptsVerification } from '../../engine/types.ts';
-import type { CapsuleView } from '../../exchange/types.ts';
+import type { MeshClient } from '../../client/client.ts';
 import { MeshError } from '../../lib/errors.ts';
-import type { Page } from '../../store/types.ts';
-import type { ApiClient } from '../api-client.ts';
 import { writeText } from '../archive-files.ts';
-import { type Cli, withExample } from '../cli.ts';
+import { command, group, listing, query } from '../command.ts';
 import { EXIT } from '../failure.ts';
-import { duration, facts, type Layout, plural, table, time } from '../format.ts';
-import { hexId, receiptId } from '../ids.ts';
-import { furtherPages, type OutOptions, type PageOptions, withOut, withPages } from '../options.ts';
-import { findNode, type NodeOptions, withNode } from '../target.ts';
+import { duration, facts, type Layout, plural, time } from '../format.ts';
+import { RECEIPT } from '../ids.ts';
+import { option } from '../option.ts';
+import { NODE, outputOf, WALK_TIMEOUT_MS } from '../options.ts';
+import { findNode } from '../target.ts';
 
-/** ms for what walks the whole chain. */
-const WALK_TIMEOUT_MS = 600_000;
-const EXPORT_PAGE = 500;
+const list = listing({
+  name: 'list',
+  about: 'this node’s receipts, newest first',
+  examples: ['capsule receipts list'],
+  route: 'GET /api/receipts',
+  columns: {
+    '#': ({ sequence }) => String(sequence),
+    RECEIPT: ({ receipt }) => receipt.receiptHash,
+    CAPABILITY: ({ receipt }) => receipt.capabilityId,
+    STATUS: ({ receipt }) => receipt.status,
+    TOOK: ({ receipt }) => duration(receipt.finishedAt - receipt.startedAt),
+    'FINISHED (UTC)': ({ receipt }) => time(receipt.finishedAt),
+  },
+  empty: 'No receipts yet.',
+});
 
-type Receipts = Page<{ sequence: number; receipt: Receipt }>;
+const show = query({
+  name: 'show',
+  about: 'one receipt',
+  args: [RECEIPT],
+  examples: ['capsule receipts show 3fa1…'],
+  ask: (client, _, id) => findReceipt(client, id),
+  show: showReceipt,
+});
 
-export function addReceipts(program: Command, cli: Cli): void {
-  const group = program
-    .command('receipts')
-    .description('the chain of receipts: one for everything that ran here');
-  withExample(group, 'capsule receipts list', 'capsule receipts verify');
-
-  const list = group.command('list').description('this node’s receipts, newest first');
-  withExample(withNode(withPages(list)), 'capsule receipts list').action(
-    async (options: NodeOptions & PageOptions) => {
-      const client = await findNode(cli.io, options);
-      const page = await client.request<Receipts>('/api/receipts', {
-        query: { limit: options.limit, cursor: options.cursor },
-      });
-      cli.answer(options, page, (layout) => showList(page, layout));
-    },
-  );
-
-  const show = group
-    .command('show')
-    .description('one receipt')
-    .argument('<id>', 'its hash, or the capsule’s id', hexId);
-  withExample(withNode(show), 'capsule receipts show 3fa1…').action(
-    async (typed: string, options: NodeOptions) => {
-      const client = await findNode(cli.io, options);
-      const receipt = await findReceipt(client, await receiptId(client, typed));
-      cli.answer(options, receipt, (layout) => showReceipt(receipt, layout));
-    },
-  );
-
-  const verify = group
-    .command('verify')
-    .description('walk the whole chain and find any edit, deletion or reordering')
-    .option('--from <file>', 'an exported chain instead, without a node');
-  withExample(
-    withNode(verify),
-    'capsule receipts verify',
-    'capsule receipts verify --from receipts.jsonl',
-  ).action(async (options: NodeOptions & { from?: string }) => {
-    const found = await (options.from === undefined
-      ? verifyHere(await findNode(cli.io, options))
-      : verifyFile(cli, options.from));
+const verify = command({
+  name: 'verify',
+  about: 'walk the whole chain and find any edit, deletion or reordering',
+  options: { from: option('<file>', 'an exported chain instead, without a node'), ...NODE },
+  examples: ['capsule receipts verify', 'capsule receipts verify --from receipts.jsonl'],
+  async run(cli, { from, ...options }) {
+    const found =
+      from === undefined
+        ? await (await findNode(cli.io, options)).request('GET /api/receipts/verify', {
+            timeoutMs: WALK_TIMEOUT_MS,
+          })
+        : await (await import('../receipt-chain.ts')).verifyExport(cli.io, from);
     if (!found.ok) cli.exitCode = EXIT.failed;
-    cli.answer(options, found, () => showVerification(found));
-  });
+    cli.answer(options, found, () =>
+      [
+        `${found.ok ? 'in order' : 'NOT in order'}: ${plural(found.receipts, 'receipt')}`,
+        ...found.problems.map(({ sequence, problem }) => `receipt ${String(sequence)}: ${problem}`),
+      ].join('\n'),
+    );
+  },
+});
 
-  const exporting = withOut(
-    group.command('export').description('the whole chain, newest first, one JSON document a line'),
-    'it',
-  );
-  withExample(withNode(exporting), 'capsule receipts export --out receipts.jsonl').action(
-    async (options: NodeOptions & OutOptions) => {
-      const client = await findNode(cli.io, options);
-      if (options.out === undefined) for await (const line of exportLines(client)) cli.print(line);
-      else await writeText(options.out, exportLines(client), options);
-    },
-  );
-}
+const exporting = command({
+  name: 'export',
+  about: 'the whole chain, newest first, one JSON document a line',
+  options: { ...outputOf('it'), ...NODE },
+  examples: ['capsule receipts export --out receipts.jsonl'],
+  async run(cli, options) {
+    const lines = exportLines(await findNode(cli.io, options));
+    if (options.out === undefined) for await (const line of lines) cli.print(line);
+    else await writeText(options.out, lines, options);
+  },
+});
 
-function verifyHere(client: ApiClient): Promise<ReceiptsVerification> {
-  return client.request('/api/receipts/verify', { timeoutMs: WALK_TIMEOUT_MS });
-}
+export const receipts = group(
+  {
+    name: 'receipts',
+    about: 'the chain of receipts: one for everything that ran here',
+    examples: ['capsule receipts list', 'capsule receipts verify'],
+  },
+  [list, show, verify, exporting],
+);
 
-async function verifyFile(cli: Cli, file: string): Promise<ReceiptsVerification> {
-  const { verifyExport } = await import('../receipt-chain.ts');
-  return verifyExport(cli.io, file);
-}
-
-async function* exportLines(client: ApiClient): AsyncGenerator<string> {
-  let cursor: string | undefined;
-  do {
-    const page: Receipts = await client.request('/api/receipts', { query: { limit: EXPORT_PAGE, cursor } });
-    for (const { sequence, receipt } of page.items) yield `${JSON.stringify({ sequence, receipt })}\n`;
-    cursor = page.cursor ?? undefined;
-  } while (cursor !== undefined);
+async function* exportLines(client: MeshClient): AsyncGenerator<string> {
+  for await (const { sequence, receipt } of client.all('GET /api/receipts'))
+    yield `${JSON.stringify({ sequence, receipt })}\n`;
 }
 
 /** By hash in this node's chain; else what the node knows of a capsule that ran elsewhere. */
-async function findReceipt(client: ApiClient, id: string): Promise<Receipt> {
+async function findReceipt(client: MeshClient, id: string): Promise<Receipt> {
   try {
-    return await client.request<Receipt>(`/api/receipts/${id}`);
+    return await client.request('GET /api/receipts/:hash', { params: { hash: id } });
   } catch (error) {
     if (!(error instanceof MeshError) || error.code !== 'not_found') throw error;
-    const view = await client.request<CapsuleView>(`/api/capsules/${id}`).catch(() => undefined);
+    const view = await client.request('GET /api/capsules/:id', { params: { id } }).catch(() => undefined);
     if (view?.receipt) return view.receipt;
     throw new MeshError('not_found', `There is no receipt with the hash, or for the capsule, ${id}.`);
   }
 }
 
-function showList({ items, cursor }: Receipts, layout: Layout): string {
-  const rows = items.map(({ sequence, receipt }) => [
-    String(sequence),
-    receipt.receiptHash,
-    receipt.capabilityId,
-    receipt.status,
-    duration(receipt.finishedAt - receipt.startedAt),
-    time(receipt.finishedAt),
-  ]);
-  const lines = table(
-    ['#', 'RECEIPT', 'CAPABILITY', 'STATUS', 'TOOK', 'FINISHED (UTC)'],
-    rows,
-    'No receipts yet.',
-    layout,
-  );
-  return lines + furtherPages({ cursor });
-}
-
 function showReceipt(receipt: Receipt, layout: Layout): string {
-  const { execution } = receipt;
+  const { error, execution, charge } = receipt;
   return facts(
     [
       ['receipt', receipt.receiptHash],
@@ -134,14 +104,11 @@ function showReceipt(receipt: Receipt, layout: Layout): string {
       ['by', receipt.identity],
       ['capability', `${receipt.capabilityId} (${receipt.action})`],
       ['code', receipt.codeHash ?? '-'],
-      [
-        'status',
-        receipt.error === null ? receipt.status : `failed: ${receipt.error.message} (${receipt.error.code})`,
-      ],
+      ['status', error === null ? receipt.status : `failed: ${error.message} (${error.code})`],
       ['input', receipt.inputHash],
       ['result', receipt.resultHash ?? '-'],
       ['lease', receipt.lease ?? '-'],
-      ['charge', receipt.charge === null ? '-' : `${receipt.charge} credits`],
+      ['charge', charge === null ? '-' : `${charge} credits`],
       ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
       ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
       ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],
@@ -150,12 +117,4 @@ function showReceipt(receipt: Receipt, layout: Layout): string {
     ],
     layout,
   );
-}
-
-function showVerification({ ok, receipts, problems }: ReceiptsVerification): string {
-  const heading = `${ok ? 'in order' : 'NOT in order'}: ${plural(receipts, 'receipt')}`;
-  return [
-    heading,
-    ...problems.map(({ sequence, problem }) => `receipt ${String(sequence)}: ${problem}`),
-  ].join('\n');
 }

@@ -1,59 +1,48 @@
-import type { Command } from 'commander';
+import type { Item } from '../../client/routes.ts';
 import { terminalLine } from '../../lib/untrusted-text.ts';
-import type { Page } from '../../store/types.ts';
-import type { Workflow, WorkflowNode } from '../../workflow/types.ts';
-import { type Cli, withExample } from '../cli.ts';
-import { coloured, type Layout, plural, shortNode, statusText, time, tree } from '../format.ts';
+import { group, query } from '../command.ts';
+import { coloured, furtherPages, type Layout, plural, shortNode, statusText, time, tree } from '../format.ts';
 import { capsuleId, hexId } from '../ids.ts';
-import { furtherPages, type PageOptions, withPages } from '../options.ts';
-import { findNode, type NodeOptions, withNode } from '../target.ts';
+import { arg } from '../option.ts';
+import { PAGES, pageOf } from '../options.ts';
 
-export function addWorkflow(program: Command, cli: Cli): void {
-  const workflow = program.command('workflow').description('chains of capsules as trees');
-  withExample(workflow, 'capsule workflow list');
+type Workflow = Item<'GET /api/workflows'>;
 
-  const list = workflow.command('list').description('workflows, newest first');
-  withExample(withNode(withPages(list)), 'capsule workflow list --limit 5').action(
-    async (options: NodeOptions & PageOptions) => {
-      const client = await findNode(cli.io, options);
-      const page = await client.request<Page<Workflow>>('/api/workflows', {
-        query: { limit: options.limit, cursor: options.cursor },
-      });
-      cli.answer(
-        options,
-        page,
-        (layout) =>
-          page.items.map((each) => showWorkflow(each, layout)).join('\n\n') + furtherPages(page) ||
-          'No workflows.',
-      );
-    },
-  );
+const list = query({
+  name: 'list',
+  about: 'workflows, newest first',
+  options: PAGES,
+  examples: ['capsule workflow list --limit 5'],
+  ask: (client, options) => client.request('GET /api/workflows', { query: pageOf(options) }),
+  show: ({ items, cursor }, layout) =>
+    items.map((each) => showWorkflow(each, layout)).join('\n\n') + furtherPages(cursor) || 'No workflows.',
+});
 
-  const show = workflow
-    .command('show')
-    .description('one workflow with the status of each step')
-    .argument('<id>', 'any capsule of it', hexId);
-  withExample(withNode(show), 'capsule workflow show 3fa1…').action(
-    async (typed: string, options: NodeOptions) => {
-      const client = await findNode(cli.io, options);
-      const id = await capsuleId(client, typed);
-      const answer = await client.request<Workflow>(`/api/workflows/${id}`);
-      cli.answer(options, answer, (layout) => showWorkflow(answer, layout));
-    },
-  );
-}
+const show = query({
+  name: 'show',
+  about: 'one workflow with the status of each step',
+  args: [arg('<id>', 'any capsule of it', hexId, capsuleId)],
+  examples: ['capsule workflow show 3fa1…'],
+  ask: (client, _, id) => client.request('GET /api/workflows/:id', { params: { id } }),
+  show: showWorkflow,
+});
+
+export const workflow = group(
+  { name: 'workflow', about: 'chains of capsules as trees', examples: ['capsule workflow list'] },
+  [list, show],
+);
 
 function showWorkflow({ status, receivedAt, steps, tree: root }: Workflow, layout: Layout): string {
   const heading = `${time(receivedAt)} UTC  ${coloured(statusText(status, root.error), layout)}, ${plural(steps, 'step')}`;
   return `${heading}\n${tree(
     root,
-    (node) => stepLine(node, layout),
-    (node) => node.children,
+    (step) => stepLine(step, layout),
+    (step) => step.children,
   )}`;
 }
 
-function stepLine(node: WorkflowNode, layout: Layout): string {
-  const where = node.executor === null ? '' : ` on ${shortNode(node.executor, layout)}`;
-  const why = node.error === null ? '' : `: ${terminalLine(node.error.message)} (${node.error.code})`;
-  return `${node.requestedCapability}  ${coloured(statusText(node.status, node.error), layout)}${where}${why}  ${node.id ?? ''}`.trimEnd();
+function stepLine(step: Workflow['tree'], layout: Layout): string {
+  const where = step.executor === null ? '' : ` on ${shortNode(step.executor, layout)}`;
+  const why = step.error === null ? '' : `: ${terminalLine(step.error.message)} (${step.error.code})`;
+  return `${step.requestedCapability}  ${coloured(statusText(step.status, step.error), layout)}${where}${why}  ${step.id ?? ''}`.trimEnd();
 }

@@ -1,6 +1,7 @@
 import { Compile } from 'typebox/schema';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Access } from '../../../src/api/access.ts';
+import { CONTRACT } from '../../../src/api/contract/index.ts';
 import type { Server } from '../../../src/api/route-context.ts';
 import { buildServer } from '../../../src/api/server.ts';
 import { IDENTITY, memoryNode, NODE_ID } from '../../support/api-components.ts';
@@ -75,6 +76,15 @@ describe('the description', () => {
       0,
     );
     expect(operations()).toHaveLength(count);
+  });
+
+  it('says what the contract says, from which the client has its types', () => {
+    const served = operations().map(({ method, path, operation }) => [
+      `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+      operation.operationId,
+    ]);
+    const agreed = Object.entries(CONTRACT).map(([route, { operationId }]) => [route, operationId]);
+    expect(served.sort()).toEqual(agreed.sort());
   });
 
   it('says of every operation what it answers, and how it refuses', () => {

@@ -3,14 +3,22 @@ import { LayoutError } from '../../../archive/layout-error.ts';
 import { PATHS } from '../../../archive/paths.ts';
 import { readFileOf } from '../../../archive/read-unverified.ts';
 import { type Cli, ended } from '../../cli.ts';
-import { components, type LookOptions, lookInto, plainOf } from './open.ts';
+import { components, lookInto, plainOf } from './open.ts';
+import type { LookOptions } from './options.ts';
 
-/** Manifest or envelope as stored, indented; with a key those of the encrypted content. */
-export function printDocument(
-  cli: Cli,
-  file: string,
-  options: LookOptions,
+/** One document of an archive; with a key, of its encrypted content. */
+export const printPart = (
+  name: 'manifest' | 'envelope' | 'program' | 'agents',
+  ...given: [cli: Cli, options: LookOptions, file: string]
+): Promise<void> =>
+  name === 'manifest' || name === 'envelope' ? printDocument(name, ...given) : printText(name, ...given);
+
+/** As it is stored, indented. */
+function printDocument(
   name: 'manifest' | 'envelope',
+  cli: Cli,
+  options: LookOptions,
+  file: string,
 ): Promise<void> {
   return lookInto(cli, file, options, async ({ outer, plain }) => {
     const path = PATHS[name];
@@ -20,12 +28,7 @@ export function printDocument(
 }
 
 /** The Markdown, byte for byte in a pipe; on a terminal nothing in it can drive the terminal. */
-export function printText(
-  cli: Cli,
-  file: string,
-  options: LookOptions,
-  name: 'program' | 'agents',
-): Promise<void> {
+function printText(name: 'program' | 'agents', cli: Cli, options: LookOptions, file: string): Promise<void> {
   return lookInto(cli, file, options, async (look) => {
     const path = PATHS[name];
     const { container } = plainOf(look, path);

@@ -5,12 +5,12 @@ import { HOST_ACTOR } from '../../../archive/chain.ts';
 import { EVENT_LIMITS, MAX_CHAIN_BYTES } from '../../../archive/documents.ts';
 import { isActor, isTimestamp, timestampOf } from '../../../archive/strict.ts';
 import type { EventDraft } from '../../../archive/types.ts';
-import { type Check, checkOf } from '../../../lib/check.ts';
+import { checkOf } from '../../../lib/check.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { parseJson } from '../../../lib/json.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
-import { readJsonOption, readText, within } from '../../files.ts';
+import { readJsonOption, readText, shaped, within } from '../../files.ts';
 
 /** What says where an event belongs; sealing checks the rest of `EventDraft`, and that there is nothing else. */
 const EventJson = Type.Object({
@@ -19,21 +19,19 @@ const EventJson = Type.Object({
   action: Type.String(),
   target: Type.String(),
 });
+/** Bytes of a document that a model or a person reads; far above what anybody does. */
+export const TEXT_BYTES = 16_777_216;
+
 const ParticipantJson = Type.Object(Participant.properties, { additionalProperties: false });
 
 const eventCheck = checkOf(EventJson);
 const participantCheck = checkOf(ParticipantJson);
 
-function shaped<T>(check: Check<T>, subject: string, value: JsonValue): T {
-  if (check.accepts(value)) return value;
-  throw usage(`${subject} is not valid: ${check.explain(value)}.`);
-}
-
 const listed = (value: JsonValue): JsonValue[] => (Array.isArray(value) ? value : [value]);
 
 /** An event, with the actor who is meant where it names none. */
 function eventOf(subject: string, value: JsonValue, actor: string | undefined): EventDraft {
-  const event = shaped(eventCheck, subject, value);
+  const event = shaped(eventCheck, `${subject} is not valid`, value);
   const who = event.actor ?? actor;
   if (who === undefined) throw usage(`${subject} is not valid: it lacks "actor".`);
   return { ...event, actor: actorId(who) };
@@ -80,7 +78,7 @@ export async function readParticipants(cli: Cli, values: readonly string[] = [])
   for (const value of values) {
     const read = listed(await readJsonOption(cli.io, '--participant', value));
     participants.push(
-      ...read.map((each) => shaped(participantCheck, 'The participant of --participant', each)),
+      ...read.map((each) => shaped(participantCheck, 'The participant of --participant is not valid', each)),
     );
   }
   return participants;

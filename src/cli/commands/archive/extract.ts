@@ -3,16 +3,19 @@ import { streamEntry } from '../../../archive/zip/content.ts';
 import { unpack } from '../../archive-tree.ts';
 import type { Cli } from '../../cli.ts';
 import { plural } from '../../format.ts';
-import { components, type LookOptions, lookInto } from './open.ts';
+import type { Values } from '../../option.ts';
+import { components, lookInto } from './open.ts';
+import type { EXTRACT } from './options.ts';
 import { Progress } from './progress.ts';
 import { byteCount, oneLine } from './text.ts';
 
-export interface ExtractOptions extends LookOptions {
-  force?: boolean;
-}
-
 /** Unpacks an archive, or with a key its encrypted content, below a directory and nowhere else. */
-export function extract(cli: Cli, file: string, directory: string, options: ExtractOptions): Promise<void> {
+export function extract(
+  cli: Cli,
+  options: Values<typeof EXTRACT>,
+  file: string,
+  directory: string,
+): Promise<void> {
   return lookInto(cli, file, options, async ({ outer, plain }) => {
     if (plain === null) cli.note('The content is encrypted and stays so; --key FILE unpacks what is inside.');
     const container = plain?.container ?? outer;

@@ -48,7 +48,7 @@ export interface Walk {
   hidden: number;
 }
 
-export interface WalkOptions {
+interface WalkOptions {
   /** Where the archive will be. */
   out: string;
   /** Files and folders that are left out, named from the folder. */

@@ -9,23 +9,11 @@ import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
 import { readJsonFile, readText } from '../../files.ts';
 import { plural } from '../../format.ts';
-import { actingParticipants, actorId, readEventFile, readEvents } from './drafts.ts';
+import { actingParticipants, actorId, readEventFile, readEvents, TEXT_BYTES } from './drafts.ts';
 import { type FolderFile, walkFolder } from './folder-walk.ts';
+import type { SealOptions } from './options.ts';
 import { byteCount, oneLine } from './text.ts';
 
-export interface FolderOptions {
-  out: string;
-  title?: string;
-  author?: string;
-  actor: string;
-  event?: string[];
-  signedSkill?: string[];
-  exclude?: string[];
-  pith?: boolean;
-}
-
-/** A document that a model or a person reads; far above what anybody does. */
-const TEXT_BYTES = 16_777_216;
 /** Files that the program.md written here names. */
 const LISTED_FILES = 200;
 const EVENT_FILES = ['events.json', 'events.jsonl'];
@@ -41,7 +29,7 @@ interface Sorted {
 }
 
 /** What a folder becomes (archive-v0.6 "Layout"): known names in their places, everything else below `payload/`. */
-export async function folderDraft(cli: Cli, folder: string, options: FolderOptions): Promise<ArchiveDraft> {
+export async function folderDraft(cli: Cli, folder: string, options: SealOptions): Promise<ArchiveDraft> {
   const { files, hidden } = await walkFolder(folder, options);
   if (hidden > 0) cli.note(`Left out ${plural(hidden, 'hidden entry')}.`);
   const names = new Set(files.map(({ path }) => path));
@@ -71,7 +59,7 @@ export async function folderDraft(cli: Cli, folder: string, options: FolderOptio
     participants: [origin, ...actingParticipants(cli, events, [origin])],
     ...(options.author !== undefined && { originatorLabel: options.author }),
     events,
-    ...(options.pith === false && { pith: false }),
+    ...(!options.pith && { pith: false }),
   };
 }
 

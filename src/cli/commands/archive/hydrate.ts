@@ -1,75 +1,60 @@
 import type { JsonObject } from '../../../../protocols/common/v1/schema.ts';
+import type { CapsuleDraft, CapsuleView } from '../../../api/schemas/capsules.ts';
 import { type Projection, projectArchive } from '../../../archive/projection/hydrate.ts';
 import { continueArchive } from '../../../archive/seal/continue.ts';
-import type { ArchiveSigner, EventDraft, OpenedArchive } from '../../../archive/types.ts';
-import type { CapsuleView } from '../../../exchange/types.ts';
+import type { EventDraft } from '../../../archive/types.ts';
+import type { MeshClient } from '../../../client/client.ts';
 import { MeshError } from '../../../lib/errors.ts';
 import { isJson } from '../../../lib/json.ts';
-import type { ApiClient } from '../../api-client.ts';
 import { checkOutputs, writeWhole } from '../../archive-files.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
-import { waitForEnd } from '../../follow.ts';
 import { resultText, submitCapsule } from '../../outcome.ts';
 import { StatusLine } from '../../status-line.ts';
-import { findNode, type NodeOptions } from '../../target.ts';
-import type { Draft } from '../draft-options.ts';
+import { findNode } from '../../target.ts';
 import { actingParticipants, sealingTime } from './drafts.ts';
-import { type AllowlistOptions, type ReadingOptions, readAllowlist, readingOptions } from './keys.ts';
-import { components, openVerified, withSource } from './open.ts';
+import { readAllowlist } from './keys.ts';
+import { components, withOpened } from './open.ts';
+import type { HydrateOptions } from './options.ts';
 import { tellSealed } from './sealed.ts';
-import { readSigners, type SignerOptions } from './signers.ts';
-
-export interface HydrateOptions extends NodeOptions, SignerOptions, AllowlistOptions, ReadingOptions {
-  capability: string;
-  out?: string;
-  task?: string;
-  print?: boolean;
-  on?: string;
-  pay?: number;
-  force?: boolean;
-}
+import { readSigners } from './signers.ts';
 
 /** Takes messages as they are; whatever else may be asked gets them as one text. */
 const CHAT = 'ai.chat';
 const DEFAULT_TASK = 'Say what has been done so far, what is still open, and what the next step should be.';
 
 /** Verifies an archive, has a model of the mesh read it, appends what it said and seals again (archive-v0.6 "Hydration"). */
-export async function hydrate(cli: Cli, file: string, options: HydrateOptions): Promise<void> {
-  const { out, print = false, force = false } = options;
+export async function hydrate(cli: Cli, options: HydrateOptions, file: string): Promise<void> {
+  const { out, print } = options;
   if (out === undefined && !print)
     throw usage('Say where to write the archive: -o FILE, or --print to write none.');
-  const writes = out !== undefined && !print;
-  if (writes) await checkOutputs([out], force);
+  const target = print ? undefined : out;
+  if (target !== undefined) await checkOutputs([target], options.force);
   // Also before anybody is asked: an answer that was paid for and cannot be sealed would be lost.
-  const signers = writes ? await readSigners(cli, options) : [];
+  const signers = target === undefined ? [] : await readSigners(cli, options);
   const allowlist = await readAllowlist(cli.io, options);
-  const reading = await readingOptions(cli.io, options);
-  await cli.interruptible(
-    (signal) =>
-      withSource(cli, file, async (source) => {
-        const opened = await openVerified(source, { allowlist, ...reading, signal });
-        const task = options.task ?? DEFAULT_TASK;
-        const projection = await projectArchive(components, opened, { task, signal });
-        if (projection.truncated) cli.note('Not all of the archive fits; the model sees excerpts.');
-        if (!writes) {
-          printProjection(cli, options, projection);
-          return;
-        }
-        // Whoever encrypted it did not mean it for whichever node is cheapest.
-        if (opened.decryption !== null && options.on === undefined)
-          throw usage(
-            'The archive is encrypted: no node reads it unless you name it.',
-            'Name one: --on NODE',
-          );
-        const client = await findNode(cli.io, options);
-        const view = await ask(cli, client, draftOf(options, projection), options.on, signal);
-        const sealed = await sealAnswer(cli, opened, view, { out, force, signers, signal });
-        if (!options.json) cli.note(`${resultText(view.result).trim()}\n`);
-        tellSealed(cli, options, out, sealed);
-      }),
-    () => 'Interrupted: nothing was written.',
-  );
+  const reading = { ...options, allowlist };
+  await withOpened(cli, file, reading, async (opened, signal) => {
+    const projection = await projectArchive(components, opened, {
+      task: options.task ?? DEFAULT_TASK,
+      signal,
+    });
+    if (projection.truncated) cli.note('Not all of the archive fits; the model sees excerpts.');
+    if (target === undefined) return printProjection(cli, options, projection);
+    // Whoever encrypted it did not mean it for whichever node is cheapest.
+    if (opened.decryption !== null && options.on === undefined)
+      throw usage('The archive is encrypted: no node reads it unless you name it.', 'Name one: --on NODE');
+    const client = await findNode(cli.io, options);
+    const view = await ask(cli, client, draftOf(options, projection), options.on, signal);
+    const events = [eventOf(view)];
+    const participants = actingParticipants(cli, events, opened.manifest.participants);
+    const settings = { signers, sealedAt: sealingTime(undefined), signal };
+    const sealed = await writeWhole(target, options, (sink) =>
+      continueArchive(components, opened, { events, participants }, settings, sink),
+    );
+    if (!options.json) cli.note(`${resultText(view.result).trim()}\n`);
+    tellSealed(cli, options, target, sealed);
+  });
 }
 
 function printProjection(cli: Cli, options: HydrateOptions, projection: Projection): void {
@@ -78,7 +63,7 @@ function printProjection(cli: Cli, options: HydrateOptions, projection: Projecti
   );
 }
 
-function draftOf({ capability, pay }: HydrateOptions, { messages }: Projection): Draft {
+function draftOf({ capability, pay }: HydrateOptions, { messages }: Projection): CapsuleDraft {
   const text = messages.map(({ content }) => content).join('\n\n');
   return {
     requestedCapability: capability,
@@ -92,15 +77,15 @@ function draftOf({ capability, pay }: HydrateOptions, { messages }: Projection):
 
 async function ask(
   cli: Cli,
-  client: ApiClient,
-  body: Draft,
-  executor: string | undefined,
+  client: MeshClient,
+  body: CapsuleDraft,
+  on: string | undefined,
   signal: AbortSignal,
 ): Promise<CapsuleView> {
   const status = new StatusLine(cli.io.stderr);
-  const id = await submitCapsule(client, { body, executor });
+  const id = await submitCapsule(client, body, on);
   const onEvent = status.show.bind(status);
-  const view = await waitForEnd(client, id, { signal, onEvent }).finally(() => status.clear());
+  const view = await client.waitForEnd(id, { signal, onEvent }).finally(() => status.clear());
   if (view.status !== 'failed') return view;
   const { code, message } = view.error ?? { code: 'internal' as const, message: 'The capsule failed.' };
   throw new MeshError(code, message, { capsule: id });
@@ -135,25 +120,4 @@ function modelOf({ result, executor, id }: CapsuleView): string {
   if (typeof result === 'object' && result !== null && 'model' in result && typeof result.model === 'string')
     return result.model;
   return executor ?? id;
-}
-
-interface SealingAnswer {
-  out: string;
-  force: boolean;
-  signers: ArchiveSigner[];
-  signal: AbortSignal;
-}
-
-async function sealAnswer(
-  cli: Cli,
-  opened: OpenedArchive,
-  view: CapsuleView,
-  { out, force, signers, signal }: SealingAnswer,
-) {
-  const events = [eventOf(view)];
-  const participants = actingParticipants(cli, events, opened.manifest.participants);
-  const settings = { signers, sealedAt: sealingTime(undefined), signal };
-  return writeWhole(out, { force }, (sink) =>
-    continueArchive(components, opened, { events, participants }, settings, sink),
-  );
 }

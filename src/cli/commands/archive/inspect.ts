@@ -1,7 +1,8 @@
 import type { ArchiveEvent, Manifest } from '../../../../protocols/archive/v1/schema.ts';
 import { PATHS } from '../../../archive/paths.ts';
 import type { Cli } from '../../cli.ts';
-import { type Look, type LookOptions, lookInto } from './open.ts';
+import { type Look, lookInto } from './open.ts';
+import type { LookOptions } from './options.ts';
 import { byteCount, header, oneLine, section, shortHex } from './text.ts';
 
 interface Overview {
@@ -15,7 +16,7 @@ interface Overview {
 const NO_ACTION = '(none)';
 
 /** One screen about an archive (archive-v0.6 "Command line"). */
-export function inspect(cli: Cli, file: string, options: LookOptions): Promise<void> {
+export function inspect(cli: Cli, options: LookOptions, file: string): Promise<void> {
   return lookInto(cli, file, options, async (look) => {
     const { container, events } = look.plain ?? { container: look.outer, events: [] };
     const overview = {

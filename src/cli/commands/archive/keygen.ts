@@ -2,13 +2,9 @@ import { join, resolve } from 'node:path';
 import { nodeArchiveCrypto } from '../../../archive/crypto/node-crypto.ts';
 import { toHex } from '../../../lib/hex.ts';
 import { checkOutputs, makeDirectory, unwritable, writeNewFile } from '../../archive-files.ts';
-import type { Cli, OutputOptions } from '../../cli.ts';
-
-export interface KeygenOptions extends OutputOptions {
-  out?: string;
-  label?: string;
-  force?: boolean;
-}
+import type { Cli } from '../../cli.ts';
+import type { Values } from '../../option.ts';
+import type { KEYGEN } from './options.ts';
 
 const SEED_BYTES = 32;
 const OWNER_ONLY = 0o600;
@@ -17,7 +13,7 @@ const MAX_LABEL_CHARS = 40;
 const DEFAULT_LABEL = 'capsule';
 
 /** Makes a key pair (archive-v0.6 "Command line"): printed, or written to files of which one is secret. */
-export async function keygen(cli: Cli, options: KeygenOptions): Promise<void> {
+export async function keygen(cli: Cli, options: Values<typeof KEYGEN>): Promise<void> {
   const seed = nodeArchiveCrypto.randomBytes(SEED_BYTES);
   const agreement = nodeArchiveCrypto.agreementSecret(seed);
   const keys = {
@@ -50,12 +46,20 @@ export async function keygen(cli: Cli, options: KeygenOptions): Promise<void> {
   await makeDirectory(directory).catch((error: unknown) => {
     throw unwritable(directory, error);
   });
-  const force = options.force === true;
-  await checkOutputs(Object.values(paths), force);
+  await checkOutputs(Object.values(paths), options.force);
   // The secret first: a public key whose secret could not be kept is of no use.
-  await writeNewFile(paths.private_key_path, `${private_key_hex}\n`, { force, mode: OWNER_ONLY });
-  await writeNewFile(paths.public_key_path, `${keys.public_key_hex}\n`, { force, mode: ANYONE });
-  await writeNewFile(paths.recipient_key_path, `${keys.recipient_public_key_hex}\n`, { force, mode: ANYONE });
+  await writeNewFile(paths.private_key_path, `${private_key_hex}\n`, {
+    force: options.force,
+    mode: OWNER_ONLY,
+  });
+  await writeNewFile(paths.public_key_path, `${keys.public_key_hex}\n`, {
+    force: options.force,
+    mode: ANYONE,
+  });
+  await writeNewFile(paths.recipient_key_path, `${keys.recipient_public_key_hex}\n`, {
+    force: options.force,
+    mode: ANYONE,
+  });
   cli.answer(options, { ...shown, ...paths }, () =>
     [
       `Generated Ed25519 keypair (${label}):`,

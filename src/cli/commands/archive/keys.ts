@@ -3,6 +3,8 @@ import { fromHex } from '../../../lib/hex.ts';
 import { usage } from '../../failure.ts';
 import { readText } from '../../files.ts';
 import type { CliIo } from '../../io.ts';
+import type { Values } from '../../option.ts';
+import type { BOUNDS } from '../../options.ts';
 
 /** Bytes of a key file: 64 characters, with room for line ends. */
 const KEY_FILE_BYTES = 1024;
@@ -37,11 +39,7 @@ export async function readSecret(io: CliIo, file: string): Promise<Uint8Array> {
 }
 
 /** Options of whatever reads an archive. */
-export interface ReadingOptions {
-  key?: string;
-  maxEntries?: number;
-  maxBytes?: number;
-}
+export type ReadingOptions = Partial<Values<typeof BOUNDS>> & { key?: string | undefined };
 
 /** What opens encrypted content, and how large an archive may be, as the archive library takes them. */
 export async function readingOptions(
@@ -72,13 +70,11 @@ export async function readRecipients(io: CliIo, values: readonly string[] = []):
   return [...new Set(keys.map((key) => publicKey(`The key ${key}`, key)))];
 }
 
-export interface AllowlistOptions {
-  allowlist?: string[];
-  allowlistFile?: string;
-}
-
 /** Keys from options and from a file: one a line, what follows it or `#` is a comment. Throws `usage`. */
-export async function readAllowlist(io: CliIo, options: AllowlistOptions): Promise<string[]> {
+export async function readAllowlist(
+  io: CliIo,
+  options: { allowlist: string[] | undefined; allowlistFile: string | undefined },
+): Promise<string[]> {
   const typed = (options.allowlist ?? []).map((key) => publicKey(`The --allowlist entry ${key}`, key));
   if (options.allowlistFile === undefined) return typed;
   const file = options.allowlistFile;

@@ -9,10 +9,11 @@ import { openArchive } from '../../../archive/open-verified.ts';
 import { type ReadArchive, readArchive } from '../../../archive/read-unverified.ts';
 import type { OpenedArchive, VerifyOptions } from '../../../archive/types.ts';
 import { MeshError } from '../../../lib/errors.ts';
-import type { Cli, OutputOptions } from '../../cli.ts';
+import type { Cli } from '../../cli.ts';
 import { type CliError, usage } from '../../failure.ts';
 import { openForReading } from '../../files.ts';
 import { type ReadingOptions, readingOptions } from './keys.ts';
+import type { LookOptions } from './options.ts';
 import { CountedSource, Progress } from './progress.ts';
 
 /** What the archive library needs, natively. */
@@ -20,8 +21,6 @@ export const components = { crypto: nodeArchiveCrypto };
 
 /** What a ZIP without extensions can hold. */
 const MAX_PIPED_BYTES = 4_294_967_294;
-
-export interface LookOptions extends OutputOptions, ReadingOptions {}
 
 /** An archive as it is stored, with nothing in it verified. */
 export interface Look extends ReadArchive {
@@ -80,8 +79,31 @@ const notAFile = (id: string): CliError =>
     `See it with: capsule show ${id}`,
   );
 
-/** What there is to work with, verified. Throws as `openArchive` does; `usage` where a key is needed and none was given. */
-export async function openVerified(source: CountedSource, options: VerifyOptions): Promise<OpenedArchive> {
+/**
+ * Works with a verified archive, interruptibly; undefined where that was interrupted. Throws as `openArchive` does, and `usage` where a
+ * key is needed and none was given.
+ */
+export async function withOpened<T>(
+  cli: Cli,
+  file: string,
+  options: ReadingOptions & Pick<VerifyOptions, 'allowlist'>,
+  use: (opened: OpenedArchive, signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  const { allowlist } = options;
+  const reading = {
+    ...(allowlist !== undefined && { allowlist }),
+    ...(await readingOptions(cli.io, options)),
+  };
+  return cli.interruptible(
+    (signal) =>
+      withSource(cli, file, async (source) =>
+        use(await openVerified(source, { ...reading, signal }), signal),
+      ),
+    () => 'Interrupted: nothing was written.',
+  );
+}
+
+async function openVerified(source: CountedSource, options: VerifyOptions): Promise<OpenedArchive> {
   try {
     return await openArchive(components, source, options);
   } catch (error) {

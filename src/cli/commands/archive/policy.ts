@@ -15,18 +15,15 @@ import type { Verification } from '../../../archive/types.ts';
 import { checkOf } from '../../../lib/check.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { usage } from '../../failure.ts';
-import { readJsonFile, readText, within } from '../../files.ts';
+import { readJsonFile, readText, shaped, within } from '../../files.ts';
 import type { CliIo } from '../../io.ts';
+import type { Values } from '../../option.ts';
 import { publicKey } from './keys.ts';
 import { components } from './open.ts';
+import type { VERIFY } from './options.ts';
 import { oneLine, section } from './text.ts';
 
-export interface PolicyFiles {
-  policy?: string;
-  signers?: string[];
-  attestation?: string[];
-  trustRoot?: string[];
-}
+type PolicyFiles = Pick<Values<typeof VERIFY>, 'policy' | 'signers' | 'attestation' | 'trustRoot'>;
 
 const SIGNERS_BYTES = 8_388_608;
 const TRUST_ROOT = /^(?<issuer>[^=#]+)(?:#(?<kid>[^=]+))?=(?<key>.+)$/;
@@ -54,17 +51,12 @@ export async function readPolicy(io: CliIo, files: PolicyFiles): Promise<PolicyO
 }
 
 /** A document of one shape. Throws `usage`. */
-async function readShaped<S extends TSchema>(
+const readShaped = async <S extends TSchema>(
   io: CliIo,
   file: string,
   schema: S,
   what: string,
-): Promise<Static<S>> {
-  const check = checkOf(schema);
-  const value: unknown = await readJsonFile(io, file);
-  if (check.accepts(value)) return value;
-  throw usage(`${file} is no ${what}: ${check.explain(value)}.`);
-}
+): Promise<Static<S>> => shaped(checkOf(schema), `${file} is no ${what}`, await readJsonFile(io, file));
 
 function rootOf(text: string): PinnedRoot {
   const { issuer, kid, key } = TRUST_ROOT.exec(text)?.groups ?? {};

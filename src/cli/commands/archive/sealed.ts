@@ -1,12 +1,13 @@
 import type { Sealed } from '../../../archive/types.ts';
-import type { Cli, OutputOptions } from '../../cli.ts';
+import type { Cli } from '../../cli.ts';
 import { facts } from '../../format.ts';
+import type { JsonOption } from '../../options.ts';
 import { oneLine } from './text.ts';
 
 /** Says what was written, after it was. */
 export function tellSealed(
   cli: Cli,
-  options: OutputOptions,
+  options: JsonOption,
   file: string,
   { manifest, envelope, size }: Pick<Sealed, 'manifest' | 'envelope' | 'size'>,
 ): void {

@@ -4,12 +4,10 @@ import { createSigner } from '../../../lib/crypto.ts';
 import { nodeCrypto } from '../../../lib/crypto-node.ts';
 import type { Cli } from '../../cli.ts';
 import { usage } from '../../failure.ts';
-import type { DataOptions } from '../../target.ts';
+import type { DataOptions } from '../../options.ts';
 import { readSecret } from './keys.ts';
 
-export interface SignerOptions extends DataOptions {
-  signer?: string[];
-}
+type SignerOptions = DataOptions & { signer: string[] | undefined };
 
 /** Who signs: `ROLE:KEYFILE` each, or the data directory's identity as originator. Throws `usage`. */
 export async function readSigners(cli: Cli, options: SignerOptions): Promise<ArchiveSigner[]> {

@@ -1,13 +1,13 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { readArchive } from '../../../archive/read-unverified.ts';
 import type { Verification } from '../../../archive/types.ts';
 import { verifyArchive } from '../../../archive/verify.ts';
 import { checkOf } from '../../../lib/check.ts';
-import { MeshError, toErrorBody } from '../../../lib/errors.ts';
 import { parseJson } from '../../../lib/json.ts';
-import type { Cli, OutputOptions } from '../../cli.ts';
+import type { Cli } from '../../cli.ts';
 import { EXIT, usage } from '../../failure.ts';
-import { readInput, within } from '../../files.ts';
+import { readInput, shaped, within } from '../../files.ts';
+import type { JsonOption } from '../../options.ts';
 import { components } from './open.ts';
 import { oneLine, section, shortHex, tick } from './text.ts';
 
@@ -38,143 +38,133 @@ const Vector = Type.Object({
   capsule_bytes_b64: Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$' }),
 });
 
-interface Difference {
+/** What was compared. */
+interface Row {
   field: string;
   expected: unknown;
   observed: unknown;
 }
 
-interface Parity {
-  verification: Verification;
-  /** What was compared, in order. */
-  rows: (Difference & { same: boolean })[];
-}
+const same = ({ expected, observed }: Row): boolean => expected === observed;
+const differs = (row: Row): boolean => !same(row);
 
 /** Verifies a vector's archive and compares every hash with the one it states (archive-v0.6 "Command line"). */
-export async function verifyVectors(cli: Cli, file: string, options: OutputOptions): Promise<void> {
-  try {
-    const vector = await readVector(cli, file);
-    const { verification, rows } = await compare(vector);
-    const diffs = rows
-      .filter(({ same }) => !same)
-      .map(({ field, expected, observed }) => ({ field, expected, observed }));
-    const ok = verification.ok && diffs.length === 0;
-    if (!ok) cli.exitCode = EXIT.failed;
-    const observed = Object.fromEntries(rows.map(({ field, observed: value }) => [field, value]));
-    const { level, failing, trustedSigners } = verification;
-    const document = {
-      ok,
-      verifier_ok: verification.ok,
-      level,
-      failing,
-      trusted_signer_count: trustedSigners,
-      hashes_match: diffs.length === 0,
-      diffs,
-      observed,
-    };
-    cli.answer(options, document, () =>
-      textOf(file, vector.meta?.generator, { verification, rows }, ok).join('\n'),
-    );
-  } catch (error) {
-    if (options.json && error instanceof MeshError) cli.printJson({ ok: false, error: toErrorBody(error) });
-    throw error;
-  }
+export const verifyVectors = (cli: Cli, options: JsonOption, file: string): Promise<void> =>
+  cli.documented(options, () => verifyAndTell(cli, options, file));
+
+async function verifyAndTell(cli: Cli, options: JsonOption, file: string): Promise<void> {
+  const vector = await readVector(cli, file);
+  const { verification, rows } = await compare(vector);
+  const diffs = rows.filter(differs);
+  const ok = verification.ok && diffs.length === 0;
+  if (!ok) cli.exitCode = EXIT.failed;
+  const document = {
+    ok,
+    verifier_ok: verification.ok,
+    level: verification.level,
+    failing: verification.failing,
+    trusted_signer_count: verification.trustedSigners,
+    hashes_match: diffs.length === 0,
+    diffs,
+    observed: Object.fromEntries(rows.map(({ field, observed }) => [field, observed])),
+  };
+  const generator = vector.meta?.generator;
+  cli.answer(options, document, () =>
+    [
+      `Vectors:           ${oneLine(file)}`,
+      ...(generator === undefined ? [] : [`Generator:         ${oneLine(generator)}`]),
+      ...verificationLines(verification),
+      ...section('Hash parity:', parityLines(rows)),
+      ...section('Differences:', diffs.flatMap(differenceLines)),
+      '',
+      `Result: ${ok ? 'PASS' : 'FAIL'}`,
+    ].join('\n'),
+  );
 }
 
-async function readVector(cli: Cli, file: string) {
-  const check = checkOf(Vector);
-  const limits = { maxBytes: VECTOR_BYTES, maxDepth: VECTOR_DEPTH };
+async function readVector(cli: Cli, file: string): Promise<Static<typeof Vector>> {
   const bytes = await readInput(cli.io, file, VECTOR_BYTES);
-  const value = within(file, () => parseJson(bytes, limits));
-  if (check.accepts(value)) {
-    const { expected } = value;
-    if (HASHES.some((field) => Object.hasOwn(expected, field))) return value;
-    throw usage(`${file} is not a vector file: it expects none of ${HASHES.join(', ')}.`);
-  }
-  throw usage(`${file} is not a vector file: ${check.explain(value)}.`);
+  const value = within(file, () => parseJson(bytes, { maxBytes: VECTOR_BYTES, maxDepth: VECTOR_DEPTH }));
+  const vector = shaped(checkOf(Vector), `${file} is not a vector file`, value);
+  if (HASHES.some((field) => Object.hasOwn(vector.expected, field))) return vector;
+  throw usage(`${file} is not a vector file: it expects none of ${HASHES.join(', ')}.`);
 }
 
-async function compare(vector: Awaited<ReturnType<typeof readVector>>): Promise<Parity> {
+async function compare(vector: Static<typeof Vector>): Promise<{ verification: Verification; rows: Row[] }> {
   const bytes = Uint8Array.from(Buffer.from(vector.capsule_bytes_b64, 'base64'));
   const originator = vector.originator_public_key_hex;
   const verification = await verifyArchive(components, bytes, {
     ...(originator !== undefined && { allowlist: [originator] }),
   });
   const { manifest, envelope, plain } = await readArchive(components, bytes);
-  const observed = new Map<string, string>([
-    ['capsule_id', manifest.id],
-    ['first_event_hash', manifest.first_event_hash],
-    ['entry_hash', envelope.entry_hash],
-    ['manifest_hash', envelope.manifest_hash],
-    ['content_index_hash', envelope.content_index_hash],
-    ['envelope_signature_hex', envelope.signers[0]?.signature ?? ''],
-  ]);
+  const observed: Record<(typeof FIELDS)[number], string> = {
+    capsule_id: manifest.id,
+    first_event_hash: manifest.first_event_hash,
+    entry_hash: envelope.entry_hash,
+    manifest_hash: envelope.manifest_hash,
+    content_index_hash: envelope.content_index_hash,
+    envelope_signature_hex: envelope.signers[0]?.signature ?? '',
+  };
   const stated = new Map<string, unknown>(Object.entries(vector.expected));
-  const rows = FIELDS.filter((field) => stated.has(field)).map((field) => {
-    const [expected, found] = [stated.get(field), observed.get(field)];
-    return { field, expected, observed: found, same: expected === found };
-  });
-  const hashes = vector.expected.event_hashes;
-  if (hashes === undefined) return { verification, rows };
-  const found = plain?.events.map(({ hash }) => hash) ?? [];
-  return { verification, rows: [...rows, ...eventRows(hashes, found)] };
+  const rows = FIELDS.filter((field) => stated.has(field)).map((field) => ({
+    field,
+    expected: stated.get(field),
+    observed: observed[field],
+  }));
+  const hashes = plain?.events.map(({ hash }) => hash) ?? [];
+  return { verification, rows: [...rows, ...eventRows(vector.expected.event_hashes, hashes)] };
 }
 
-function eventRows(expected: readonly string[], observed: readonly string[]): Parity['rows'] {
-  if (expected.length !== observed.length) {
-    const lengths = { expected: expected.length, observed: observed.length };
-    return [{ field: 'event_hashes.length', ...lengths, same: false }];
-  }
+const EVENTS = 'event_hashes';
+
+function eventRows(expected: readonly string[] | undefined, observed: readonly string[]): Row[] {
+  if (expected === undefined) return [];
+  if (expected.length !== observed.length)
+    return [{ field: `${EVENTS}.length`, expected: expected.length, observed: observed.length }];
   return expected.map((hash, index) => ({
-    field: `event_hashes[${String(index)}]`,
+    field: `${EVENTS}[${String(index)}]`,
     expected: hash,
     observed: observed[index],
-    same: hash === observed[index],
   }));
 }
 
-function textOf(
-  file: string,
-  generator: string | undefined,
-  { verification, rows }: Parity,
-  ok: boolean,
-): string[] {
-  const passes = (area: Verification['failing'][number]) => tick(!verification.failing.includes(area));
-  const [events, fields] = [rows.filter(ofEvent), rows.filter((row) => !ofEvent(row))];
+function verificationLines({ ok, level, failing, trustedSigners }: Verification): string[] {
+  const passes = (area: (typeof failing)[number]) => tick(!failing.includes(area));
   return [
-    `Vectors:           ${oneLine(file)}`,
-    ...(generator === undefined ? [] : [`Generator:         ${oneLine(generator)}`]),
     '',
-    `Verified:          ${tick(verification.ok)} (${verification.level})`,
+    `Verified:          ${tick(ok)} (${level})`,
     `  chain:           ${passes('chain')}`,
     `  content_index:   ${passes('content_index')}`,
     `  envelope:        ${passes('envelope')}`,
-    `  trusted signers: ${String(verification.trustedSigners)}`,
-    ...section('Hash parity:', [...fields.map(parityLine), ...eventLine(events)]),
-    ...section(
-      'Differences:',
-      rows
-        .filter(({ same }) => !same)
-        .flatMap(({ field, expected, observed }) => [
-          field,
-          `  expected: ${oneLine(String(expected))}`,
-          `  observed: ${oneLine(String(observed))}`,
-        ]),
-    ),
-    '',
-    `Result: ${ok ? 'PASS' : 'FAIL'}`,
+    `  trusted signers: ${String(trustedSigners)}`,
   ];
 }
 
-const ofEvent = ({ field }: Difference): boolean => field.startsWith('event_hashes');
-
-function parityLine({ field, observed, same }: Parity['rows'][number]): string {
-  return `[${tick(same)}] ${field.padEnd(FIELD_CHARS)}  ${shortHex(oneLine(String(observed)), HASH_CHARS)}`;
+/** One for each field, and one for all events. */
+function parityLines(rows: readonly Row[]): string[] {
+  const line = (ok: boolean, field: string, value: string) =>
+    `[${tick(ok)}] ${field.padEnd(FIELD_CHARS)}  ${value}`;
+  const isEvent = ({ field }: Row): boolean => field.startsWith(EVENTS);
+  const events = rows.filter(isEvent);
+  const matching = events.filter(same).length;
+  return [
+    ...rows
+      .filter((row) => !isEvent(row))
+      .map((row) => line(same(row), row.field, shortHex(oneLine(String(row.observed)), HASH_CHARS))),
+    ...(events.length === 0
+      ? []
+      : [
+          line(
+            matching === events.length,
+            `${EVENTS}[]`,
+            `${String(matching)}/${String(events.length)} match`,
+          ),
+        ]),
+  ];
 }
 
-function eventLine(rows: Parity['rows']): string[] {
-  if (rows.length === 0) return [];
-  const matching = rows.filter(({ same }) => same).length;
-  const counts = `${String(matching)}/${String(rows.length)} match`;
-  return [`[${tick(matching === rows.length)}] ${'event_hashes[]'.padEnd(FIELD_CHARS)}  ${counts}`];
-}
+const differenceLines = ({ field, expected, observed }: Row): string[] => [
+  field,
+  `  expected: ${oneLine(String(expected))}`,
+  `  observed: ${oneLine(String(observed))}`,
+];

@@ -2,30 +2,21 @@ import type { PolicyResult } from '../../../archive/policy/signer-policy.ts';
 import { verificationReport } from '../../../archive/report.ts';
 import type { Verification } from '../../../archive/types.ts';
 import { verifyArchive } from '../../../archive/verify.ts';
-import { MeshError, toErrorBody } from '../../../lib/errors.ts';
-import type { Cli, OutputOptions } from '../../cli.ts';
+import type { Cli } from '../../cli.ts';
 import { describeFailure, EXIT, usage } from '../../failure.ts';
-import { type AllowlistOptions, type ReadingOptions, readAllowlist, readingOptions } from './keys.ts';
+import type { Values } from '../../option.ts';
+import { readAllowlist, readingOptions } from './keys.ts';
 import { components, tellKeyUnused, withSource } from './open.ts';
-import { judgeSigners, type PolicyFiles, policyText, readPolicy } from './policy.ts';
+import type { VERIFY } from './options.ts';
+import { judgeSigners, policyText, readPolicy } from './policy.ts';
 import { oneLine, section } from './text.ts';
 import { verificationText } from './verify-text.ts';
 
-export interface VerifyOptions extends OutputOptions, AllowlistOptions, ReadingOptions, PolicyFiles {
-  requireTrusted?: boolean;
-  strict?: boolean;
-}
+type VerifyOptions = Values<typeof VERIFY>;
 
 /** Verifies an archive and says what passed (archive-v0.6 "Verification levels"); exit code 0, 1 or 2. */
-export async function verify(cli: Cli, file: string, options: VerifyOptions): Promise<void> {
-  try {
-    await verifyAndTell(cli, file, options);
-  } catch (error) {
-    // A script that asked for JSON gets a document whatever happens.
-    if (options.json && error instanceof MeshError) cli.printJson({ ok: false, error: toErrorBody(error) });
-    throw error;
-  }
-}
+export const verify = (cli: Cli, options: VerifyOptions, file: string): Promise<void> =>
+  cli.documented(options, () => verifyAndTell(cli, file, options));
 
 async function verifyAndTell(cli: Cli, file: string, options: VerifyOptions): Promise<void> {
   const allowlist = await readAllowlist(cli.io, options);

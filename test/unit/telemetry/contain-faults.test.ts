@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { containFaults } from '../../../src/cli/contain-faults.ts';
+import { containFaults } from '../../../src/telemetry/contain-faults.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 function contained() {

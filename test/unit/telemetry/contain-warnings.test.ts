@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
-import { containWarnings } from '../../../src/cli/contain-warnings.ts';
+import { containWarnings } from '../../../src/telemetry/contain-warnings.ts';
 import { createLogger } from '../../../src/telemetry/log.ts';
 
 it('has warnings of Node.js as lines of the log, until it is removed', () => {
