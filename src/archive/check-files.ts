@@ -4,22 +4,30 @@ import {
   type Envelope,
   type Manifest,
 } from '../../protocols/archive/v1/schema.ts';
-import { isIndexed } from './content-index.ts';
-import { asDecryption, documentTooLarge, MAX_CHAIN_BYTES, parseDocument, Utf8Check } from './documents.ts';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import {
+  asDecryption,
+  DOCUMENT_LIMITS,
+  demandDocumentSize,
+  MAX_CHAIN_BYTES,
+  parseDocument,
+  Utf8Check,
+} from './documents.ts';
 import { layoutFinding, quoted, type Report } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
-import { metadataPathOf, PATHS } from './paths.ts';
+import { isIndexed, metadataPathOf, PATHS } from './paths.ts';
 import { Pace } from './pause.ts';
 import { programFields } from './strict.ts';
-import type { ArchiveComponents, ArchiveEntry, Container, Finding } from './types.ts';
+import type { ArchiveComponents, Container, Finding } from './types.ts';
 import { digestEntry, readUnchecked } from './zip/content.ts';
 
 /** What the checks of one layer have in common. */
 export interface Checking {
   components: ArchiveComponents;
   container: Container;
-  manifest: Manifest;
-  envelope: Envelope;
+  /** Both as stored. */
+  manifest: Manifest & JsonObject;
+  envelope: Envelope & JsonObject;
   signal: AbortSignal | undefined;
   fail: Report;
   /** From the rules of the format, without harm: a finding when strict, else a warning. */
@@ -40,32 +48,32 @@ const TEXT = /^(?:program\.md|agents\.md|skills\/(?!decryption\/)[^/]+\/SKILL\.m
 const SKILL_METADATA = /^skills\/(?!decryption\/)[^/]+\/skill\.json$/;
 
 /** Hashes every file and looks into those that have rules of their own; throws only when aborted. */
-export async function readFiles({
-  components,
-  container,
-  manifest,
-  envelope,
-  fail,
-  signal,
-}: Checking): Promise<FilesRead> {
+export async function readFiles(checking: Checking): Promise<FilesRead> {
+  const { components, container, manifest, envelope, fail, signal } = checking;
   const read: FilesRead = { digests: new Map(), chain: null, decryption: null };
   const metadataPath = envelope.cipher === 'none' ? null : metadataPathOf(manifest);
   const pace = new Pace(signal);
   for (const [path, entry] of container.entries) {
     await pace.after(entry.size);
     if (path === PATHS.manifest || path === PATHS.envelope) continue;
+    const isChain = path === PATHS.chain;
+    const isDocument = path === metadataPath || SKILL_METADATA.test(path);
+    const maxBytes = isChain ? MAX_CHAIN_BYTES : DOCUMENT_LIMITS.maxBytes;
     try {
-      const use = useOf(entry, read, metadataPath, fail);
-      if (use === null) {
-        const text = TEXT.test(path) ? new Utf8Check() : null;
-        const digest = await digestEntry(components, container, entry, { signal, look: text?.add });
-        read.digests.set(path, digest);
-        text?.end(path);
+      if ((isChain || isDocument) && entry.size <= maxBytes) {
+        const { bytes, crcMatches } = await readUnchecked(components, container, entry);
+        read.digests.set(path, { sha256: await components.crypto.digestHex(bytes), crcMatches });
+        if (isChain) read.chain = bytes;
+        else if (path === metadataPath) read.decryption = asDecryption(path, parseDocument(path, bytes));
+        else demandInstructions(path, bytes, fail);
         continue;
       }
-      const { bytes, crcMatches } = await readUnchecked(components, container, entry);
-      read.digests.set(path, { sha256: await components.crypto.digestHex(bytes), crcMatches });
-      use(bytes);
+      const text = TEXT.test(path) ? new Utf8Check() : null;
+      read.digests.set(path, await digestEntry(components, container, entry, { signal, look: text?.add }));
+      text?.end(path);
+      if (isChain)
+        fail({ area: 'chain', path, message: `the chain has more than ${String(maxBytes)} bytes` });
+      if (isDocument) demandDocumentSize(path, entry.size);
     } catch (error) {
       if (!(error instanceof LayoutError)) throw error;
       fail(layoutFinding(error));
@@ -74,45 +82,12 @@ export async function readFiles({
   return read;
 }
 
-/** What is done with the bytes of a file besides hashing them; null for nothing, and then it need not be in memory. */
-function useOf(
-  { path, size }: ArchiveEntry,
-  read: FilesRead,
-  metadataPath: string | null,
-  report: Report,
-): ((bytes: Uint8Array) => void) | null {
-  if (path === PATHS.chain) {
-    if (size > MAX_CHAIN_BYTES) {
-      report({ area: 'chain', path, message: `the chain has more than ${String(MAX_CHAIN_BYTES)} bytes` });
-      return null;
-    }
-    return (bytes) => {
-      read.chain = bytes;
-    };
-  }
-  const isSkill = SKILL_METADATA.test(path);
-  if (path !== metadataPath && !isSkill) return null;
-  const problem = documentTooLarge(path, size);
-  if (problem !== null) {
-    report(layoutFinding(problem));
-    return null;
-  }
-  return path === metadataPath
-    ? (bytes) => {
-        read.decryption = asDecryption(path, parseDocument(path, bytes));
-      }
-    : (bytes) => demandInstructions(path, bytes, report);
-}
-
 /** A skill is instructions, never a program (archive-v0.6 "Manifest"). */
 function demandInstructions(path: string, bytes: Uint8Array, report: Report): void {
-  for (const name of programFields(parseDocument(path, bytes)))
-    report({
-      area: 'layout',
-      reason: 'invalid_shape',
-      path,
-      message: `${path} has the field ${name}: a skill is no program`,
-    });
+  for (const name of programFields(parseDocument(path, bytes))) {
+    const message = `${path} has the field ${name}: a skill is no program`;
+    report({ area: 'layout', reason: 'invalid_shape', path, message });
+  }
 }
 
 /** Every file against the index, and the index against the files. */

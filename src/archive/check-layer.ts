@@ -1,6 +1,6 @@
 import type { DecryptionMetadata, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { canonicalBytes } from './canonical.ts';
+import { canonicalBytes, capsuleId, indexHash } from './canonical.ts';
 import { checkChain, type ReadEvent } from './chain.ts';
 import {
   type Checking,
@@ -12,14 +12,18 @@ import {
   wrongCrc,
 } from './check-files.ts';
 import { checkCheckpoints } from './checkpoint.ts';
-import { indexHash } from './content-index.ts';
-import { asEnvelope, asManifest, LINE_FEED, parseEvents, readDocument, type Stored } from './documents.ts';
+import {
+  asEnvelope,
+  asManifest,
+  LINE_FEED,
+  parseEvents,
+  readDocument,
+  unsupportedRules,
+} from './documents.ts';
 import { checkEnvelope, checkSigners } from './envelope.ts';
 import { Findings, layoutFinding, type Report } from './findings.ts';
-import { capsuleId } from './identity.ts';
 import { LayoutError } from './layout-error.ts';
-import { metadataPathOf, PATHS, REQUIRED_PLAIN } from './paths.ts';
-import { unsupportedRules } from './rules.ts';
+import { metadataPathOf, PATHS } from './paths.ts';
 import { strictDocuments, strictEvents } from './strict.ts';
 import type { ArchiveComponents, ArchiveLimits, ByteSource, Container, SignerVerdict } from './types.ts';
 import { openContainer } from './zip/reader.ts';
@@ -33,8 +37,9 @@ export interface Layer {
   findings: Findings;
   warnings: Findings;
   signers: SignerVerdict[];
-  manifest: Stored<Manifest> | null;
-  envelope: Stored<Envelope> | null;
+  /** As stored, which is what hashes are made over; null where they have not the right shape. */
+  manifest: (Manifest & JsonObject) | null;
+  envelope: (Envelope & JsonObject) | null;
   events: ReadEvent[];
   /** Of an encrypted archive, where it could be read. */
   decryption: DecryptionMetadata | null;
@@ -86,46 +91,42 @@ async function checkInto(
   const container = await openContainer(components, source, limits);
   layer.container = container;
   for (const message of container.warnings) departure({ area: 'layout', message });
-  const stored: JsonObject[] = [];
-  for (const path of [PATHS.manifest, PATHS.envelope]) {
+  const documentAt = async (path: string): Promise<JsonObject> => {
     const { document, crcMatches } = await readDocument(components, container, path);
     // A wrong checksum alone does not keep it from being read.
     if (!crcMatches) fail(wrongCrc(path));
-    stored.push(document);
-  }
-  const [manifestFile = {}, envelopeFile = {}] = stored;
-  const unsupported = unsupportedRules(manifestFile, envelopeFile);
+    return document;
+  };
+  const stored = { manifest: await documentAt(PATHS.manifest), envelope: await documentAt(PATHS.envelope) };
+  const unsupported = unsupportedRules(stored.manifest, stored.envelope);
   if (unsupported !== null) return fail(unsupported);
-  const manifest = asManifest(manifestFile);
-  const envelope = asEnvelope(envelopeFile);
-  layer.manifest = { value: manifest, stored: manifestFile };
-  layer.envelope = { value: envelope, stored: envelopeFile };
+  const manifest = asManifest(stored.manifest);
+  const envelope = asEnvelope(stored.envelope);
+  layer.manifest = manifest;
+  layer.envelope = envelope;
   const checking = { components, container, manifest, envelope, signal, fail, departure };
   checkLayout(checking);
-  checkDocuments(checking, manifestFile);
+  checkDocuments(checking);
   checkEnvelope(envelope, manifest, fail);
   const files = await readFiles(checking);
   layer.decryption = files.decryption;
   checkContentIndex(checking, files.digests);
   if (envelope.cipher !== 'none') checkBlob(checking, files);
   else layer.events = await checkEvents(checking, files);
-  layer.signers = await checkSigners(components, { envelope, stored: envelopeFile, allowlist }, fail);
-  strictDocuments(manifest, manifestFile, envelope, departure);
+  layer.signers = await checkSigners(components, envelope, allowlist, fail);
+  strictDocuments(manifest, envelope, departure);
 }
 
 /** Files that have to be there, and those that have no business beside encrypted content. */
 function checkLayout({ container: { entries }, manifest, envelope, fail, departure }: Checking): void {
   const metadata = metadataPathOf(manifest);
   const isEncrypted = envelope.cipher !== 'none';
-  if (metadata === null)
-    fail({
-      area: 'layout',
-      reason: 'invalid_shape',
-      message: 'manifest.encryption has a metadata_path outside of skills/decryption',
-    });
-  else if (metadata !== PATHS.decryption)
+  if (metadata === null) {
+    const message = 'manifest.encryption has a metadata_path outside of skills/decryption';
+    fail({ area: 'layout', reason: 'invalid_shape', message });
+  } else if (metadata !== PATHS.decryption)
     departure({ area: 'layout', message: `metadata_path is not ${PATHS.decryption}` });
-  const required = isEncrypted ? [PATHS.blob, metadata ?? PATHS.decryption] : REQUIRED_PLAIN;
+  const required = isEncrypted ? [PATHS.blob, metadata ?? PATHS.decryption] : [PATHS.program, PATHS.chain];
   for (const path of required) {
     if (entries.has(path)) continue;
     const message = `${shown(path)} is missing`;
@@ -142,10 +143,7 @@ function checkLayout({ container: { entries }, manifest, envelope, fail, departu
 }
 
 /** Ids and hashes that manifest and envelope state about themselves and each other. */
-function checkDocuments(
-  { components: { crypto }, manifest, envelope, fail }: Checking,
-  manifestFile: JsonObject,
-): void {
+function checkDocuments({ components: { crypto }, manifest, envelope, fail }: Checking): void {
   const { id, originator, first_event_hash: firstEvent, content_index: index } = manifest;
   const identity = (message: string) => fail({ area: 'identity', message });
   if (id !== capsuleId(crypto, originator.public_key, firstEvent))
@@ -153,7 +151,7 @@ function checkDocuments(
   if (envelope.capsule_id !== id) identity('envelope.capsule_id is not manifest.id');
   if (envelope.first_event_hash !== firstEvent)
     identity('envelope.first_event_hash is not manifest.first_event_hash');
-  if (crypto.sha256Hex(canonicalBytes(manifestFile)) !== envelope.manifest_hash)
+  if (crypto.sha256Hex(canonicalBytes(manifest)) !== envelope.manifest_hash)
     fail({ area: 'envelope', message: 'manifest_hash is not the hash of manifest.json' });
   if (indexHash(crypto, index.files) !== index.index_hash)
     fail({ area: 'content_index', message: 'index_hash is not the hash of the list of files' });

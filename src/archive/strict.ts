@@ -26,14 +26,9 @@ export function isTimestamp(text: string): boolean {
 }
 
 /** What the format text demands of a manifest and an envelope, and the mathematics does not. */
-export function strictDocuments(
-  manifest: Manifest,
-  stored: JsonObject,
-  envelope: Envelope,
-  report: Report,
-): void {
+export function strictDocuments(manifest: Manifest, envelope: Envelope, report: Report): void {
   const fail = (area: Area, message: string) => report({ area, message });
-  for (const name of Object.keys(stored)) {
+  for (const name of Object.keys(manifest)) {
     if (!MANIFEST_FIELDS.has(name)) fail('layout', `manifest.json has the unknown field ${quoted(name)}`);
   }
   for (const { actor_id: actor } of manifest.participants) {

@@ -8,9 +8,9 @@ import { KEY_BYTES } from './envelope.ts';
 import { clause, layoutFinding } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
 import { PATHS } from './paths.ts';
-import { bytesSource } from './source.ts';
+import { sourceOf } from './source.ts';
 import type { ArchiveComponents, ByteSource, Finding, Verification, VerifyOptions } from './types.ts';
-import { readHashed } from './verified-files.ts';
+import { readHashed } from './zip/content.ts';
 
 /** A verification with what it was made of. */
 export interface Verified {
@@ -40,17 +40,16 @@ export async function verifyLayers(
   input: Uint8Array | ByteSource,
   { allowlist, limits, strict = false, recipientSecret: secret, signal }: VerifyOptions = {},
 ): Promise<Verified> {
-  const source = input instanceof Uint8Array ? bytesSource(input) : input;
   const options = { limits, allowlist: allowlistOf(allowlist), strict, signal };
-  const outer = await checkLayer(components, source, options);
-  const encrypted = (outer.envelope?.value.cipher ?? 'none') !== 'none';
+  const outer = await checkLayer(components, sourceOf(input), options);
+  const encrypted = (outer.envelope?.cipher ?? 'none') !== 'none';
   const level = encrypted && secret !== undefined ? 'L3' : 'L2';
   let plain = encrypted ? null : outer;
   // Nothing is decrypted of what does not hold from outside.
   if (encrypted && secret !== undefined && outer.findings.none) {
     const inner = await decrypted(components, outer, secret);
     if (inner instanceof Uint8Array) {
-      plain = await checkLayer(components, bytesSource(inner), options);
+      plain = await checkLayer(components, sourceOf(inner), options);
       addInner(outer, plain);
     } else outer.findings.add(inner);
   }
@@ -80,12 +79,12 @@ async function decrypted(
   secret: Uint8Array,
 ): Promise<Uint8Array | Finding> {
   const blob = container?.entries.get(PATHS.blob);
-  const hash = envelope?.value.encrypted_blob_hash ?? null;
+  const hash = envelope?.encrypted_blob_hash ?? null;
   if (!container || !manifest || !envelope || !blob || !metadata || hash === null)
     throw new TypeError('Nothing was found, yet not everything was there.');
   try {
     const ciphertext = await readHashed(components, container, blob, hash);
-    return decryptInner(components, [manifest.value, envelope.value, metadata], secret, ciphertext);
+    return decryptInner(components, [manifest, envelope, metadata], secret, ciphertext);
   } catch (error) {
     if (error instanceof LayoutError) return layoutFinding(error);
     if (!(error instanceof MeshError) || CALLERS_MISTAKES.has(error.code)) throw error;
@@ -95,14 +94,11 @@ async function decrypted(
 
 /** What the inner archive says, and where it is not the one that the outer envelope was signed for. */
 function addInner(outer: Layer, inner: Layer): void {
-  const ofInner = (finding: Finding): Finding => ({
-    ...finding,
-    message: `inner archive: ${finding.message}`,
-  });
+  const ofInner = (found: Finding): Finding => ({ ...found, message: `inner archive: ${found.message}` });
   outer.findings.include(inner.findings, ofInner);
   outer.warnings.include(inner.warnings, ofInner);
-  const [signed, found] = [outer.envelope?.value, inner.envelope?.value];
-  if (signed === undefined || found === undefined) return;
+  const [signed, found] = [outer.envelope, inner.envelope];
+  if (signed === null || found === null) return;
   const fail = (finding: Finding) => outer.findings.add(finding);
   if (found.cipher !== 'none')
     fail({ area: 'layout', reason: 'invalid_shape', message: 'the inner archive is encrypted again' });
@@ -135,8 +131,8 @@ function resultOf(
     notes,
     signers,
     trustedSigners: trusted.size,
-    manifest: manifest?.value ?? null,
-    envelope: envelope?.value ?? null,
+    manifest,
+    envelope,
     events: plain?.events.map(({ event }) => event) ?? [],
   };
 }

@@ -1,5 +1,5 @@
+import { VerifiedFiles } from '../open-verified.ts';
 import type { ArchiveComponents, OpenedArchive } from '../types.ts';
-import { VerifiedFiles } from '../verified-files.ts';
 
 /** The beginning of a file, as text. */
 export interface Excerpt {

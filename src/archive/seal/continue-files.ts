@@ -1,6 +1,6 @@
 import type { IndexedFile } from '../../../protocols/archive/v1/schema.ts';
+import { VerifiedFiles } from '../open-verified.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSource, Container, OpenedArchive } from '../types.ts';
-import { VerifiedFiles } from '../verified-files.ts';
 import { OWN_PATHS } from './draft-files.ts';
 import type { PreparedFile } from './files.ts';
 

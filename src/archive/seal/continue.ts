@@ -2,10 +2,11 @@ import { type ArchiveEvent, Manifest, type Participant } from '../../../protocol
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { canonicalJson } from '../../lib/json.ts';
+import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
 import { checkpointOf, keptSignatures, MAX_CHECKPOINT_SIGNATURES } from '../checkpoint.ts';
 import { quoted } from '../findings.ts';
-import { capsuleId } from '../identity.ts';
+import { VerifiedFiles } from '../open-verified.ts';
 import { PATHS } from '../paths.ts';
 import type {
   ArchiveComponents,
@@ -17,7 +18,6 @@ import type {
   Sealed,
   SealOptions,
 } from '../types.ts';
-import { VerifiedFiles } from '../verified-files.ts';
 import { chainLines } from './chain.ts';
 import { sealContainer, writeContainer } from './container.ts';
 import { keptFiles, replacedFiles } from './continue-files.ts';

@@ -1,11 +1,10 @@
 import { ARCHIVE_VERSION, type Envelope, type Manifest } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
-import { canonicalBytes } from '../canonical.ts';
-import { indexHash, isIndexed } from '../content-index.ts';
+import { canonicalBytes, indexHash } from '../canonical.ts';
 import { DOCUMENT_LIMITS } from '../documents.ts';
 import { signEnvelope } from '../envelope.ts';
-import { PATHS } from '../paths.ts';
+import { isIndexed, PATHS } from '../paths.ts';
 import type { ArchiveComponents, ArchiveSigner } from '../types.ts';
 import { demandWithinLimits, type PreparedFile, prepareBytes } from './files.ts';
 

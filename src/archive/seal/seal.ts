@@ -1,6 +1,6 @@
 import type { ArchiveEvent } from '../../../protocols/archive/v1/schema.ts';
+import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
-import { capsuleId } from '../identity.ts';
 import { PATHS } from '../paths.ts';
 import type { ArchiveComponents, ArchiveDraft, ByteSink, Sealed, SealOptions } from '../types.ts';
 import { chainLines } from './chain.ts';

@@ -1,4 +1,6 @@
-import { LayoutError } from '../layout-error.ts';
+import { MeshError } from '../../lib/errors.ts';
+import { joined } from '../canonical.ts';
+import { LayoutError, missingFile } from '../layout-error.ts';
 import { PAUSE_BYTES, Pace } from '../pause.ts';
 import { chunksOf, MemorySource, passingChunksOf } from '../source.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSink, Container } from '../types.ts';
@@ -8,6 +10,13 @@ import { inflated } from './inflate.ts';
 const SMALL_BYTES = 8_388_608;
 
 type Components = Pick<ArchiveComponents, 'crypto'>;
+
+/** Throws LayoutError `missing_required_file`. */
+export function entryOf({ entries }: Container, path: string): ArchiveEntry {
+  const entry = entries.get(path);
+  if (entry === undefined) throw missingFile(path);
+  return entry;
+}
 
 /** The unpacked bytes, which may share memory with the source. Throws LayoutError `wrong_size`, `wrong_crc`. */
 export async function readEntry(
@@ -33,7 +42,8 @@ export async function readUnchecked(
 }
 
 /**
- * Gives the unpacked bytes to `sink`, in chunks that the sink may keep. What is wrong is known at the end only: throws LayoutError `wrong_size`, `wrong_crc` after the sink has had bytes.
+ * Gives the unpacked bytes to `sink`, in chunks that the sink may keep. What is wrong is known at the end only: throws
+ * LayoutError `wrong_size`, `wrong_crc` after the sink has had bytes.
  */
 export async function streamEntry(
   { crypto }: Components,
@@ -51,10 +61,41 @@ export async function streamEntry(
   if (crc !== entry.crc32) throw wrongCrc(entry);
 }
 
-export interface DigestOptions {
-  signal?: AbortSignal | undefined;
-  /** Is shown the bytes that are hashed, piece by piece; they are not to be kept. */
-  look?: ((chunk: Uint8Array) => void) | undefined;
+/** A whole entry as it was verified before. Throws `unverified_archive` where it is not the same any more. */
+export async function readHashed(
+  { crypto }: Components,
+  container: Container,
+  entry: ArchiveEntry,
+  sha256: string,
+): Promise<Uint8Array> {
+  const { bytes } = await readUnchecked({ crypto }, container, entry).catch(rethrowAsChanged);
+  if ((await crypto.digestHex(bytes)) !== sha256) throw changed();
+  return bytes;
+}
+
+/** The same in pieces: throws only after the sink has had bytes. */
+export async function streamHashed(
+  { crypto }: Components,
+  container: Container,
+  entry: ArchiveEntry & { sha256: string },
+  sink: ByteSink,
+  signal?: AbortSignal,
+): Promise<void> {
+  const hasher = crypto.hasher();
+  const hashing: ByteSink = (chunk) => {
+    hasher.update(chunk);
+    return sink(chunk);
+  };
+  await streamEntry({ crypto }, container, entry, hashing, signal).catch(rethrowAsChanged);
+  if (hasher.digestHex() !== entry.sha256) throw changed();
+}
+
+const changed = (): MeshError =>
+  new MeshError('unverified_archive', 'The archive changed after it was verified.');
+
+/** Once everything could be unpacked, what cannot be any more has changed. */
+function rethrowAsChanged(error: unknown): never {
+  throw error instanceof LayoutError ? changed() : error;
 }
 
 /**
@@ -65,7 +106,11 @@ export async function digestEntry(
   components: Components,
   container: Container,
   entry: ArchiveEntry,
-  { signal, look }: DigestOptions = {},
+  /** `look` is shown the bytes that are hashed, piece by piece; they are not to be kept. */
+  {
+    signal,
+    look,
+  }: { signal?: AbortSignal | undefined; look?: ((chunk: Uint8Array) => void) | undefined } = {},
 ): Promise<{ sha256: string; crcMatches: boolean }> {
   const { crypto } = components;
   signal?.throwIfAborted();
@@ -102,13 +147,7 @@ function contentOf(
 async function collected(container: Container, entry: ArchiveEntry): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of contentOf(container, entry)) chunks.push(chunk);
-  const bytes = new Uint8Array(entry.size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
+  return joined('', ...chunks);
 }
 
 const wrongCrc = ({ path }: ArchiveEntry): LayoutError =>

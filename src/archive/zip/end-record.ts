@@ -1,4 +1,4 @@
-import { LayoutError } from '../layout-error.ts';
+import { inconsistent, LayoutError } from '../layout-error.ts';
 import type { ByteSource } from '../types.ts';
 import {
   END_BYTES,
@@ -18,8 +18,6 @@ export interface EndRecord {
 }
 
 const LAST_SIGNATURE_BYTE = END_SIGNATURE >>> 24;
-
-const inconsistent = (message: string): LayoutError => new LayoutError('inconsistent_directory', message);
 
 /**
  * The one end of central directory record: last in the file, with nothing but its own comment behind it, and right

@@ -38,3 +38,21 @@ export const REGULAR_FILE_MODE = 0o100644;
 
 export const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** What both headers of an entry say of it, from its "version needed" at `start` on (APPNOTE 4.3.7, 4.3.12). */
+export function sharedFields(view: DataView, start: number) {
+  const short = (offset: number) => view.getUint16(start + offset, true);
+  const long = (offset: number) => view.getUint32(start + offset, true);
+  return {
+    flags: short(2),
+    method: short(4),
+    /** MS-DOS date in the upper half, time in the lower. */
+    time: long(6),
+    crc32: long(10),
+    compressedSize: long(14),
+    size: long(18),
+    nameLength: short(22),
+    extraLength: short(24),
+  };
+}
+export type SharedFields = ReturnType<typeof sharedFields>;
