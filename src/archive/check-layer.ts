@@ -176,7 +176,7 @@ async function checkEvents(
     if (anchored !== undefined && anchored.event.hash !== envelope[name])
       fail({ area: 'chain', message: `envelope.${name} is not the hash of the ${which} event` });
   }
-  await checkCheckpoints(components, events, fail, signal);
+  await checkCheckpoints(components, events, departure, signal);
   strictEvents(events, departure);
   // Within a text it would be escaped, so that it can only be white space.
   if (chain.includes(CARRIAGE_RETURN))

@@ -63,8 +63,8 @@ export function keptSignatures(events: readonly ArchiveEvent[]): number {
 }
 
 /**
- * Every checkpoint of a chain against the events before it: the envelope it keeps has to be about exactly those, and
- * its signatures have to hold. Says nothing about who signed.
+ * Every checkpoint of a chain against the events before it: the envelope it keeps should be about exactly those, and
+ * its signatures should hold. The format gives no rule about what a checkpoint holds. Says nothing about who signed.
  */
 export async function checkCheckpoints(
   components: ArchiveComponents,
