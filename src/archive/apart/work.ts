@@ -41,9 +41,5 @@ async function answerTo({ job, bytes, options, task }: Order, signal?: AbortSign
     ...(signal && { signal }),
     ...(task !== undefined && { task }),
   });
-  return {
-    messages: messages.map((message) => ({ ...message })),
-    sections: sections.map((section) => ({ ...section })),
-    truncated,
-  };
+  return { messages, sections, truncated };
 }
