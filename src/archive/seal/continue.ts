@@ -5,6 +5,7 @@ import { canonicalJson } from '../../lib/json.ts';
 import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
 import { checkpointOf, keptSignatures, MAX_CHECKPOINT_SIGNATURES } from '../checkpoint.ts';
+import { LINE_FEED } from '../documents.ts';
 import { quoted } from '../findings.ts';
 import { VerifiedFiles } from '../open-verified.ts';
 import { PATHS } from '../paths.ts';
@@ -13,20 +14,24 @@ import type {
   ArchiveDraft,
   ByteSink,
   EventDraft,
-  FileInput,
   OpenedArchive,
   Sealed,
   SealOptions,
 } from '../types.ts';
-import { chainLines } from './chain.ts';
-import { sealContainer, writeContainer } from './container.ts';
-import { keptFiles, replacedFiles } from './continue-files.ts';
-import { demandJson, demandParticipants, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
+import { writeZip } from '../zip/writer.ts';
+import {
+  demandAtMost,
+  demandJson,
+  demandParticipants,
+  demandSealOptions,
+  invalid,
+  MAX_JSON_DEPTH,
+  originatorOf,
+} from './checks.ts';
+import { type Contents, sealContainer } from './container.ts';
 import { completeEvents } from './draft-events.ts';
-import { demandExtractable, payloadFiles, programFile, textFile } from './draft-files.ts';
-import { demandWithinLimits, prepareBytes, prepareFile, sizeOf } from './files.ts';
-import type { ManifestClaims } from './layer.ts';
-import { demandSealOptions, originatorOf } from './options.ts';
+import { demandExtractable, OWN_PATHS, payloadFiles, textFiles } from './draft-files.ts';
+import { chainLines, demandWithinLimits, type PreparedFile, prepareBytes, prepareFiles } from './files.ts';
 
 /** What the next sealing adds. Program, agents and payload files replace those that are there by the same path. */
 export interface ArchiveAdditions
@@ -39,7 +44,6 @@ export interface ArchiveAdditions
 const KNOWN_MEMBERS: ReadonlySet<string> = new Set(Object.keys(Manifest.properties));
 /** In later drafts of the format a statement about the one set of signers: it would be false of another one. */
 const SIGNER_COMMITMENT = 'signer_commitment';
-const LINE_FEED = 0x0a;
 
 /**
  * Seals a verified archive again, as its next checkpoint: every event stays as it is, then one keeps the envelope of
@@ -59,66 +63,75 @@ export async function continueArchive(
   if (!opened.verification.ok)
     throw new MeshError('unverified_archive', 'An archive that does not verify is not continued.');
   demandSealOptions(options);
+  const { sealedAt, signal } = options;
+  const { manifest, envelope } = opened;
+  const verified = new VerifiedFiles(components, opened);
   const participants = allParticipants(opened, additions.participants);
-  const added = addedFiles(additions);
-  const kept = await keptFiles(components, opened, new Set(added.map(({ path }) => path)));
+  const added = [...payloadFiles(additions.payload ?? []), ...textFiles(additions)];
+  const kept = await keptFiles(opened, verified, new Set(added.map(({ path }) => path)));
   demandExtractable(added, kept);
-  demandWithinLimits([...kept, ...added].map(sizeOf));
-  const prepared = [];
-  for (const file of added) prepared.push(await prepareFile(crypto, file, options.signal));
-  if (keptSignatures(opened.events) + opened.envelope.signers.length > MAX_CHECKPOINT_SIGNATURES)
-    throw new MeshError(
-      'too_large',
-      `The checkpoints of an archive keep at most ${String(MAX_CHECKPOINT_SIGNATURES)} signatures.`,
-    );
+  demandWithinLimits([...kept, ...added]);
+  const signatures = keptSignatures(opened.events) + envelope.signers.length;
+  demandAtMost(MAX_CHECKPOINT_SIGNATURES, signatures, 'signatures in the checkpoints of an archive');
+  const prepared = await prepareFiles(crypto, added, signal);
+  const hashes = new Map(prepared.map(({ path, sha256 }) => [path, sha256]));
   const checkpoint = checkpointOf(opened, {
-    sealedAt: options.sealedAt,
-    replaced: replacedFiles(opened, prepared),
+    sealedAt,
+    replaced: manifest.content_index.files
+      .filter(({ path, sha256 }) => (hashes.get(path) ?? sha256) !== sha256)
+      .map(({ path, sha256 }) => ({ path, sha256 })),
   });
   demandJson('The envelope before', checkpoint, MAX_JSON_DEPTH);
-  const events = completeEvents(additions.events, {
-    actors: new Set(participants.map(({ actor_id: actor }) => actor)),
-    sealedAt: options.sealedAt,
-    pith: additions.pith ?? true,
-  });
+  const events = completeEvents(additions.events, { participants, sealedAt, pith: additions.pith ?? true });
   const linked = linkEvents(crypto, [checkpoint, ...events], {
     seq: opened.events.length,
-    hash: opened.envelope.entry_hash,
+    hash: envelope.entry_hash,
   });
-  const chain = await prepareBytes(crypto, PATHS.chain, await continuedChain(components, opened, linked));
-  const container = await sealContainer(
+  const chain = await prepareBytes(crypto, PATHS.chain, await continuedChain(verified, linked));
+  const { files, sealed } = await sealContainer(
     components,
     {
       files: [chain, ...kept, ...prepared],
-      claims: claimsOf(components, opened, { participants, label: additions.originatorLabel }, options),
-      entryHash: linked.at(-1)?.hash ?? opened.envelope.entry_hash,
+      claims: { ...claimsOf(components, opened, additions.originatorLabel, options), participants },
+      entryHash: linked.at(-1)?.hash ?? envelope.entry_hash,
+      unknown: unknownMembers(manifest),
+      // What was plain and is encrypted now says nothing outside of what is inside.
       outerUnknown: opened.decryption === null ? {} : unknownMembers(opened.verification.manifest),
     },
     { ...options, recipients: recipientsOf(opened, options) },
   );
-  return writeContainer(components, container, sink, options.signal);
+  await writeZip(components, files, sink, signal);
+  return sealed;
+}
+
+/**
+ * The files that are there, to be sealed again but for those that are `replaced`: as they are, read from where they
+ * are, and not hashed again. Only a compressed one comes into memory.
+ */
+async function keptFiles(
+  { container: { entries, source } }: OpenedArchive,
+  verified: VerifiedFiles,
+  replaced: ReadonlySet<string>,
+): Promise<PreparedFile[]> {
+  const files: PreparedFile[] = [];
+  for (const [path, { size, crc32, dataOffset, compressed }] of entries) {
+    if (OWN_PATHS.has(path) || replaced.has(path) || !verified.has(path)) continue;
+    const inPlace = { size, read: (at: number, length: number) => source.read(dataOffset + at, length) };
+    const content = compressed ? await verified.read(path) : inPlace;
+    files.push({ path, size, crc32, sha256: verified.hashOf(path), content });
+  }
+  return files;
 }
 
 /** The bytes that are there, and the new lines. */
-async function continuedChain(
-  components: ArchiveComponents,
-  opened: OpenedArchive,
-  added: readonly ArchiveEvent[],
-): Promise<Uint8Array> {
-  const before = await new VerifiedFiles(components, opened).read(PATHS.chain);
+async function continuedChain(verified: VerifiedFiles, added: readonly ArchiveEvent[]): Promise<Uint8Array> {
+  const before = await verified.read(PATHS.chain);
   const start = before.at(-1) === LINE_FEED ? before.length : before.length + 1;
   const lines = chainLines(added, start);
   const whole = new Uint8Array(start + lines.length).fill(LINE_FEED, start - 1, start);
   whole.set(before);
   whole.set(lines, start);
   return whole;
-}
-
-function addedFiles({ program, agents, payload = [] }: ArchiveAdditions): FileInput[] {
-  const files = payloadFiles(payload);
-  if (program !== undefined) files.push(programFile(program));
-  if (agents !== undefined) files.push(textFile(PATHS.agents, agents));
-  return files;
 }
 
 /** Those that are there, as they are, and the new ones. Throws `invalid_request` where one would be changed. */
@@ -138,28 +151,22 @@ function allParticipants({ manifest }: OpenedArchive, added: Participant[] = [])
 function claimsOf(
   { crypto }: ArchiveComponents,
   { manifest }: OpenedArchive,
-  { participants, label }: { participants: Participant[]; label: string | undefined },
+  label: string | undefined,
   { signers, sealedAt }: SealOptions,
-): ManifestClaims {
-  const { first_event_hash: firstEventHash, skill_trust: skillTrust = {} } = manifest;
+): Omit<Contents['claims'], 'participants'> {
+  const { first_event_hash, skill_trust: trust = {}, created_at = sealedAt } = manifest;
   const key = originatorOf(signers, manifest.originator.public_key);
   const own = key === manifest.originator.public_key;
   const originator = own ? manifest.originator : { public_key: key, label: '' };
   demandJson("The originator's label", label ?? '', 0);
   return {
-    id: capsuleId(crypto, key, firstEventHash),
+    id: capsuleId(crypto, key, first_event_hash),
     originator: label === undefined ? originator : { ...originator, label },
-    participants,
-    firstEventHash,
+    first_event_hash,
     // A new originator has not vouched for anybody's instructions.
-    skillTrust: own ? skillTrust : unsigned(skillTrust),
-    createdAt: own ? (manifest.created_at ?? sealedAt) : sealedAt,
-    unknown: unknownMembers(manifest),
+    skill_trust: own ? trust : Object.fromEntries(Object.keys(trust).map((id) => [id, 'unsigned'])),
+    created_at: own ? created_at : sealedAt,
   };
-}
-
-function unsigned(trust: ManifestClaims['skillTrust']): ManifestClaims['skillTrust'] {
-  return Object.fromEntries(Object.keys(trust).map((id) => [id, 'unsigned']));
 }
 
 function unknownMembers(manifest: Manifest | null): JsonObject {

@@ -1,12 +1,11 @@
-import type { SkillTier } from '../../../protocols/archive/v1/schema.ts';
 import { canonicalText } from '../../lib/canonical.ts';
 import { quoted } from '../findings.ts';
 import { PATHS } from '../paths.ts';
 import { programFields } from '../strict.ts';
 import type { ArchiveDraft, FileInput } from '../types.ts';
-import { nameProblem } from '../zip/names.ts';
+import { fileNameProblem } from '../zip/names.ts';
 import { nameCollisions, portabilityProblem } from '../zip/portable-names.ts';
-import { demandJson, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
+import { demandJson, invalid, MAX_JSON_DEPTH } from './checks.ts';
 
 const SKILL_ID = /^[A-Za-z0-9._-]+$/;
 /**
@@ -22,26 +21,29 @@ export const OWN_PATHS: ReadonlySet<string> = new Set([PATHS.manifest, PATHS.env
 const encoder = new TextEncoder();
 
 /** A Markdown document. Throws `invalid_request` for what is not text. */
-export function textFile(path: string, text: string): FileInput {
+function textFile(path: string, text: string): FileInput {
   if (!text.isWellFormed()) throw invalid(`${path} is not valid text: it holds a lone surrogate.`);
   return { path, content: encoder.encode(text) };
 }
 
-/** `program.md` is the readable work surface, so that it may not be blank. */
-export function programFile(program: string): FileInput {
-  if (program.trim() === '') throw invalid('An archive needs a program: what program.md is to say.');
-  return textFile(PATHS.program, program);
+/** `program.md` and `agents.md`, as far as given. The former is the readable work surface, so that it may not be blank. */
+export function textFiles({
+  program,
+  agents,
+}: Partial<Pick<ArchiveDraft, 'program' | 'agents'>>): FileInput[] {
+  if (program?.trim() === '') throw invalid('An archive needs a program: what program.md is to say.');
+  const files = [];
+  if (program !== undefined) files.push(textFile(PATHS.program, program));
+  if (agents !== undefined) files.push(textFile(PATHS.agents, agents));
+  return files;
 }
 
 /** Payload files under their full paths. Throws `invalid_request` for a path that readers refuse. */
 export function payloadFiles(payload: readonly FileInput[]): FileInput[] {
   return payload.map(({ path: given, content }) => {
     const path = given.startsWith(PATHS.payload) ? given : PATHS.payload + given;
-    const problem = given.isWellFormed()
-      ? nameProblem(path, encoder.encode(path).length)
-      : 'holds a lone surrogate';
-    const clause = problem ?? (path.endsWith('/') ? 'names no file' : null);
-    if (clause !== null) throw invalid(`The payload path ${quoted(given)} ${clause}.`);
+    const problem = fileNameProblem(path);
+    if (problem !== null) throw invalid(`The payload path ${quoted(given)} ${problem}.`);
     return { path, content };
   });
 }
@@ -60,10 +62,6 @@ export function skillFiles(skills: NonNullable<ArchiveDraft['skills']>): FileInp
     if (instructions !== undefined) files.push(textFile(`skills/${id}/SKILL.md`, instructions));
     return files;
   });
-}
-
-export function skillTrust(skills: NonNullable<ArchiveDraft['skills']>): Record<string, SkillTier> {
-  return Object.fromEntries(skills.map(({ id, tier }) => [id, tier]));
 }
 
 /**

@@ -1,24 +1,16 @@
-import { MeshError } from '../../lib/errors.ts';
+import type { ArchiveEvent } from '../../../protocols/archive/v1/schema.ts';
+import { eventsToLines } from '../chain.ts';
 import type { ArchiveCrypto } from '../crypto/crypto.ts';
+import { EVENT_LIMITS, MAX_CHAIN_BYTES, MAX_EVENTS } from '../documents.ts';
 import { passingChunksOf } from '../source.ts';
-import { ARCHIVE_LIMITS, type ByteSource, type FileInput } from '../types.ts';
+import { ARCHIVE_LIMITS, type FileInput } from '../types.ts';
 import type { ZipFile } from '../zip/writer.ts';
+import { demandAtMost } from './checks.ts';
 
 /** A file whose bytes were read once: what the index says of it and what the container does. */
 export interface PreparedFile extends ZipFile {
   /** 64-hex */
   sha256: string;
-}
-
-/** The first of two passes; the second is the writer's, which refuses what is not the same any more. */
-export async function prepareFile(
-  crypto: ArchiveCrypto,
-  { path, content }: FileInput,
-  signal?: AbortSignal,
-): Promise<PreparedFile> {
-  return content instanceof Uint8Array
-    ? prepareBytes(crypto, path, content)
-    : prepareSource(crypto, path, content, signal);
 }
 
 export async function prepareBytes(
@@ -30,38 +22,50 @@ export async function prepareBytes(
   return { path, size: content.length, crc32: crypto.crc32(content), sha256, content };
 }
 
-async function prepareSource(
+/** The first of two passes; the second is the writer's, which refuses what is not the same any more. */
+export async function prepareFiles(
   crypto: ArchiveCrypto,
-  path: string,
-  content: ByteSource,
+  files: readonly FileInput[],
   signal?: AbortSignal,
-): Promise<PreparedFile> {
-  const hasher = crypto.hasher();
-  let crc32 = 0;
-  for await (const chunk of passingChunksOf(content, 0, content.size)) {
-    signal?.throwIfAborted();
-    hasher.update(chunk);
-    crc32 = crypto.crc32(chunk, crc32);
+): Promise<PreparedFile[]> {
+  const prepared: PreparedFile[] = [];
+  for (const { path, content } of files) {
+    if (content instanceof Uint8Array) {
+      prepared.push(await prepareBytes(crypto, path, content));
+      continue;
+    }
+    const hasher = crypto.hasher();
+    let crc32 = 0;
+    for await (const chunk of passingChunksOf(content, 0, content.size)) {
+      signal?.throwIfAborted();
+      hasher.update(chunk);
+      crc32 = crypto.crc32(chunk, crc32);
+    }
+    prepared.push({ path, size: content.size, crc32, sha256: hasher.digestHex(), content });
   }
-  return { path, size: content.size, crc32, sha256: hasher.digestHex(), content };
+  return prepared;
 }
 
-/** Throws `too_large` for what readers refuse by their own limits. */
-export function demandWithinLimits(sizes: readonly number[]): void {
-  const { maxEntries, maxTotalBytes } = ARCHIVE_LIMITS;
-  if (sizes.length > maxEntries)
-    throw new MeshError(
-      'too_large',
-      `The archive would have ${String(sizes.length)} files; ${String(maxEntries)} are allowed.`,
-    );
+/** Before anything large is read. Throws `too_large`. */
+export function demandWithinLimits(files: readonly FileInput[]): void {
+  const sizes = files.map(({ content }) => (content instanceof Uint8Array ? content.length : content.size));
+  demandAtMost(ARCHIVE_LIMITS.maxEntries, sizes.length, 'files in an archive');
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (total > maxTotalBytes)
-    throw new MeshError(
-      'too_large',
-      `The files have ${String(total)} bytes together; ${String(maxTotalBytes)} are allowed.`,
-    );
+  demandAtMost(ARCHIVE_LIMITS.maxTotalBytes, total, 'bytes in all files of an archive');
 }
 
-/** Bytes in a file draft. */
-export const sizeOf = ({ content }: FileInput): number =>
-  content instanceof Uint8Array ? content.length : content.size;
+/** Lines of `chain/events.jsonl` that a reader takes behind `before` bytes that are there. Throws `too_large`. */
+export function chainLines(events: readonly ArchiveEvent[], before = 0): Uint8Array {
+  demandAtMost(MAX_EVENTS, events.at(-1)?.seq ?? 0, 'events in a chain');
+  const lines = eventsToLines(events);
+  if (lines.length > EVENT_LIMITS.maxBytes) {
+    for (const event of events)
+      demandAtMost(
+        EVENT_LIMITS.maxBytes,
+        eventsToLines([event]).length,
+        `bytes in event ${String(event.seq)}`,
+      );
+  }
+  demandAtMost(MAX_CHAIN_BYTES, before + lines.length, 'bytes in a chain');
+  return lines;
+}

@@ -32,7 +32,7 @@ export function entryName(raw: Uint8Array, isUtf8: boolean): string {
 export function nameProblem(name: string, byteLength: number): string | null {
   if (name === '') return 'is empty';
   if (byteLength > MAX_NAME_BYTES) return `has more than ${String(MAX_NAME_BYTES)} bytes`;
-  if (!name.isWellFormed()) return 'is not valid Unicode';
+  if (!name.isWellFormed()) return 'holds a lone surrogate';
   if (FORBIDDEN.test(name)) return 'has a backslash or a control character in it';
   if (name.startsWith('/')) return 'is an absolute path';
   if (DRIVE.test(name)) return 'has a drive letter';
@@ -46,5 +46,5 @@ export function nameProblem(name: string, byteLength: number): string | null {
 /** The same of the name that a file is to have. */
 export function fileNameProblem(path: string): string | null {
   const problem = nameProblem(path, new TextEncoder().encode(path).length);
-  return problem ?? (path.endsWith('/') ? 'is the name of a folder' : null);
+  return problem ?? (path.endsWith('/') ? 'names no file' : null);
 }
