@@ -51,31 +51,10 @@ export function linkEvents(
   let { seq, hash: before } = from;
   for (const event of events) {
     seq += 1;
-    const {
-      action,
-      actor,
-      event_id = `evt_${String(seq).padStart(3, '0')}`,
-      kind,
-      payload,
-      target,
-      timestamp,
-      untrusted_payload_fields,
-      ...unknown
-    } = event;
-    // In canonical order, so that neither hash nor line has to sort.
-    const head = { action, actor, event_id };
-    const tail = {
-      kind,
-      payload,
-      prev_hash: before,
-      seq,
-      target,
-      timestamp,
-      untrusted_payload_fields,
-      ...unknown,
-    };
-    const hash = hashEvent(crypto, before, { ...head, ...tail });
-    linked.push({ ...head, hash, ...tail });
+    const event_id = event.event_id ?? `evt_${String(seq).padStart(3, '0')}`;
+    const body = { ...event, event_id, seq, prev_hash: before };
+    const hash = hashEvent(crypto, before, body);
+    linked.push({ ...body, hash });
     before = hash;
   }
   return linked;

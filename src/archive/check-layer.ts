@@ -25,96 +25,75 @@ import { Findings, layoutFinding, type Report } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
 import { metadataPathOf, PATHS } from './paths.ts';
 import { strictDocuments, strictEvents } from './strict.ts';
-import type { ArchiveComponents, ArchiveLimits, ByteSource, Container, SignerVerdict } from './types.ts';
+import type { ArchiveComponents, ByteSource, Container, SignerVerdict, VerifyOptions } from './types.ts';
 import { openContainer } from './zip/reader.ts';
 
 /** All that one container says for itself, checked; an encrypted one from outside only. */
-export interface Layer {
+export class Layer {
   /** Null for what is no container at all. */
-  container: Container | null;
+  container: Container | null = null;
   /** False where container, manifest or envelope could not be read: nothing else is known then. */
-  readable: boolean;
-  findings: Findings;
-  warnings: Findings;
-  signers: SignerVerdict[];
+  readable = true;
+  readonly findings = new Findings();
+  readonly warnings = new Findings();
+  signers: SignerVerdict[] = [];
   /** As stored, which is what hashes are made over; null where they have not the right shape. */
-  manifest: (Manifest & JsonObject) | null;
-  envelope: (Envelope & JsonObject) | null;
-  events: ReadEvent[];
+  manifest: (Manifest & JsonObject) | null = null;
+  envelope: (Envelope & JsonObject) | null = null;
+  events: ReadEvent[] = [];
   /** Of an encrypted archive, where it could be read. */
-  decryption: DecryptionMetadata | null;
+  decryption: DecryptionMetadata | null = null;
 }
 
-export interface LayerOptions {
-  limits: Partial<ArchiveLimits> | undefined;
-  allowlist: ReadonlySet<string>;
-  strict: boolean;
-  signal: AbortSignal | undefined;
-}
-
-/** Opens and checks one layer (archive-v0.6 "Verification levels", L2). Throws only when aborted, and as a source does. */
+/**
+ * Opens and checks one layer (archive-v0.6 "Verification levels", L2). The order matters: no rule is applied before it
+ * is known that this version of the rules is meant. Throws only when aborted, and as a source does.
+ */
 export async function checkLayer(
   components: ArchiveComponents,
   source: ByteSource,
-  options: LayerOptions,
+  { limits, strict = false, signal }: VerifyOptions,
+  allowlist: ReadonlySet<string>,
 ): Promise<Layer> {
-  const layer: Layer = {
-    container: null,
-    readable: true,
-    findings: new Findings(),
-    warnings: new Findings(),
-    signers: [],
-    manifest: null,
-    envelope: null,
-    events: [],
-    decryption: null,
-  };
+  const layer = new Layer();
+  const fail: Report = (finding) => layer.findings.add(finding);
+  const departure: Report = strict ? fail : (finding) => layer.warnings.add(finding);
   try {
-    await checkInto(layer, components, source, options);
+    const container = await openContainer(components, source, limits);
+    layer.container = container;
+    for (const message of container.warnings) departure({ area: 'layout', message });
+    const documentAt = async (path: string): Promise<JsonObject> => {
+      const { document, crcMatches } = await readDocument(components, container, path);
+      // A wrong checksum alone does not keep it from being read.
+      if (!crcMatches) fail(wrongCrc(path));
+      return document;
+    };
+    const stored = [await documentAt(PATHS.manifest), await documentAt(PATHS.envelope)] as const;
+    const unsupported = unsupportedRules(...stored);
+    if (unsupported !== null) {
+      fail(unsupported);
+      return layer;
+    }
+    const [manifest, envelope] = [asManifest(stored[0]), asEnvelope(stored[1])];
+    layer.manifest = manifest;
+    layer.envelope = envelope;
+    const checking = { components, container, manifest, envelope, signal, fail, departure };
+    checkLayout(checking);
+    checkDocuments(checking);
+    checkEnvelope(envelope, manifest, fail);
+    const files = await readFiles(checking);
+    layer.decryption = files.decryption;
+    checkContentIndex(checking, files.digests);
+    if (envelope.cipher !== 'none') checkBlob(checking, files);
+    else layer.events = await checkEvents(checking, files);
+    layer.signers = await checkSigners(components, envelope, allowlist, fail);
+    strictDocuments(manifest, envelope, departure);
   } catch (error) {
     if (!(error instanceof LayoutError)) throw error;
     layer.readable = false;
-    layer.findings.add(layoutFinding(error));
+    fail(layoutFinding(error));
   }
   return layer;
-}
-
-/** The order matters: no rule is applied before it is known that this version of the rules is meant. */
-async function checkInto(
-  layer: Layer,
-  components: ArchiveComponents,
-  source: ByteSource,
-  { limits, allowlist, strict, signal }: LayerOptions,
-): Promise<void> {
-  const fail: Report = (finding) => layer.findings.add(finding);
-  const departure: Report = strict ? fail : (finding) => layer.warnings.add(finding);
-  const container = await openContainer(components, source, limits);
-  layer.container = container;
-  for (const message of container.warnings) departure({ area: 'layout', message });
-  const documentAt = async (path: string): Promise<JsonObject> => {
-    const { document, crcMatches } = await readDocument(components, container, path);
-    // A wrong checksum alone does not keep it from being read.
-    if (!crcMatches) fail(wrongCrc(path));
-    return document;
-  };
-  const stored = { manifest: await documentAt(PATHS.manifest), envelope: await documentAt(PATHS.envelope) };
-  const unsupported = unsupportedRules(stored.manifest, stored.envelope);
-  if (unsupported !== null) return fail(unsupported);
-  const manifest = asManifest(stored.manifest);
-  const envelope = asEnvelope(stored.envelope);
-  layer.manifest = manifest;
-  layer.envelope = envelope;
-  const checking = { components, container, manifest, envelope, signal, fail, departure };
-  checkLayout(checking);
-  checkDocuments(checking);
-  checkEnvelope(envelope, manifest, fail);
-  const files = await readFiles(checking);
-  layer.decryption = files.decryption;
-  checkContentIndex(checking, files.digests);
-  if (envelope.cipher !== 'none') checkBlob(checking, files);
-  else layer.events = await checkEvents(checking, files);
-  layer.signers = await checkSigners(components, envelope, allowlist, fail);
-  strictDocuments(manifest, envelope, departure);
 }
 
 /** Files that have to be there, and those that have no business beside encrypted content. */

@@ -47,7 +47,7 @@ export async function readArchive(
     const path = metadataPathOf(manifest) ?? PATHS.decryption;
     const metadata = asDecryption(path, await documentOf(path));
     const blob = await bytesOf(outer, PATHS.blob);
-    const inner = decryptInner(components, [manifest, envelope, metadata], recipientSecret, blob);
+    const inner = decryptInner(components, [manifest, metadata], recipientSecret, blob);
     container = await openContainer(components, sourceOf(inner), limits);
   }
   if (container === null) return { manifest, envelope, encrypted, outer, plain: null };

@@ -38,35 +38,49 @@ export async function verifyArchive(
 export async function verifyLayers(
   components: ArchiveComponents,
   input: Uint8Array | ByteSource,
-  { allowlist, limits, strict = false, recipientSecret: secret, signal }: VerifyOptions = {},
+  options: VerifyOptions = {},
 ): Promise<Verified> {
-  const options = { limits, allowlist: allowlistOf(allowlist), strict, signal };
-  const outer = await checkLayer(components, sourceOf(input), options);
+  const { recipientSecret: secret } = options;
+  const allowlist = new Set(options.allowlist);
+  for (const key of allowlist) {
+    if (!isHex(key, KEY_BYTES)) throw new TypeError('An allowlist has keys of 64 lowercase hex characters.');
+  }
+  const outer = await checkLayer(components, sourceOf(input), options, allowlist);
   const encrypted = (outer.envelope?.cipher ?? 'none') !== 'none';
-  const level = encrypted && secret !== undefined ? 'L3' : 'L2';
   let plain = encrypted ? null : outer;
   // Nothing is decrypted of what does not hold from outside.
   if (encrypted && secret !== undefined && outer.findings.none) {
     const inner = await decrypted(components, outer, secret);
     if (inner instanceof Uint8Array) {
-      plain = await checkLayer(components, sourceOf(inner), options);
+      plain = await checkLayer(components, sourceOf(inner), options, allowlist);
       addInner(outer, plain);
     } else outer.findings.add(inner);
   }
-  const verification = resultOf(outer, plain, { level, hasAllowlist: allowlist !== undefined });
+  const level = encrypted && secret !== undefined ? 'L3' : 'L2';
+  const { readable, findings, warnings, signers, manifest, envelope } = outer;
+  const trusted = new Set(signers.filter((signer) => signer.trusted).map((signer) => signer.public_key));
+  const notes = [findings.omitted(), warnings.omitted()].filter((note) => note !== null);
+  if (outer.container !== null && options.allowlist === undefined)
+    notes.push('No allowlist was given: no signer is trusted, whether or not a signature is valid.');
+  else if (outer.container !== null && trusted.size === 0)
+    notes.push('No valid signature is by a key on the allowlist: nobody is trusted.');
   if (encrypted && secret === undefined)
-    verification.notes.push(
-      'The content is encrypted: the chain and the files inside were not checked (L2).',
-    );
+    notes.push('The content is encrypted: the chain and the files inside were not checked (L2).');
+  const verification: Verification = {
+    ok: findings.none,
+    level,
+    readable,
+    failing: findings.failing(),
+    findings: findings.list,
+    warnings: warnings.list,
+    notes,
+    signers,
+    trustedSigners: trusted.size,
+    manifest,
+    envelope,
+    events: plain?.events.map(({ event }) => event) ?? [],
+  };
   return { verification, plain, decryption: level === 'L3' ? outer.decryption : null };
-}
-
-function allowlistOf(keys: Iterable<string> = []): Set<string> {
-  const list = new Set(keys);
-  for (const key of list) {
-    if (!isHex(key, KEY_BYTES)) throw new TypeError('An allowlist has keys of 64 lowercase hex characters.');
-  }
-  return list;
 }
 
 /** A stranger's key, and what is no key. */
@@ -84,7 +98,7 @@ async function decrypted(
     throw new TypeError('Nothing was found, yet not everything was there.');
   try {
     const ciphertext = await readHashed(components, container, blob, hash);
-    return decryptInner(components, [manifest, envelope, metadata], secret, ciphertext);
+    return decryptInner(components, [manifest, metadata], secret, ciphertext);
   } catch (error) {
     if (error instanceof LayoutError) return layoutFinding(error);
     if (!(error instanceof MeshError) || CALLERS_MISTAKES.has(error.code)) throw error;
@@ -108,31 +122,4 @@ function addInner(outer: Layer, inner: Layer): void {
     if (found[anchor] !== signed[anchor])
       fail({ area: 'chain', message: `the inner archive's ${anchor} is not the outer one's` });
   }
-}
-
-function resultOf(
-  { container, readable, findings, warnings, signers, manifest, envelope }: Layer,
-  plain: Layer | null,
-  { level, hasAllowlist }: { level: 'L2' | 'L3'; hasAllowlist: boolean },
-): Verification {
-  const notes = [findings.omitted(), warnings.omitted()].filter((note) => note !== null);
-  const trusted = new Set(signers.filter((signer) => signer.trusted).map((signer) => signer.public_key));
-  if (container !== null && !hasAllowlist)
-    notes.push('No allowlist was given: no signer is trusted, whether or not a signature is valid.');
-  else if (container !== null && trusted.size === 0)
-    notes.push('No valid signature is by a key on the allowlist: nobody is trusted.');
-  return {
-    ok: findings.none,
-    level,
-    readable,
-    failing: findings.failing(),
-    findings: findings.list,
-    warnings: warnings.list,
-    notes,
-    signers,
-    trustedSigners: trusted.size,
-    manifest,
-    envelope,
-    events: plain?.events.map(({ event }) => event) ?? [],
-  };
 }

@@ -2,7 +2,6 @@ import {
   ARCHIVE_VERSION,
   CIPHER,
   type DecryptionMetadata,
-  type Envelope,
   type KeyBundle,
   MAX_RECIPIENTS,
   type Manifest,
@@ -11,8 +10,13 @@ import { MeshError } from '../../lib/errors.ts';
 import { fromHex, isHex, toHex } from '../../lib/hex.ts';
 import { canonicalBytes } from '../canonical.ts';
 import type { ArchiveComponents } from '../types.ts';
-import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './aead-format.ts';
-import { AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
+import {
+  AEAD_KEY_BYTES,
+  AEAD_NONCE_BYTES,
+  AEAD_TAG_BYTES,
+  AGREEMENT_KEY_BYTES,
+  type ArchiveCrypto,
+} from './crypto.ts';
 
 const WRAP_INFO = 'capsule-key-wrap-v0.6';
 /** Wrapping binds nothing but the recipient, who is in the salt. */
@@ -24,6 +28,12 @@ export interface ContentBinding {
   firstEventHash: string;
   originatorPublicKey: string;
 }
+
+export const bindingOf = ({ id, first_event_hash, originator }: Manifest): ContentBinding => ({
+  capsuleId: id,
+  firstEventHash: first_event_hash,
+  originatorPublicKey: originator.public_key,
+});
 
 /** The AAD of the content: moving a blob into another capsule breaks its tag (archive-v0.6 "Encryption"). */
 export function associatedData(binding: ContentBinding): Uint8Array {
@@ -86,21 +96,16 @@ export function decryptContent(
 }
 
 /**
- * The same of an archive by its manifest, envelope and metadata: whole and in memory, since not a byte of it may be used
- * before its tag was checked.
+ * The same of an archive by its manifest and metadata: whole and in memory, since not a byte of it may be used before
+ * its tag was checked.
  */
 export function decryptInner(
   components: ArchiveComponents,
-  [manifest, envelope, metadata]: readonly [Manifest, Envelope, DecryptionMetadata],
+  [manifest, metadata]: readonly [Manifest, DecryptionMetadata],
   secret: Uint8Array,
   blob: Uint8Array,
 ): Uint8Array {
-  const binding = {
-    capsuleId: envelope.capsule_id,
-    firstEventHash: envelope.first_event_hash,
-    originatorPublicKey: manifest.originator.public_key,
-  };
-  return decryptContent(components, { ...binding, metadata, secret }, blob);
+  return decryptContent(components, { ...bindingOf(manifest), metadata, secret }, blob);
 }
 
 function checkRecipients(recipients: readonly string[]): void {
@@ -133,14 +138,10 @@ function recipientBytes(recipient: string): Uint8Array {
   return key;
 }
 
-const unusableRecipient = (recipient: string): MeshError =>
-  new MeshError(
-    'invalid_request',
-    'A recipient key is not an X25519 public key of 64 lowercase hex digits.',
-    {
-      recipient: recipient.slice(0, 100),
-    },
-  );
+function unusableRecipient(recipient: string): MeshError {
+  const message = 'A recipient key is not an X25519 public key of 64 lowercase hex digits.';
+  return new MeshError('invalid_request', message, { recipient: recipient.slice(0, 100) });
+}
 
 /** The content key, from the first bundle for this secret that opens. */
 function unwrapKey(crypto: ArchiveCrypto, bundles: readonly KeyBundle[], secret: Uint8Array): Uint8Array {

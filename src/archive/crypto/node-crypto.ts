@@ -13,8 +13,7 @@ import {
 } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { nodeCrypto } from '../../lib/crypto-node.ts';
-import { AEAD_TAG_BYTES, checkAead } from './aead-format.ts';
-import { AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
+import { AEAD_TAG_BYTES, AGREEMENT_KEY_BYTES, type ArchiveCrypto, checkAead } from './crypto.ts';
 
 const ALGORITHM = 'chacha20-poly1305';
 /** DER of an X25519 PKCS #8 private key up to its 32 secret bytes (RFC 8410). */
@@ -37,65 +36,59 @@ function runCipher(
 }
 
 /** The native implementation, for Node.js. */
-export function createNodeArchiveCrypto(): ArchiveCrypto {
-  return {
-    ...nodeCrypto,
-    digestHex: (data) => hash('sha256', data, 'hex'),
-    hasher() {
-      const state = createHash('sha256');
-      return {
-        update(chunk) {
-          state.update(chunk);
-        },
-        digestHex: () => state.digest('hex'),
-      };
-    },
-    crc32: (data, previous = 0) => crc32(data, previous),
-    agreementPublicKey(secret) {
-      const { x } = createPublicKey(agreementKey(secret)).export({ format: 'jwk' });
-      return new Uint8Array(Buffer.from(x ?? '', 'base64url'));
-    },
-    agree(secret, publicKey) {
-      try {
-        const privateKey = agreementKey(secret);
-        const x = Buffer.from(publicKey).toString('base64url');
-        const other = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
-        return new Uint8Array(diffieHellman({ privateKey, publicKey: other }));
-      } catch {
-        return null;
-      }
-    },
-    agreementSecret: (seed) => new Uint8Array(hash('sha512', seed, 'buffer')).slice(0, AGREEMENT_KEY_BYTES),
-    hkdf: (ikm, salt, info) => new Uint8Array(hkdfSync('sha256', ikm, salt, info, 32)),
-    encrypt(parameters, plaintext) {
-      checkAead(parameters);
-      const { key, nonce, aad } = parameters;
-      const output = new Uint8Array(plaintext.length + AEAD_TAG_BYTES);
-      const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: AEAD_TAG_BYTES });
-      cipher.setAAD(aad, { plaintextLength: plaintext.length });
-      runCipher(cipher, plaintext, output);
-      cipher.final();
-      output.set(cipher.getAuthTag(), plaintext.length);
-      return output;
-    },
-    decrypt(parameters, ciphertext) {
-      checkAead(parameters);
-      const { key, nonce, aad } = parameters;
-      const length = ciphertext.length - AEAD_TAG_BYTES;
-      if (length < 0) return null;
-      const output = new Uint8Array(length);
-      const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: AEAD_TAG_BYTES });
-      decipher.setAAD(aad, { plaintextLength: length });
-      decipher.setAuthTag(ciphertext.subarray(length));
-      runCipher(decipher, ciphertext.subarray(0, length), output);
-      try {
-        decipher.final();
-      } catch {
-        return null;
-      }
-      return output;
-    },
-  };
-}
-
-export const nodeArchiveCrypto: ArchiveCrypto = createNodeArchiveCrypto();
+export const nodeArchiveCrypto: ArchiveCrypto = {
+  ...nodeCrypto,
+  digestHex: (data) => hash('sha256', data, 'hex'),
+  hasher() {
+    const state = createHash('sha256');
+    return {
+      update: (chunk) => void state.update(chunk),
+      digestHex: () => state.digest('hex'),
+    };
+  },
+  crc32: (data, previous = 0) => crc32(data, previous),
+  agreementPublicKey(secret) {
+    const { x } = createPublicKey(agreementKey(secret)).export({ format: 'jwk' });
+    return new Uint8Array(Buffer.from(x ?? '', 'base64url'));
+  },
+  agree(secret, publicKey) {
+    try {
+      const privateKey = agreementKey(secret);
+      const x = Buffer.from(publicKey).toString('base64url');
+      const other = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
+      return new Uint8Array(diffieHellman({ privateKey, publicKey: other }));
+    } catch {
+      return null;
+    }
+  },
+  agreementSecret: (seed) => new Uint8Array(hash('sha512', seed, 'buffer')).slice(0, AGREEMENT_KEY_BYTES),
+  hkdf: (ikm, salt, info) => new Uint8Array(hkdfSync('sha256', ikm, salt, info, 32)),
+  encrypt(parameters, plaintext) {
+    checkAead(parameters);
+    const { key, nonce, aad } = parameters;
+    const output = new Uint8Array(plaintext.length + AEAD_TAG_BYTES);
+    const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: AEAD_TAG_BYTES });
+    cipher.setAAD(aad, { plaintextLength: plaintext.length });
+    runCipher(cipher, plaintext, output);
+    cipher.final();
+    output.set(cipher.getAuthTag(), plaintext.length);
+    return output;
+  },
+  decrypt(parameters, ciphertext) {
+    checkAead(parameters);
+    const { key, nonce, aad } = parameters;
+    const length = ciphertext.length - AEAD_TAG_BYTES;
+    if (length < 0) return null;
+    const output = new Uint8Array(length);
+    const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: AEAD_TAG_BYTES });
+    decipher.setAAD(aad, { plaintextLength: length });
+    decipher.setAuthTag(ciphertext.subarray(length));
+    runCipher(decipher, ciphertext.subarray(0, length), output);
+    try {
+      decipher.final();
+    } catch {
+      return null;
+    }
+    return output;
+  },
+};

@@ -2,7 +2,8 @@ import { SignersDocument } from '../../../protocols/archive/v1/schema.ts';
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { type JsonLimits, parseJson } from '../../lib/json.ts';
-import { normalizeIssuer, parseInstant } from './issuer.ts';
+import { parseInstant } from '../strict.ts';
+import { normalizeIssuer } from './trust-roots.ts';
 
 /** 10,000 keys with labels and roles fit. */
 const DOCUMENT_LIMITS: JsonLimits = { maxBytes: 8_388_608, maxDepth: 16 };

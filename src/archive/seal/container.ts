@@ -1,7 +1,7 @@
 import { ARCHIVE_VERSION, CIPHER, type Manifest } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
 import { canonicalBytes, indexHash } from '../canonical.ts';
-import { encryptContent } from '../crypto/encryption.ts';
+import { bindingOf, encryptContent } from '../crypto/encryption.ts';
 import { DOCUMENT_LIMITS } from '../documents.ts';
 import { signEnvelope } from '../envelope.ts';
 import { isIndexed, PATHS } from '../paths.ts';
@@ -43,12 +43,7 @@ export async function sealContainer(
   demandAtMost(ARCHIVE_LIMITS.maxTotalBytes, size, 'bytes in what is encrypted');
   const encrypted = encryptContent(
     components,
-    {
-      capsuleId: manifest.id,
-      firstEventHash: manifest.first_event_hash,
-      originatorPublicKey: manifest.originator.public_key,
-      recipients,
-    },
+    { ...bindingOf(manifest), recipients },
     await containerBytes(components, plain, signal),
   );
   const blob = await prepareBytes(crypto, PATHS.blob, encrypted.blob);
