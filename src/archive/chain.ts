@@ -31,12 +31,6 @@ export function hashEvent(crypto: Hashing, prevHash: string, event: JsonObject):
   return crypto.sha256Hex(input);
 }
 
-/** Where a chain is to be continued. */
-export interface ChainEnd {
-  seq: number;
-  hash: string;
-}
-
 /** An event but for its place; `event_id` is derived from the place where it is left out. */
 export type UnlinkedEvent = Required<Omit<ArchiveEvent, 'seq' | 'event_id' | 'prev_hash' | 'hash'>> &
   Pick<ArchiveEvent, 'event_id'>;
@@ -45,7 +39,7 @@ export type UnlinkedEvent = Required<Omit<ArchiveEvent, 'seq' | 'event_id' | 'pr
 export function linkEvents(
   crypto: Hashing,
   events: readonly UnlinkedEvent[],
-  from: ChainEnd = { seq: 0, hash: GENESIS },
+  from: Pick<ArchiveEvent, 'seq' | 'hash'> = { seq: 0, hash: GENESIS },
 ): ArchiveEvent[] {
   const linked: ArchiveEvent[] = [];
   let { seq, hash: before } = from;

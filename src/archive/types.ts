@@ -137,7 +137,7 @@ export interface VerifyOptions {
   strict?: boolean;
   /** Secret of a recipient: makes it L3. Either a 32-byte X25519 secret or an Ed25519 seed it is derived from. */
   recipientSecret?: Uint8Array;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** A file to seal: its whole bytes, or a source that is read twice and must not change in between. */

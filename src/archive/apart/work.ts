@@ -17,7 +17,7 @@ export interface Order {
   bytes: Uint8Array;
   options: Pick<VerifyOptions, 'limits' | 'strict'> & { allowlist?: string[] };
   /** Of a projection: what is wanted of the model. */
-  task?: string;
+  task?: string | undefined;
 }
 
 /** Plain data, since it may come from another thread. */
@@ -34,12 +34,9 @@ export async function work(order: Order, signal?: AbortSignal): Promise<Answer> 
 }
 
 async function answerTo({ job, bytes, options, task }: Order, signal?: AbortSignal): Promise<JsonObject> {
-  const opening = { ...options, ...(signal && { signal }) };
+  const opening = { ...options, signal };
   if (job === 'verify') return verificationReport(await verifyArchive(components, bytes, opening));
   const opened = await openArchive(components, bytes, opening);
-  const { messages, sections, truncated } = await projectArchive(components, opened, {
-    ...(signal && { signal }),
-    ...(task !== undefined && { task }),
-  });
+  const { messages, sections, truncated } = await projectArchive(components, opened, { signal, task });
   return { messages, sections, truncated };
 }

@@ -1,23 +1,19 @@
 import {
   ARCHIVE_VERSION,
   CIPHER,
-  type DecryptionMetadata,
+  DecryptionMetadata,
   type KeyBundle,
   MAX_RECIPIENTS,
   type Manifest,
 } from '../../../protocols/archive/v1/schema.ts';
+import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { fromHex, isHex, toHex } from '../../lib/hex.ts';
 import { canonicalBytes } from '../canonical.ts';
 import type { ArchiveComponents } from '../types.ts';
-import {
-  AEAD_KEY_BYTES,
-  AEAD_NONCE_BYTES,
-  AEAD_TAG_BYTES,
-  AGREEMENT_KEY_BYTES,
-  type ArchiveCrypto,
-} from './crypto.ts';
+import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
 
+const metadataCheck = checkOf(DecryptionMetadata);
 const WRAP_INFO = 'capsule-key-wrap-v0.6';
 /** Wrapping binds nothing but the recipient, who is in the salt. */
 const NO_AAD = new Uint8Array();
@@ -83,12 +79,14 @@ export function decryptContent(
   blob: Uint8Array,
 ): Uint8Array {
   checkSecret(secret);
-  if (metadata.cipher !== CIPHER)
-    throw new MeshError('invalid_archive', `The cipher is not ${CIPHER}.`, {
-      cipher: metadata.cipher.slice(0, 100),
-    });
+  // Not every caller has read the metadata through its schema.
+  if (metadata.cipher !== CIPHER || !metadataCheck.accepts(metadata))
+    throw new MeshError(
+      'invalid_archive',
+      `The metadata of the encryption is malformed, or not of ${CIPHER}.`,
+    );
   const key = unwrapKey(crypto, metadata.key_bundles, secret);
-  const nonce = metadataBytes('content_nonce', metadata.content_nonce, AEAD_NONCE_BYTES);
+  const nonce = fromHex(metadata.content_nonce);
   const content = crypto.decrypt({ key, nonce, aad: associatedData(binding) }, blob);
   if (content === null)
     throw new MeshError('unverified_archive', 'The encrypted content does not match its tag.');
@@ -162,13 +160,11 @@ function unwrapKey(crypto: ArchiveCrypto, bundles: readonly KeyBundle[], secret:
 }
 
 function openBundle(crypto: ArchiveCrypto, bundle: KeyBundle, secret: Uint8Array): Uint8Array | null {
-  const recipient = metadataBytes('recipient_public_key', bundle.recipient_public_key, AGREEMENT_KEY_BYTES);
-  const ephemeral = metadataBytes('ephemeral_public_key', bundle.ephemeral_public_key, AGREEMENT_KEY_BYTES);
-  const nonce = metadataBytes('wrap_nonce', bundle.wrap_nonce, AEAD_NONCE_BYTES);
-  const wrapped = metadataBytes('wrapped_key', bundle.wrapped_key, AEAD_KEY_BYTES + AEAD_TAG_BYTES);
-  const shared = crypto.agree(secret, ephemeral);
+  const shared = crypto.agree(secret, fromHex(bundle.ephemeral_public_key));
   if (shared === null) return null;
-  return crypto.decrypt({ key: wrappingKey(crypto, shared, recipient), nonce, aad: NO_AAD }, wrapped);
+  const key = wrappingKey(crypto, shared, fromHex(bundle.recipient_public_key));
+  const nonce = fromHex(bundle.wrap_nonce);
+  return crypto.decrypt({ key, nonce, aad: NO_AAD }, fromHex(bundle.wrapped_key));
 }
 
 function wrappingKey(crypto: ArchiveCrypto, shared: Uint8Array, recipient: Uint8Array): Uint8Array {
@@ -178,11 +174,4 @@ function wrappingKey(crypto: ArchiveCrypto, shared: Uint8Array, recipient: Uint8
 function checkSecret(secret: Uint8Array): void {
   if (secret.length !== AGREEMENT_KEY_BYTES)
     throw new MeshError('invalid_request', `A recipient's secret has ${AGREEMENT_KEY_BYTES} bytes.`);
-}
-
-/** Refused here too, since not every caller has read the metadata through its schema. */
-function metadataBytes(name: string, hex: string, length: number): Uint8Array {
-  if (!isHex(hex, length))
-    throw new MeshError('invalid_archive', `${name} is not ${length * 2} lowercase hex digits.`);
-  return fromHex(hex);
 }

@@ -3,7 +3,6 @@ import { x25519 } from '@noble/curves/ed25519.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { sha256, sha512 } from '@noble/hashes/sha2.js';
 import CRC32 from 'crc-32';
-import { isWeakPublicKey } from '../../lib/crypto.ts';
 import { nobleCrypto } from '../../lib/crypto-noble.ts';
 import { toHex } from '../../lib/hex.ts';
 import { AEAD_TAG_BYTES, AGREEMENT_KEY_BYTES, type ArchiveCrypto, checkAead } from './crypto.ts';
@@ -11,7 +10,6 @@ import { createWebVerify, type Subtle } from './web-verify.ts';
 
 /** From here on WebCrypto wins, nine times faster in Chromium; below, a promise is not worth what it saves. */
 const SUBTLE_DIGEST_BYTES = 1024;
-const SIGNATURE_BYTES = 64;
 
 /**
  * WebCrypto for what is large or slow, noble for the rest: for browsers, and for any other host of that kind. `subtle`
@@ -20,7 +18,6 @@ const SIGNATURE_BYTES = 64;
 export function createWebArchiveCrypto(init: { subtle?: Subtle | null } = {}): ArchiveCrypto {
   // Typed as always there, yet only secure contexts have it.
   const subtle: Subtle | null = init.subtle === undefined ? (globalThis.crypto?.subtle ?? null) : init.subtle;
-  const verify = subtle === null ? nobleCrypto.verify : createWebVerify(subtle);
 
   async function subtleDigestHex(engine: Subtle, data: Uint8Array): Promise<string> {
     try {
@@ -32,10 +29,7 @@ export function createWebArchiveCrypto(init: { subtle?: Subtle | null } = {}): A
 
   return {
     ...nobleCrypto,
-    verify: (message, signature, publicKey) =>
-      signature.length === SIGNATURE_BYTES &&
-      !isWeakPublicKey(publicKey) &&
-      verify(message, signature, publicKey),
+    verify: subtle === null ? nobleCrypto.verify : createWebVerify(subtle),
     digestHex: (data) =>
       subtle === null || data.length < SUBTLE_DIGEST_BYTES
         ? nobleCrypto.sha256Hex(data)

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isWeakPublicKey } from '../../lib/crypto.ts';
 import { nobleCrypto } from '../../lib/crypto-noble.ts';
 import { fromHex, toHex } from '../../lib/hex.ts';
 
@@ -9,6 +10,7 @@ type Verify = (message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array
 /** Signers of one archive are few; above those of a page that lists many archives. */
 const CACHED_KEYS = 256;
 const ALGORITHM = 'Ed25519';
+const SIGNATURE_BYTES = 64;
 /*
  * Engines differ in the corners of Ed25519. Of these signatures of the empty message under one key, only the first may
  * be taken: the second fits only the equation that multiplies by the cofactor, the third has an R that is not in
@@ -36,8 +38,8 @@ async function decidesAlike(subtle: Subtle): Promise<boolean> {
 }
 
 /**
- * Ed25519 by WebCrypto, by noble where it lacks that or decides otherwise; asked once, at the first signature. Expects
- * lengths and weak keys to be checked; never rejects.
+ * Ed25519 by WebCrypto, by noble where it lacks that or decides otherwise; asked once, at the first signature. Never
+ * rejects.
  */
 export function createWebVerify(subtle: Subtle): Verify {
   const keys = new LRUCache<string, Promise<SubtleKey>>({ max: CACHED_KEYS });
@@ -54,6 +56,7 @@ export function createWebVerify(subtle: Subtle): Verify {
   }
 
   return async (message, signature, publicKey) => {
+    if (signature.length !== SIGNATURE_BYTES || isWeakPublicKey(publicKey)) return false;
     usable ??= decidesAlike(subtle);
     if (!(await usable)) return nobleCrypto.verify(message, signature, publicKey);
     try {

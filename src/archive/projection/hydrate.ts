@@ -15,10 +15,10 @@ export const MIN_PROJECTION_CHARS = 8_000;
 
 export interface ProjectOptions {
   /** What the caller wants of the model; the caller's own words, so not framed. */
-  task?: string;
+  task?: string | undefined;
   /** UTF-16 units of all messages together; `PROJECTION_CHARS` when left out. */
   maxChars?: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What a model may see of an archive (archive-v0.6 "Hydration"). */
@@ -57,20 +57,6 @@ export async function projectArchive(
     filesBlock(projected),
   ].filter((block) => block !== null);
   const words = { facts: facts(opened), task: task === undefined ? '' : `The task: ${modelText(task)}` };
-  return compose(components, { instructions, quoted, words, maxChars });
-}
-
-interface Parts {
-  instructions: Block[];
-  quoted: Block[];
-  words: { facts: string; task: string };
-  maxChars: number;
-}
-
-function compose(
-  components: ArchiveComponents,
-  { instructions, quoted, words, maxChars }: Parts,
-): Projection {
   const blocks = [...instructions, ...quoted];
   const delimiter = drawDelimiter(components, [words.task, ...blocks.flatMap(({ lines }) => lines)]);
   const rules = rulesFor(delimiter);

@@ -9,15 +9,13 @@ const NEVER_A_SKILL = 'decryption';
 /** More than a model can follow, and less than what makes the projection slow. */
 const MAX_SIGNED_SKILLS = 32;
 
-export interface Skills {
-  /** One block each: `signed`, under a valid signature of a key that the caller trusts. */
-  instructions: Block[];
-  /** All others; null where there are none. */
-  quoted: Block | null;
-}
-
-/** The skills of an archive by what they may be taken for (archive-v0.6 "Hydration"). */
-export async function readSkills(projected: Projected): Promise<Skills> {
+/**
+ * The skills of an archive by what they may be taken for (archive-v0.6 "Hydration"): instructions, one block for each
+ * that is `signed` under a valid signature of a key that the caller trusts, and all others, null where there are none.
+ */
+export async function readSkills(
+  projected: Projected,
+): Promise<{ instructions: Block[]; quoted: Block | null }> {
   const found = new Set<string>();
   for (const path of projected.opened.container.entries.keys()) {
     const id = SKILL_FILE.exec(path)?.[1];

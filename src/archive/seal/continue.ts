@@ -29,8 +29,7 @@ import {
   originatorOf,
 } from './checks.ts';
 import { type Contents, sealContainer } from './container.ts';
-import { completeEvents } from './draft-events.ts';
-import { demandExtractable, OWN_PATHS, payloadFiles, textFiles } from './draft-files.ts';
+import { completeEvents, demandExtractable, OWN_PATHS, payloadFiles, textFiles } from './draft.ts';
 import { chainLines, demandWithinLimits, type PreparedFile, prepareBytes, prepareFiles } from './files.ts';
 
 /** What the next sealing adds. Program, agents and payload files replace those that are there by the same path. */

@@ -4,6 +4,7 @@ import type { ArchiveCrypto } from '../crypto/crypto.ts';
 import { EVENT_LIMITS, MAX_CHAIN_BYTES, MAX_EVENTS } from '../documents.ts';
 import { passingChunksOf } from '../source.ts';
 import { ARCHIVE_LIMITS, type FileInput } from '../types.ts';
+import { digestChunks } from '../zip/content.ts';
 import type { ZipFile } from '../zip/writer.ts';
 import { demandAtMost } from './checks.ts';
 
@@ -34,14 +35,9 @@ export async function prepareFiles(
       prepared.push(await prepareBytes(crypto, path, content));
       continue;
     }
-    const hasher = crypto.hasher();
-    let crc32 = 0;
-    for await (const chunk of passingChunksOf(content, 0, content.size)) {
-      signal?.throwIfAborted();
-      hasher.update(chunk);
-      crc32 = crypto.crc32(chunk, crc32);
-    }
-    prepared.push({ path, size: content.size, crc32, sha256: hasher.digestHex(), content });
+    const chunks = passingChunksOf(content, 0, content.size);
+    const digest = await digestChunks(crypto, chunks, () => signal?.throwIfAborted());
+    prepared.push({ path, size: content.size, ...digest, content });
   }
   return prepared;
 }

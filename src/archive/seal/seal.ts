@@ -5,8 +5,14 @@ import type { ArchiveComponents, ArchiveDraft, ByteSink, Sealed, SealOptions } f
 import { writeZip } from '../zip/writer.ts';
 import { demandJson, demandParticipants, demandSealOptions, originatorOf } from './checks.ts';
 import { containerBytes, type SealedContainer, sealContainer } from './container.ts';
-import { backstopEvent, completeEvents } from './draft-events.ts';
-import { demandExtractable, payloadFiles, skillFiles, textFiles } from './draft-files.ts';
+import {
+  backstopEvent,
+  completeEvents,
+  demandExtractable,
+  payloadFiles,
+  skillFiles,
+  textFiles,
+} from './draft.ts';
 import { chainLines, demandWithinLimits, prepareBytes, prepareFiles } from './files.ts';
 
 /**

@@ -68,34 +68,34 @@ export async function readHashed(
   entry: ArchiveEntry,
   sha256: string,
 ): Promise<Uint8Array> {
-  const { bytes } = await readUnchecked({ crypto }, container, entry).catch(rethrowAsChanged);
-  if ((await crypto.digestHex(bytes)) !== sha256) throw changed();
-  return bytes;
+  const { bytes } = await readUnchecked({ crypto }, container, entry).catch(refuseAsChanged);
+  return (await crypto.digestHex(bytes)) === sha256 ? bytes : refuseAsChanged();
 }
 
-/** The same in pieces: throws only after the sink has had bytes. */
+/** The same in pieces, which the sink may keep: throws only after it has had them. */
 export async function streamHashed(
-  { crypto }: Components,
+  components: Components,
   container: Container,
   entry: ArchiveEntry & { sha256: string },
-  sink: ByteSink,
+  look: ByteSink,
   signal?: AbortSignal,
 ): Promise<void> {
-  const hasher = crypto.hasher();
-  const hashing: ByteSink = (chunk) => {
-    hasher.update(chunk);
-    return sink(chunk);
-  };
-  await streamEntry({ crypto }, container, entry, hashing, signal).catch(rethrowAsChanged);
-  if (hasher.digestHex() !== entry.sha256) throw changed();
+  const digesting = digestEntry(components, container, entry, { look, keep: true, signal });
+  const { sha256 } = await digesting.catch(refuseAsChanged);
+  if (sha256 !== entry.sha256) refuseAsChanged();
 }
 
-const changed = (): MeshError =>
-  new MeshError('unverified_archive', 'The archive changed after it was verified.');
-
 /** Once everything could be unpacked, what cannot be any more has changed. */
-function rethrowAsChanged(error: unknown): never {
-  throw error instanceof LayoutError ? changed() : error;
+function refuseAsChanged(error?: unknown): never {
+  if (error !== undefined && !(error instanceof LayoutError)) throw error;
+  throw new MeshError('unverified_archive', 'The archive changed after it was verified.');
+}
+
+export interface DigestOptions {
+  signal?: AbortSignal | undefined;
+  /** Is shown the bytes that are hashed, piece by piece, and may keep them where `keep` says so. */
+  look?: ByteSink | undefined;
+  keep?: boolean;
 }
 
 /**
@@ -106,30 +106,42 @@ export async function digestEntry(
   components: Components,
   container: Container,
   entry: ArchiveEntry,
-  /** `look` is shown the bytes that are hashed, piece by piece; they are not to be kept. */
-  {
-    signal,
-    look,
-  }: { signal?: AbortSignal | undefined; look?: ((chunk: Uint8Array) => void) | undefined } = {},
+  { signal, look, keep = false }: DigestOptions = {},
 ): Promise<{ sha256: string; crcMatches: boolean }> {
   const { crypto } = components;
   signal?.throwIfAborted();
   const inMemory = container.source instanceof MemorySource && !entry.compressed;
   if (entry.size <= (inMemory ? PAUSE_BYTES : SMALL_BYTES)) {
     const { bytes, crcMatches } = await readUnchecked(components, container, entry);
-    look?.(bytes);
+    await look?.(bytes);
     return { sha256: await crypto.digestHex(bytes), crcMatches };
   }
-  const hasher = crypto.hasher();
-  let crc = 0;
   const pace = new Pace(signal);
-  for await (const chunk of contentOf(container, entry, passingChunksOf)) {
-    await pace.after(chunk.length);
-    look?.(chunk);
+  const digest = await digestChunks(
+    crypto,
+    contentOf(container, entry, keep ? chunksOf : passingChunksOf),
+    async (chunk) => {
+      await pace.after(chunk.length);
+      await look?.(chunk);
+    },
+  );
+  return { sha256: digest.sha256, crcMatches: digest.crc32 === entry.crc32 };
+}
+
+/** SHA-256 and CRC-32 of what comes in pieces; `each` is called before the next piece is asked for. */
+export async function digestChunks(
+  crypto: ArchiveComponents['crypto'],
+  chunks: AsyncIterable<Uint8Array>,
+  each: ByteSink,
+): Promise<{ sha256: string; crc32: number }> {
+  const hasher = crypto.hasher();
+  let crc32 = 0;
+  for await (const chunk of chunks) {
+    await each(chunk);
     hasher.update(chunk);
-    crc = crypto.crc32(chunk, crc);
+    crc32 = crypto.crc32(chunk, crc32);
   }
-  return { sha256: hasher.digestHex(), crcMatches: crc === entry.crc32 };
+  return { sha256: hasher.digestHex(), crc32 };
 }
 
 function contentOf(
