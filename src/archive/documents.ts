@@ -151,27 +151,25 @@ function textOf(bytes: Uint8Array): string | null {
   }
 }
 
-/** Whether bytes that come in pieces are UTF-8; keeps nothing of them. */
-export class Utf8Check {
-  readonly #decoder = strictDecoder();
-  #valid = true;
-
-  readonly add = (chunk: Uint8Array): void => this.#decode(chunk);
-
-  /** Throws LayoutError `invalid_utf8`, also for a character that the last piece breaks off. */
-  end(path: string): void {
-    this.#decode();
-    if (!this.#valid) throw notUtf8(path);
-  }
-
-  #decode(chunk?: Uint8Array): void {
-    if (!this.#valid) return;
+/**
+ * Whether bytes that come in pieces are UTF-8; keeps nothing of them. `end` throws LayoutError `invalid_utf8`, also for
+ * a character that the last piece breaks off.
+ */
+export function utf8Check(path: string) {
+  const decoder = strictDecoder();
+  let valid = true;
+  const add = (chunk?: Uint8Array): void => {
     try {
-      this.#decoder.decode(chunk, { stream: chunk !== undefined });
+      if (valid) decoder.decode(chunk, { stream: chunk !== undefined });
     } catch {
-      this.#valid = false;
+      valid = false;
     }
-  }
+  };
+  const end = (): void => {
+    add();
+    if (!valid) throw notUtf8(path);
+  };
+  return { add, end };
 }
 
 const notUtf8 = (path: string): LayoutError =>

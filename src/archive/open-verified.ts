@@ -1,5 +1,4 @@
 import { MeshError } from '../lib/errors.ts';
-import { missingFile } from './layout-error.ts';
 import type {
   ArchiveComponents,
   ByteSink,
@@ -9,7 +8,7 @@ import type {
   VerifyOptions,
 } from './types.ts';
 import { verifyLayers } from './verify.ts';
-import { entryOf, readHashed, streamHashed } from './zip/content.ts';
+import { entryOf, type HashedEntry, readHashed, streamHashed } from './zip/content.ts';
 
 /**
  * An archive to work with: verified first, so that nothing of one that fails can reach anybody (archive-v0.6
@@ -42,9 +41,9 @@ export async function openArchive(
  * since, and a checksum is no proof against somebody. Only files of the content index are there.
  */
 export class VerifiedFiles {
+  readonly entries: ReadonlyMap<string, HashedEntry>;
   readonly #components: Pick<ArchiveComponents, 'crypto'>;
   readonly #container: Container;
-  readonly #hashes: ReadonlyMap<string, string>;
 
   constructor(
     components: Pick<ArchiveComponents, 'crypto'>,
@@ -52,26 +51,21 @@ export class VerifiedFiles {
   ) {
     this.#components = components;
     this.#container = container;
-    const { files } = manifest.content_index;
-    const there = files.filter(({ path }) => container.entries.has(path));
-    this.#hashes = new Map(there.map(({ path, sha256 }) => [path, sha256]));
+    const entries = new Map<string, HashedEntry>();
+    for (const { path, sha256 } of manifest.content_index.files) {
+      const entry = container.entries.get(path);
+      if (entry !== undefined) entries.set(path, { ...entry, sha256 });
+    }
+    this.entries = entries;
   }
 
   has(path: string): boolean {
-    return this.#hashes.has(path);
-  }
-
-  /** 64-hex. Throws LayoutError `missing_required_file`. */
-  hashOf(path: string): string {
-    const sha256 = this.#hashes.get(path);
-    if (sha256 === undefined) throw missingFile(path);
-    return sha256;
+    return this.entries.has(path);
   }
 
   /** The whole file. Throws LayoutError `missing_required_file`, and `unverified_archive` where it changed. */
   async read(path: string): Promise<Uint8Array> {
-    const sha256 = this.hashOf(path);
-    return readHashed(this.#components, this.#container, entryOf(this.#container, path), sha256);
+    return readHashed(this.#components, this.#container, entryOf(this, path));
   }
 
   /**
@@ -79,8 +73,6 @@ export class VerifiedFiles {
    * sink has nothing that may be used.
    */
   async stream(path: string, sink: ByteSink, signal?: AbortSignal): Promise<void> {
-    const sha256 = this.hashOf(path);
-    const entry = entryOf(this.#container, path);
-    await streamHashed(this.#components, this.#container, { ...entry, sha256 }, sink, signal);
+    await streamHashed(this.#components, this.#container, entryOf(this, path), sink, signal);
   }
 }

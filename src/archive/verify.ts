@@ -1,8 +1,7 @@
 import type { DecryptionMetadata } from '../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isHex } from '../lib/hex.ts';
-import { blobFinding } from './check-files.ts';
-import { checkLayer, type Layer } from './check-layer.ts';
+import { blobFinding, checkLayer, type Layer } from './check-layer.ts';
 import { decryptInner } from './crypto/encryption.ts';
 import { KEY_BYTES } from './envelope.ts';
 import { clause, layoutFinding } from './findings.ts';
@@ -97,7 +96,7 @@ async function decrypted(
   if (!container || !manifest || !envelope || !blob || !metadata || hash === null)
     throw new TypeError('Nothing was found, yet not everything was there.');
   try {
-    const ciphertext = await readHashed(components, container, blob, hash);
+    const ciphertext = await readHashed(components, container, { ...blob, sha256: hash });
     return decryptInner(components, [manifest, metadata], secret, ciphertext);
   } catch (error) {
     if (error instanceof LayoutError) return layoutFinding(error);

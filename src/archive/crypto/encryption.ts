@@ -57,7 +57,10 @@ export function encryptContent(
   { recipients, ...binding }: ContentBinding & { recipients: readonly string[] },
   innerBytes: Uint8Array,
 ): { blob: Uint8Array; metadata: DecryptionMetadata } {
-  checkRecipients(recipients);
+  if (recipients.length === 0 || recipients.length > MAX_RECIPIENTS)
+    throw new MeshError('invalid_request', `An archive is encrypted for 1 to ${MAX_RECIPIENTS} recipients.`);
+  if (new Set(recipients).size !== recipients.length)
+    throw new MeshError('invalid_request', 'A recipient is named twice.');
   const key = crypto.randomBytes(AEAD_KEY_BYTES);
   const nonce = crypto.randomBytes(AEAD_NONCE_BYTES);
   // Before the content, which may be large: a key of small order is found here.
@@ -106,18 +109,16 @@ export function decryptInner(
   return decryptContent(components, { ...bindingOf(manifest), metadata, secret }, blob);
 }
 
-function checkRecipients(recipients: readonly string[]): void {
-  if (recipients.length === 0 || recipients.length > MAX_RECIPIENTS)
-    throw new MeshError('invalid_request', `An archive is encrypted for 1 to ${MAX_RECIPIENTS} recipients.`);
-  if (new Set(recipients).size !== recipients.length)
-    throw new MeshError('invalid_request', 'A recipient is named twice.');
-}
-
 function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Array): KeyBundle {
-  const recipientKey = recipientBytes(recipient);
+  const recipientKey = isHex(recipient, AGREEMENT_KEY_BYTES) ? fromHex(recipient) : null;
   const ephemeral = crypto.randomBytes(AGREEMENT_KEY_BYTES);
-  const shared = crypto.agree(ephemeral, recipientKey);
-  if (shared === null) throw unusableRecipient(recipient);
+  // Nobody could decrypt with a key whose unused top bit is set: it is not as its owner derives it.
+  const isUsable = recipientKey !== null && (recipientKey.at(-1) ?? 0) <= 0x7f;
+  const shared = isUsable ? crypto.agree(ephemeral, recipientKey) : null;
+  if (recipientKey === null || shared === null) {
+    const message = 'A recipient key is not an X25519 public key of 64 lowercase hex digits.';
+    throw new MeshError('invalid_request', message, { recipient: recipient.slice(0, 100) });
+  }
   const key = wrappingKey(crypto, shared, recipientKey);
   const nonce = crypto.randomBytes(AEAD_NONCE_BYTES);
   return {
@@ -126,19 +127,6 @@ function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Arra
     wrap_nonce: toHex(nonce),
     wrapped_key: toHex(crypto.encrypt({ key, nonce, aad: NO_AAD }, contentKey)),
   };
-}
-
-/** A key that nobody could decrypt with is refused: with its unused top bit set, it is not as its owner derives it. */
-function recipientBytes(recipient: string): Uint8Array {
-  if (!isHex(recipient, AGREEMENT_KEY_BYTES)) throw unusableRecipient(recipient);
-  const key = fromHex(recipient);
-  if ((key.at(-1) ?? 0) > 0x7f) throw unusableRecipient(recipient);
-  return key;
-}
-
-function unusableRecipient(recipient: string): MeshError {
-  const message = 'A recipient key is not an X25519 public key of 64 lowercase hex digits.';
-  return new MeshError('invalid_request', message, { recipient: recipient.slice(0, 100) });
 }
 
 /** The content key, from the first bundle for this secret that opens. */

@@ -1,15 +1,13 @@
 import {
-  type CipherChaCha20Poly1305,
+  type Cipheriv,
   createCipheriv,
   createDecipheriv,
   createHash,
   createPrivateKey,
   createPublicKey,
-  type DecipherChaCha20Poly1305,
   diffieHellman,
   hash,
   hkdfSync,
-  type KeyObject,
 } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { nodeCrypto } from '../../lib/crypto-node.ts';
@@ -21,16 +19,12 @@ const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 /** Ciphers give every piece as a new buffer: pieces keep a large input from being held twice. */
 const CIPHER_CHUNK_BYTES = 1_048_576;
 
-function agreementKey(secret: Uint8Array): KeyObject {
+function agreementKey(secret: Uint8Array) {
   if (secret.length !== AGREEMENT_KEY_BYTES) throw new RangeError('An X25519 secret has 32 bytes.');
   return createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, secret]), format: 'der', type: 'pkcs8' });
 }
 
-function runCipher(
-  cipher: CipherChaCha20Poly1305 | DecipherChaCha20Poly1305,
-  input: Uint8Array,
-  output: Uint8Array,
-): void {
+function runCipher(cipher: Pick<Cipheriv, 'update'>, input: Uint8Array, output: Uint8Array): void {
   for (let start = 0; start < input.length; start += CIPHER_CHUNK_BYTES)
     output.set(cipher.update(input.subarray(start, start + CIPHER_CHUNK_BYTES)), start);
 }

@@ -7,7 +7,7 @@ import { fromHex, toHex } from '../../lib/hex.ts';
 import { jsonProblem } from '../../lib/json.ts';
 import { canonicalBytes, joined } from '../canonical.ts';
 import { parseInstant } from '../strict.ts';
-import type { ArchiveComponents } from '../types.ts';
+import type { ArchiveComponents, ArchiveSigner } from '../types.ts';
 import { keysOf, normalizeIssuer, type TrustRoot } from './trust-roots.ts';
 
 export type { JwkRoot, PinnedRoot, TrustRoot } from './trust-roots.ts';
@@ -53,13 +53,8 @@ export function attestationInput(attestation: JsonObject): Uint8Array {
  */
 export async function signAttestation(
   claims: IdentityAttestation['claims'],
-  by: {
-    issuer: string;
-    kid?: string;
-    signer: { sign(message: Uint8Array): Uint8Array | Promise<Uint8Array> };
-  },
+  { issuer, kid, signer }: { issuer: string; kid?: string; signer: Pick<ArchiveSigner, 'sign'> },
 ): Promise<IdentityAttestation> {
-  const { issuer, kid, signer } = by;
   const unsigned: Omit<IdentityAttestation, 'signature'> = {
     typ: 'capsule-identity-attestation',
     spec_version: ARCHIVE_VERSION,

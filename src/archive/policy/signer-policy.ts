@@ -20,19 +20,15 @@ export interface PolicyResult {
     status: PolicyStatus;
     reasons: string[];
   }[];
-  signers: {
-    role: string;
-    public_key: string;
-    valid: boolean;
-    /** On the allowlist, or vouched for by a signers document. */
-    trusted: boolean;
+  /** `trusted`: on the allowlist, or vouched for by a signers document. */
+  signers: (SignerVerdict & {
     lifecycle: Lifecycle;
     /** `none` where no attestation speaks of this key in this role. */
     attestation: AttestationVerdict['status'] | 'none';
     /** Valid, trusted and in its lifecycle; whether it has to be attested is up to each requirement. */
     counts: boolean;
     reasons: string[];
-  }[];
+  })[];
 }
 
 export interface PolicyOptions {
@@ -94,9 +90,7 @@ export async function evaluatePolicy(
     status: ok ? (worst ?? 'satisfied') : 'unmet',
     requirements,
     signers: judged.map(({ signer, standing, attestations: [attestation] }) => ({
-      role: signer.role,
-      public_key: signer.public_key,
-      valid: signer.valid,
+      ...signer,
       trusted: standing.trusted,
       lifecycle: standing.lifecycle,
       attestation: attestation?.status ?? 'none',

@@ -1,11 +1,10 @@
-import { type ArchiveEvent, Manifest, type Participant } from '../../../protocols/archive/v1/schema.ts';
+import { Manifest, type Participant } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { canonicalJson } from '../../lib/json.ts';
 import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
 import { checkpointOf, keptSignatures, MAX_CHECKPOINT_SIGNATURES } from '../checkpoint.ts';
-import { LINE_FEED } from '../documents.ts';
 import { quoted } from '../findings.ts';
 import { VerifiedFiles } from '../open-verified.ts';
 import { PATHS } from '../paths.ts';
@@ -28,9 +27,14 @@ import {
   MAX_JSON_DEPTH,
   originatorOf,
 } from './checks.ts';
-import { type Contents, sealContainer } from './container.ts';
+import {
+  type Contents,
+  demandWithinLimits,
+  type PreparedFile,
+  prepareFiles,
+  sealContainer,
+} from './container.ts';
 import { completeEvents, demandExtractable, OWN_PATHS, payloadFiles, textFiles } from './draft.ts';
-import { chainLines, demandWithinLimits, type PreparedFile, prepareBytes, prepareFiles } from './files.ts';
 
 /** What the next sealing adds. Program, agents and payload files replace those that are there by the same path. */
 export interface ArchiveAdditions
@@ -86,13 +90,13 @@ export async function continueArchive(
     seq: opened.events.length,
     hash: envelope.entry_hash,
   });
-  const chain = await prepareBytes(crypto, PATHS.chain, await continuedChain(verified, linked));
   const { files, sealed } = await sealContainer(
     components,
     {
-      files: [chain, ...kept, ...prepared],
+      files: [...kept, ...prepared],
+      chain: await verified.read(PATHS.chain),
+      events: linked,
       claims: { ...claimsOf(components, opened, additions.originatorLabel, options), participants },
-      entryHash: linked.at(-1)?.hash ?? envelope.entry_hash,
       unknown: unknownMembers(manifest),
       // What was plain and is encrypted now says nothing outside of what is inside.
       outerUnknown: opened.decryption === null ? {} : unknownMembers(opened.verification.manifest),
@@ -108,29 +112,18 @@ export async function continueArchive(
  * are, and not hashed again. Only a compressed one comes into memory.
  */
 async function keptFiles(
-  { container: { entries, source } }: OpenedArchive,
+  { container: { source } }: OpenedArchive,
   verified: VerifiedFiles,
   replaced: ReadonlySet<string>,
 ): Promise<PreparedFile[]> {
   const files: PreparedFile[] = [];
-  for (const [path, { size, crc32, dataOffset, compressed }] of entries) {
-    if (OWN_PATHS.has(path) || replaced.has(path) || !verified.has(path)) continue;
+  for (const { path, size, crc32, sha256, dataOffset, compressed } of verified.entries.values()) {
+    if (OWN_PATHS.has(path) || replaced.has(path)) continue;
     const inPlace = { size, read: (at: number, length: number) => source.read(dataOffset + at, length) };
     const content = compressed ? await verified.read(path) : inPlace;
-    files.push({ path, size, crc32, sha256: verified.hashOf(path), content });
+    files.push({ path, size, crc32, sha256, content });
   }
   return files;
-}
-
-/** The bytes that are there, and the new lines. */
-async function continuedChain(verified: VerifiedFiles, added: readonly ArchiveEvent[]): Promise<Uint8Array> {
-  const before = await verified.read(PATHS.chain);
-  const start = before.at(-1) === LINE_FEED ? before.length : before.length + 1;
-  const lines = chainLines(added, start);
-  const whole = new Uint8Array(start + lines.length).fill(LINE_FEED, start - 1, start);
-  whole.set(before);
-  whole.set(lines, start);
-  return whole;
 }
 
 /** Those that are there, as they are, and the new ones. Throws `invalid_request` where one would be changed. */

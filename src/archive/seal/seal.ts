@@ -1,10 +1,15 @@
 import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
-import { PATHS } from '../paths.ts';
 import type { ArchiveComponents, ArchiveDraft, ByteSink, Sealed, SealOptions } from '../types.ts';
 import { writeZip } from '../zip/writer.ts';
 import { demandJson, demandParticipants, demandSealOptions, originatorOf } from './checks.ts';
-import { containerBytes, type SealedContainer, sealContainer } from './container.ts';
+import {
+  containerBytes,
+  demandWithinLimits,
+  prepareFiles,
+  type SealedContainer,
+  sealContainer,
+} from './container.ts';
 import {
   backstopEvent,
   completeEvents,
@@ -13,7 +18,6 @@ import {
   skillFiles,
   textFiles,
 } from './draft.ts';
-import { chainLines, demandWithinLimits, prepareBytes, prepareFiles } from './files.ts';
 
 /**
  * Makes a signed archive of a draft, encrypted where there are recipients, and writes it in order. Sources are read
@@ -69,18 +73,17 @@ async function containerFor(
   const complete = completeDraft(draft, sealedAt);
   demandWithinLimits(complete.files);
   const events = linkEvents(crypto, complete.events);
-  const [first, last] = [events[0], events.at(-1)];
-  if (first === undefined || last === undefined) throw new TypeError('A chain has at least one event.');
-  const chain = await prepareBytes(crypto, PATHS.chain, chainLines(events));
-  const files = [chain, ...(await prepareFiles(crypto, complete.files, signal))];
+  const firstHash = events[0]?.hash;
+  if (firstHash === undefined) throw new TypeError('A chain has at least one event.');
+  const files = await prepareFiles(crypto, complete.files, signal);
   const originator = originatorOf(signers);
   const claims = {
-    id: capsuleId(crypto, originator, first.hash),
+    id: capsuleId(crypto, originator, firstHash),
     originator: { public_key: originator, label: complete.originatorLabel },
     participants: complete.participants,
-    first_event_hash: first.hash,
+    first_event_hash: firstHash,
     skill_trust: complete.skillTrust,
     created_at: sealedAt,
   };
-  return sealContainer(components, { files, claims, entryHash: last.hash }, options);
+  return sealContainer(components, { files, events, claims }, options);
 }

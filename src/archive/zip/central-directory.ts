@@ -2,19 +2,14 @@ import { inconsistent, LayoutError } from '../layout-error.ts';
 import type { ByteSource, LayoutReason } from '../types.ts';
 import type { EndRecord } from './end-record.ts';
 import {
-  CENTRAL_BYTES,
-  CENTRAL_SIGNATURE,
-  DEFLATE,
-  ENCRYPTED_FLAGS,
+  CENTRAL,
+  FLAGS,
   MAX_UINT32,
-  PATCH_FLAG,
+  METHOD,
+  SECOND_VALUE_FIELDS,
   type SharedFields,
-  STORED,
   sharedFields,
-  UNICODE_PATH_FIELD,
-  UTF8_FLAG,
   viewOf,
-  ZIP64_FIELD,
 } from './format.ts';
 import { entryName } from './names.ts';
 
@@ -61,9 +56,9 @@ function headersOf(directory: Uint8Array, entryCount: number): Uint8Array[] {
   const view = viewOf(directory);
   const headers: Uint8Array[] = [];
   let offset = 0;
-  while (offset + CENTRAL_BYTES <= directory.length && view.getUint32(offset, true) === CENTRAL_SIGNATURE) {
+  while (offset + CENTRAL.bytes <= directory.length && view.getUint32(offset, true) === CENTRAL.signature) {
     const start = offset;
-    offset += CENTRAL_BYTES;
+    offset += CENTRAL.bytes;
     for (const length of [28, 30, 32]) offset += view.getUint16(start + length, true);
     headers.push(directory.subarray(start, offset));
   }
@@ -79,13 +74,13 @@ function checked(header: Uint8Array): CentralEntry {
   const fields = sharedFields(view, 6);
   const { flags, method, compressedSize, size, nameLength, extraLength } = fields;
   const offset = view.getUint32(42, true);
-  const nameEnd = CENTRAL_BYTES + nameLength;
-  const rawName = header.subarray(CENTRAL_BYTES, nameEnd);
-  const path = entryName(rawName, (flags & UTF8_FLAG) !== 0);
+  const nameEnd = CENTRAL.bytes + nameLength;
+  const rawName = header.subarray(CENTRAL.bytes, nameEnd);
+  const path = entryName(rawName, (flags & FLAGS.utf8) !== 0);
   const refuse = (reason: LayoutReason, clause: string) =>
     new LayoutError(reason, `${path} ${clause}.`, path);
-  if ((flags & ENCRYPTED_FLAGS) !== 0) throw refuse('encrypted_entry', 'is encrypted in the ZIP');
-  if ((method !== STORED && method !== DEFLATE) || (flags & PATCH_FLAG) !== 0)
+  if ((flags & FLAGS.encrypted) !== 0) throw refuse('encrypted_entry', 'is encrypted in the ZIP');
+  if ((method !== METHOD.stored && method !== METHOD.deflate) || (flags & FLAGS.patch) !== 0)
     throw refuse(
       'unsupported_compression',
       `is compressed with method ${String(method)}, not stored or deflated`,
@@ -93,7 +88,7 @@ function checked(header: Uint8Array): CentralEntry {
   if (view.getUint16(34, true) !== 0 || [size, compressedSize, offset].includes(MAX_UINT32))
     throw refuse('inconsistent_directory', 'is on another disk or too large for a ZIP without ZIP64');
   checkExtraFields(header.subarray(nameEnd, nameEnd + extraLength), path);
-  if (method === STORED && compressedSize !== size)
+  if (method === METHOD.stored && compressedSize !== size)
     throw refuse('inconsistent_directory', 'is stored, and yet has two different sizes');
   const isFolder = path.endsWith('/');
   // Plain files and folders only, whatever system the entry says it is from: readers differ in whom they believe.
@@ -115,8 +110,7 @@ export function checkExtraFields(extra: Uint8Array, path: string): void {
   let offset = 0;
   while (offset + FIELD_HEADER_BYTES <= extra.length) {
     const id = view.getUint16(offset, true);
-    if (id === ZIP64_FIELD || id === UNICODE_PATH_FIELD)
-      throw inconsistent(`${path} has a second size or a second name.`, path);
+    if (SECOND_VALUE_FIELDS.has(id)) throw inconsistent(`${path} has a second size or a second name.`, path);
     offset += FIELD_HEADER_BYTES + view.getUint16(offset + 2, true);
   }
   if (offset !== extra.length) throw inconsistent(`${path} has a broken extra field.`, path);

@@ -1,6 +1,6 @@
 import { MeshError } from '../../lib/errors.ts';
 import { joined } from '../canonical.ts';
-import { LayoutError, missingFile } from '../layout-error.ts';
+import { LayoutError } from '../layout-error.ts';
 import { PAUSE_BYTES, Pace } from '../pause.ts';
 import { chunksOf, MemorySource, passingChunksOf } from '../source.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSink, Container } from '../types.ts';
@@ -12,9 +12,9 @@ const SMALL_BYTES = 8_388_608;
 type Components = Pick<ArchiveComponents, 'crypto'>;
 
 /** Throws LayoutError `missing_required_file`. */
-export function entryOf({ entries }: Container, path: string): ArchiveEntry {
+export function entryOf<T>({ entries }: { entries: ReadonlyMap<string, T> }, path: string): T {
   const entry = entries.get(path);
-  if (entry === undefined) throw missingFile(path);
+  if (entry === undefined) throw new LayoutError('missing_required_file', `${path} is missing.`, path);
   return entry;
 }
 
@@ -61,22 +61,24 @@ export async function streamEntry(
   if (crc !== entry.crc32) throw wrongCrc(entry);
 }
 
+/** An entry and the 64-hex hash of what is in it. */
+export type HashedEntry = ArchiveEntry & { sha256: string };
+
 /** A whole entry as it was verified before. Throws `unverified_archive` where it is not the same any more. */
 export async function readHashed(
   { crypto }: Components,
   container: Container,
-  entry: ArchiveEntry,
-  sha256: string,
+  entry: HashedEntry,
 ): Promise<Uint8Array> {
   const { bytes } = await readUnchecked({ crypto }, container, entry).catch(refuseAsChanged);
-  return (await crypto.digestHex(bytes)) === sha256 ? bytes : refuseAsChanged();
+  return (await crypto.digestHex(bytes)) === entry.sha256 ? bytes : refuseAsChanged();
 }
 
 /** The same in pieces, which the sink may keep: throws only after it has had them. */
 export async function streamHashed(
   components: Components,
   container: Container,
-  entry: ArchiveEntry & { sha256: string },
+  entry: HashedEntry,
   look: ByteSink,
   signal?: AbortSignal,
 ): Promise<void> {

@@ -1,22 +1,13 @@
 import { LayoutError } from '../layout-error.ts';
 import type { ByteSource } from '../types.ts';
 import { type CentralEntry, checkExtraFields } from './central-directory.ts';
-import {
-  DESCRIPTOR_BYTES,
-  DESCRIPTOR_FLAG,
-  ENCRYPTED_FLAGS,
-  LOCAL_BYTES,
-  LOCAL_SIGNATURE,
-  sharedFields,
-  UTF8_FLAG,
-  viewOf,
-} from './format.ts';
+import { DESCRIPTOR_BYTES, FLAGS, LOCAL, sharedFields, viewOf } from './format.ts';
 
 /** One read covers as many headers as lie this close together: small files take few reads, large ones short reads. */
 const WINDOW_BYTES = 65_536;
 /** What a local header may have more of than the central one tells, before it takes a read of its own. */
 const EXTRA_BYTES = 64;
-const COMPARED_FLAGS = ENCRYPTED_FLAGS | DESCRIPTOR_FLAG | UTF8_FLAG;
+const COMPARED_FLAGS = FLAGS.encrypted | FLAGS.descriptor | FLAGS.utf8;
 
 /**
  * Compares each local header with its central one and adds to the entry where its data begins. Entries may neither
@@ -34,8 +25,8 @@ export async function readLocalHeaders(
   for (const [place, entry] of ordered.entries()) {
     const { offset, path } = entry;
     if (offset < end) throw overlap(path);
-    checkRange(source, path, offset + LOCAL_BYTES, limit);
-    const needed = LOCAL_BYTES + entry.rawName.length;
+    checkRange(source, path, offset + LOCAL.bytes, limit);
+    const needed = LOCAL.bytes + entry.rawName.length;
     if (offset + needed > window.start + window.bytes.length || offset < window.start) {
       const read = source.read(offset, windowLength(ordered, place, limit));
       window = { start: offset, bytes: read instanceof Uint8Array ? read : await read };
@@ -63,7 +54,7 @@ function checkRange(source: ByteSource, path: string, end: number, limit: number
 
 /** Behind the data of an entry there may be its data descriptor. */
 const unclaimed = (bytes: number, before: CentralEntry | undefined): number =>
-  before !== undefined && (before.flags & DESCRIPTOR_FLAG) !== 0 && bytes <= DESCRIPTOR_BYTES ? 0 : bytes;
+  before !== undefined && (before.flags & FLAGS.descriptor) !== 0 && bytes <= DESCRIPTOR_BYTES ? 0 : bytes;
 
 /** From one header to the end of the last one that is near enough. */
 function windowLength(ordered: readonly CentralEntry[], place: number, limit: number): number {
@@ -71,7 +62,7 @@ function windowLength(ordered: readonly CentralEntry[], place: number, limit: nu
   let end = start;
   for (let next = place; next < ordered.length; next += 1) {
     const { offset, rawName } = ordered[next] ?? { offset: limit, rawName: [] };
-    const headerEnd = offset + LOCAL_BYTES + rawName.length + EXTRA_BYTES;
+    const headerEnd = offset + LOCAL.bytes + rawName.length + EXTRA_BYTES;
     if (next > place && headerEnd - start > WINDOW_BYTES) break;
     end = headerEnd;
   }
@@ -85,15 +76,15 @@ function extraLengthOf(entry: CentralEntry, header: Uint8Array): number {
   const local = sharedFields(view, 4);
   const refuse = (what: string): LayoutError =>
     new LayoutError('local_header_mismatch', `The two headers of ${path} differ in ${what}.`, path);
-  if (view.getUint32(0, true) !== LOCAL_SIGNATURE) throw refuse('their place');
-  const name = header.subarray(LOCAL_BYTES);
+  if (view.getUint32(0, true) !== LOCAL.signature) throw refuse('their place');
+  const name = header.subarray(LOCAL.bytes);
   if (local.nameLength !== rawName.length || rawName.some((byte, place) => byte !== name[place]))
     throw refuse('the name');
   if ((local.flags & COMPARED_FLAGS) !== (flags & COMPARED_FLAGS)) throw refuse('the flags');
   if (local.method !== entry.method) throw refuse('the compression');
   for (const field of ['crc32', 'compressedSize', 'size'] as const) {
     // With a data descriptor, the writer did not know these yet and put zeros.
-    const isLater = local[field] === 0 && (flags & DESCRIPTOR_FLAG) !== 0;
+    const isLater = local[field] === 0 && (flags & FLAGS.descriptor) !== 0;
     if (local[field] !== entry[field] && !isLater) throw refuse('the size or the checksum');
   }
   return local.extraLength;

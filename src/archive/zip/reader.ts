@@ -9,7 +9,7 @@ import {
 } from '../types.ts';
 import { type CentralEntry, readDirectory } from './central-directory.ts';
 import { readEndRecord } from './end-record.ts';
-import { DEFLATE, DESCRIPTOR_FLAG, EPOCH_DOS } from './format.ts';
+import { EPOCH_DOS, FLAGS, METHOD } from './format.ts';
 import { readLocalHeaders } from './local-headers.ts';
 import { nameCollisions, portabilityProblem } from './portable-names.ts';
 
@@ -43,7 +43,14 @@ export async function openContainer(
   for (const { isFolder, path, size, dataOffset, compressedSize, crc32, method } of directory) {
     // Folders have no content, and the format does not know them.
     if (isFolder) continue;
-    entries.set(path, { path, size, dataOffset, compressedSize, crc32, compressed: method === DEFLATE });
+    entries.set(path, {
+      path,
+      size,
+      dataOffset,
+      compressedSize,
+      crc32,
+      compressed: method === METHOD.deflate,
+    });
   }
   return { entries, source, warnings };
 }
@@ -62,14 +69,14 @@ function departures(directory: readonly CentralEntry[]): string[] {
     if (those[0] !== undefined) found.push(`${what}: ${listed(those[0].path, those.length)}`);
   };
   const before = (place: number) => directory[place - 1];
-  some('compressed, where STORED is the rule', ({ method }) => method === DEFLATE);
+  some('compressed, where METHOD.stored is the rule', ({ method }) => method === METHOD.deflate);
   some('a timestamp other than 1980-01-01T00:00', ({ time }) => time !== EPOCH_DOS);
   some('not sorted by path', ({ path }, place) => path < (before(place)?.path ?? ''));
   some(
     'data not in the order of the directory',
     (entry, place) => entry.offset < (before(place)?.offset ?? 0),
   );
-  some('size and checksum behind the data', ({ flags }) => (flags & DESCRIPTOR_FLAG) !== 0);
+  some('size and checksum behind the data', ({ flags }) => (flags & FLAGS.descriptor) !== 0);
   some('a folder of its own, which is ignored', ({ isFolder }) => isFolder);
   some('a comment', ({ hasComment }) => hasComment);
   some('extra fields', ({ hasExtra }) => hasExtra);

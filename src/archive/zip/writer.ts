@@ -2,19 +2,16 @@ import { MeshError } from '../../lib/errors.ts';
 import { chunksOf } from '../source.ts';
 import type { ArchiveComponents, ByteSink, ByteSource } from '../types.ts';
 import {
-  CENTRAL_BYTES,
-  CENTRAL_SIGNATURE,
-  END_BYTES,
-  END_SIGNATURE,
+  CENTRAL,
+  END,
   EPOCH_DOS,
+  FLAGS,
   HOST_UNIX,
-  LOCAL_BYTES,
-  LOCAL_SIGNATURE,
+  LOCAL,
   MAX_UINT16,
   MAX_UINT32,
+  METHOD,
   REGULAR_FILE_MODE,
-  STORED,
-  UTF8_FLAG,
   viewOf,
 } from './format.ts';
 import { fileNameProblem } from './names.ts';
@@ -35,13 +32,7 @@ interface Placed {
   offset: number;
 }
 
-interface Plan {
-  placed: Placed[];
-  directoryOffset: number;
-  directorySize: number;
-  /** Of the whole archive in bytes. */
-  size: number;
-}
+type Plan = ReturnType<typeof planned>;
 
 const UTF8 = new TextEncoder();
 /** 65,535 would say "see ZIP64", which this format does not use; so would the highest offset. */
@@ -95,7 +86,8 @@ export async function writeZip(
   await flush();
 }
 
-function planned(files: readonly ZipFile[]): Plan {
+/** Where everything comes, and the bytes of the whole. */
+function planned(files: readonly ZipFile[]) {
   if (files.length > MAX_FILES)
     throw new MeshError('too_large', `An archive has at most ${String(MAX_FILES)} files.`);
   const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
@@ -110,10 +102,10 @@ function planned(files: readonly ZipFile[]): Plan {
       throw new MeshError('invalid_request', `${path} cannot be in an archive twice.`);
     const name = UTF8.encode(path);
     placed.push({ file, name, offset });
-    offset += LOCAL_BYTES + name.length + size;
-    directorySize += CENTRAL_BYTES + name.length;
+    offset += LOCAL.bytes + name.length + size;
+    directorySize += CENTRAL.bytes + name.length;
   }
-  const size = offset + directorySize + END_BYTES;
+  const size = offset + directorySize + END.bytes;
   if (size > MAX_ZIP_BYTES)
     throw new MeshError('too_large', `An archive has at most ${String(MAX_ZIP_BYTES)} bytes.`);
   return { placed, directoryOffset: offset, directorySize, size };
@@ -143,25 +135,28 @@ async function* piecesOf(
   yield endRecord(plan);
 }
 
+function headerOf({ bytes, signature }: typeof LOCAL | typeof CENTRAL, place: Placed): Uint8Array {
+  const header = new Uint8Array(bytes + place.name.length);
+  viewOf(header).setUint32(0, signature, true);
+  header.set(place.name, bytes);
+  return header;
+}
+
 function localHeader(place: Placed): Uint8Array {
-  const header = new Uint8Array(LOCAL_BYTES + place.name.length);
-  viewOf(header).setUint32(0, LOCAL_SIGNATURE, true);
+  const header = headerOf(LOCAL, place);
   setSharedFields(header.subarray(4), place);
-  header.set(place.name, LOCAL_BYTES);
   return header;
 }
 
 function centralHeader(place: Placed): Uint8Array {
-  const header = new Uint8Array(CENTRAL_BYTES + place.name.length);
-  const view = viewOf(header);
-  view.setUint32(0, CENTRAL_SIGNATURE, true);
+  const header = headerOf(CENTRAL, place);
   setSharedFields(header.subarray(6), place);
+  const view = viewOf(header);
   // Made by a writer of the version that it takes to read it.
   view.setUint8(4, view.getUint8(6));
   view.setUint8(5, HOST_UNIX);
   view.setUint16(40, REGULAR_FILE_MODE, true);
   view.setUint32(42, place.offset, true);
-  header.set(place.name, CENTRAL_BYTES);
   return header;
 }
 
@@ -170,8 +165,8 @@ function setSharedFields(target: Uint8Array, { file, name }: Placed): void {
   const view = viewOf(target);
   const isAscii = file.path.length === name.length;
   view.setUint16(0, isAscii ? VERSION : VERSION_UTF8, true);
-  view.setUint16(2, isAscii ? 0 : UTF8_FLAG, true);
-  view.setUint16(4, STORED, true);
+  view.setUint16(2, isAscii ? 0 : FLAGS.utf8, true);
+  view.setUint16(4, METHOD.stored, true);
   view.setUint32(6, EPOCH_DOS, true);
   view.setUint32(10, file.crc32, true);
   view.setUint32(14, file.size, true);
@@ -180,9 +175,9 @@ function setSharedFields(target: Uint8Array, { file, name }: Placed): void {
 }
 
 function endRecord({ placed, directoryOffset, directorySize }: Plan): Uint8Array {
-  const record = new Uint8Array(END_BYTES);
+  const record = new Uint8Array(END.bytes);
   const view = viewOf(record);
-  view.setUint32(0, END_SIGNATURE, true);
+  view.setUint32(0, END.signature, true);
   view.setUint16(8, placed.length, true);
   view.setUint16(10, placed.length, true);
   view.setUint32(12, directorySize, true);
