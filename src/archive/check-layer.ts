@@ -26,7 +26,7 @@ import { checkEnvelope, checkSigners } from './envelope.ts';
 import { Findings, layoutFinding, quoted, type Report } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
 import { isIndexed, metadataPathOf, PATHS } from './paths.ts';
-import { Pace } from './pause.ts';
+import { paceOf } from './pause.ts';
 import { programFields, strictDocuments, strictEvents } from './strict.ts';
 import type {
   ArchiveComponents,
@@ -70,7 +70,8 @@ interface Checking {
 }
 
 /** Of all files but manifest and envelope, each read once: what was hashed is what was looked into. */
-type Digests = ReadonlyMap<string, { sha256: string; crcMatches: boolean }>;
+type Digests = ReadonlyMap<string, Digest>;
+type Digest = Awaited<ReturnType<typeof digestEntry>>;
 
 /** What is read as a text, by people or models (archive-v0.6 "Layout": readers reject invalid UTF-8). */
 const TEXT = /^(?:program\.md|agents\.md|skills\/(?!decryption\/)[^/]+\/SKILL\.md)$/;
@@ -79,17 +80,22 @@ const CARRIAGE_RETURN = 0x0d;
 
 /**
  * Opens and checks one layer (archive-v0.6 "Verification levels", L2). The order matters: no rule is applied before it
- * is known that this version of the rules is meant. Throws only when aborted, and as a source does.
+ * is known that this version of the rules is meant. What is found in an inner archive is added to its outer layer.
+ * Throws only when aborted, and as a source does.
  */
 export async function checkLayer(
   components: ArchiveComponents,
   source: ByteSource,
   { limits, strict = false, signal }: VerifyOptions,
   allowlist: ReadonlySet<string>,
+  outer: Layer | null = null,
 ): Promise<Layer> {
   const layer = new Layer();
-  const fail: Report = (finding) => layer.findings.add(finding);
-  const departure: Report = strict ? fail : (finding) => layer.warnings.add(finding);
+  const { findings, warnings } = outer ?? layer;
+  const told = (found: Finding): Finding =>
+    outer === null ? found : { ...found, message: `inner archive: ${found.message}` };
+  const fail: Report = (finding) => findings.add(told(finding));
+  const departure: Report = strict ? fail : (finding) => warnings.add(told(finding));
   try {
     const container = await openContainer(components, source, limits);
     layer.container = container;
@@ -113,11 +119,9 @@ export async function checkLayer(
     checkLayout(checking);
     checkDocuments(checking);
     checkEnvelope(envelope, manifest, fail);
-    const files = await readFiles(checking);
-    layer.decryption = files.decryption;
-    checkContentIndex(checking, files.digests);
-    if (envelope.cipher !== 'none') checkBlob(checking, files);
-    else layer.events = await checkEvents(checking, files);
+    const digests = await readFiles(checking, layer);
+    checkContentIndex(checking, digests);
+    if (envelope.cipher !== 'none') checkBlob(checking, digests, layer.decryption);
     layer.signers = await checkSigners(components, envelope, allowlist, fail);
     strictDocuments(manifest, envelope, departure);
   } catch (error) {
@@ -173,9 +177,8 @@ function checkDocuments({ components: { crypto }, manifest, envelope, fail }: Ch
 /** The whole chain and its two anchors. */
 async function checkEvents(
   { components, manifest, envelope, signal, fail, departure }: Checking,
-  { chain }: FilesRead,
+  chain: Uint8Array,
 ): Promise<ReadEvent[]> {
-  if (chain === null) return [];
   const events = parseEvents(chain, fail);
   const actors = new Set(manifest.participants.map(({ actor_id: actor }) => actor));
   checkChain(components.crypto, events, actors, fail);
@@ -198,28 +201,35 @@ async function checkEvents(
 }
 
 /** Hashes every file and looks into those that have rules of their own; throws only when aborted. */
-async function readFiles(checking: Checking): Promise<FilesRead> {
+async function readFiles(checking: Checking, layer: Layer): Promise<Digests> {
   const { components, container, manifest, envelope, fail, signal } = checking;
-  const read: FilesRead = { digests: new Map(), chain: null, decryption: null };
-  const metadataPath = envelope.cipher === 'none' ? null : metadataPathOf(manifest);
-  const pace = new Pace(signal);
+  const digests = new Map<string, Digest>();
+  const isPlain = envelope.cipher === 'none';
+  const metadataPath = isPlain ? null : metadataPathOf(manifest);
+  const pace = paceOf(signal);
   for (const [path, entry] of container.entries) {
-    await pace.after(entry.size);
+    await pace(entry.size);
     if (path === PATHS.manifest || path === PATHS.envelope) continue;
-    const isChain = path === PATHS.chain;
+    const isChain = isPlain && path === PATHS.chain;
     const isDocument = path === metadataPath || SKILL_METADATA.test(path);
     const maxBytes = isChain ? MAX_CHAIN_BYTES : DOCUMENT_LIMITS.maxBytes;
     try {
       if ((isChain || isDocument) && entry.size <= maxBytes) {
         const { bytes, crcMatches } = await readUnchecked(components, container, entry);
-        read.digests.set(path, { sha256: await components.crypto.digestHex(bytes), crcMatches });
-        if (isChain) read.chain = bytes;
-        else if (path === metadataPath) read.decryption = asDecryption(path, parseDocument(path, bytes));
-        else demandInstructions(path, bytes, fail);
+        digests.set(path, { sha256: await components.crypto.digestHex(bytes), crcMatches });
+        if (isChain) layer.events = await checkEvents(checking, bytes);
+        else if (path === metadataPath) layer.decryption = asDecryption(path, parseDocument(path, bytes));
+        else {
+          // A skill is instructions, never a program (archive-v0.6 "Manifest").
+          for (const name of programFields(parseDocument(path, bytes))) {
+            const message = `${path} has the field ${name}: a skill is no program`;
+            fail({ area: 'layout', reason: 'invalid_shape', path, message });
+          }
+        }
         continue;
       }
       const text = TEXT.test(path) ? utf8Check(path) : null;
-      read.digests.set(path, await digestEntry(components, container, entry, { signal, look: text?.add }));
+      digests.set(path, await digestEntry(components, container, entry, { signal, look: text?.add }));
       text?.end();
       if (isChain)
         fail({ area: 'chain', path, message: `the chain has more than ${String(maxBytes)} bytes` });
@@ -229,21 +239,13 @@ async function readFiles(checking: Checking): Promise<FilesRead> {
       fail(layoutFinding(error));
     }
   }
-  return read;
-}
-
-/** A skill is instructions, never a program (archive-v0.6 "Manifest"). */
-function demandInstructions(path: string, bytes: Uint8Array, report: Report): void {
-  for (const name of programFields(parseDocument(path, bytes))) {
-    const message = `${path} has the field ${name}: a skill is no program`;
-    report({ area: 'layout', reason: 'invalid_shape', path, message });
-  }
+  return digests;
 }
 
 /** Every file against the index, and the index against the files. */
 function checkContentIndex(
   { container: { entries }, manifest, envelope: { cipher }, fail, departure }: Checking,
-  digests: FilesRead['digests'],
+  digests: Digests,
 ): void {
   const listed = new Map<string, string>();
   const failing = (path: string, message: string) =>
@@ -272,7 +274,7 @@ function checkContentIndex(
 }
 
 /** Ciphertext and metadata of an encrypted archive, as far as they can be judged without a key. */
-function checkBlob({ envelope, fail }: Checking, { digests, decryption }: FilesRead): void {
+function checkBlob({ envelope, fail }: Checking, digests: Digests, decryption: Layer['decryption']): void {
   const digest = digests.get(PATHS.blob)?.sha256;
   if (digest !== undefined && digest !== envelope.encrypted_blob_hash)
     fail(blobFinding('encrypted_blob_hash is not the hash of content.enc'));

@@ -13,7 +13,7 @@ import { HOST_ACTOR, type ReadEvent, type UnlinkedEvent } from './chain.ts';
 import { checkSigners, KEY_BYTES, ORIGINATOR } from './envelope.ts';
 import type { Report } from './findings.ts';
 import { PATHS } from './paths.ts';
-import { Pace } from './pause.ts';
+import { paceOf } from './pause.ts';
 import type { ArchiveComponents, OpenedArchive } from './types.ts';
 
 const ACTION = 'archive_continued';
@@ -77,10 +77,10 @@ export async function checkCheckpoints(
     const message = `the checkpoints keep more than ${limit} signatures: none was checked`;
     return report({ area: 'chain', message });
   }
-  const pace = new Pace(signal);
+  const pace = paceOf(signal);
   for (const [index, { line, event }] of events.entries()) {
     if (keptEnvelope(event) === undefined) continue;
-    await pace.after(keptSignatures([event]) * SIGNATURE_COST_BYTES);
+    await pace(keptSignatures([event]) * SIGNATURE_COST_BYTES);
     const [first, before] = [events[0]?.event, events[index - 1]?.event];
     const problems = await problemsOf(components, event.payload ?? {}, first, before);
     for (const problem of problems) report({ area: 'chain', seq: line, message: `checkpoint: ${problem}` });

@@ -5,7 +5,7 @@ import {
   Envelope,
   Manifest,
 } from '../../protocols/archive/v1/schema.ts';
-import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import { type Check, checkOf } from '../lib/check.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isObject, type JsonLimits, parseJson } from '../lib/json.ts';
@@ -59,18 +59,14 @@ export async function readDocument(
 export function parseDocument(path: string, bytes: Uint8Array): JsonObject {
   const text = textOf(bytes);
   if (text === null) throw notUtf8(path);
-  const value = parsed(path, text);
-  if (isObject(value)) return value;
-  throw new LayoutError('invalid_shape', `${path} is not a JSON object.`, path);
-}
-
-function parsed(path: string, text: string): JsonValue {
   try {
-    return parseJson(text, DOCUMENT_LIMITS);
+    const value = parseJson(text, DOCUMENT_LIMITS);
+    if (isObject(value)) return value;
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     throw new LayoutError('invalid_json', `${path}: ${error.message}`, path);
   }
+  throw new LayoutError('invalid_shape', `${path} is not a JSON object.`, path);
 }
 
 /** A version or profile that this reader does not implement: then that is all there is to be said. */

@@ -1,6 +1,6 @@
 import type { ArchiveEvent, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { decryptInner } from './crypto/encryption.ts';
+import { bindingOf, decryptContent } from './crypto/encryption.ts';
 import {
   asDecryption,
   asEnvelope,
@@ -47,7 +47,11 @@ export async function readArchive(
     const path = metadataPathOf(manifest) ?? PATHS.decryption;
     const metadata = asDecryption(path, await documentOf(path));
     const blob = await bytesOf(outer, PATHS.blob);
-    const inner = decryptInner(components, [manifest, metadata], recipientSecret, blob);
+    const inner = decryptContent(
+      components,
+      { ...bindingOf(manifest), metadata, secret: recipientSecret },
+      blob,
+    );
     container = await openContainer(components, sourceOf(inner), limits);
   }
   if (container === null) return { manifest, envelope, encrypted, outer, plain: null };

@@ -1,8 +1,7 @@
-import type { DecryptionMetadata } from '../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isHex } from '../lib/hex.ts';
 import { blobFinding, checkLayer, type Layer } from './check-layer.ts';
-import { decryptInner } from './crypto/encryption.ts';
+import { bindingOf, decryptContent } from './crypto/encryption.ts';
 import { KEY_BYTES } from './envelope.ts';
 import { clause, layoutFinding } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
@@ -10,15 +9,6 @@ import { PATHS } from './paths.ts';
 import { sourceOf } from './source.ts';
 import type { ArchiveComponents, ByteSource, Finding, Verification, VerifyOptions } from './types.ts';
 import { readHashed } from './zip/content.ts';
-
-/** A verification with what it was made of. */
-export interface Verified {
-  verification: Verification;
-  /** The archive itself or, at L3, the inner one; null where neither could be opened. */
-  plain: Layer | null;
-  /** Of an encrypted archive whose metadata could be read. */
-  decryption: DecryptionMetadata | null;
-}
 
 /**
  * Verifies an archive at L2, or at L3 with a recipient's secret (archive-v0.6 "Verification levels"). Whatever the
@@ -33,12 +23,15 @@ export async function verifyArchive(
   return (await verifyLayers(components, input, options)).verification;
 }
 
-/** The same, keeping what was opened. */
+/**
+ * The same, with what was opened: `plain` is the archive itself or, at L3, the inner one, null where neither could be
+ * opened; `decryption` the metadata of the encryption at L3.
+ */
 export async function verifyLayers(
   components: ArchiveComponents,
   input: Uint8Array | ByteSource,
   options: VerifyOptions = {},
-): Promise<Verified> {
+) {
   const { recipientSecret: secret } = options;
   const allowlist = new Set(options.allowlist);
   for (const key of allowlist) {
@@ -51,8 +44,8 @@ export async function verifyLayers(
   if (encrypted && secret !== undefined && outer.findings.none) {
     const inner = await decrypted(components, outer, secret);
     if (inner instanceof Uint8Array) {
-      plain = await checkLayer(components, sourceOf(inner), options, allowlist);
-      addInner(outer, plain);
+      plain = await checkLayer(components, sourceOf(inner), options, allowlist, outer);
+      compareInner(outer, plain);
     } else outer.findings.add(inner);
   }
   const level = encrypted && secret !== undefined ? 'L3' : 'L2';
@@ -97,7 +90,7 @@ async function decrypted(
     throw new TypeError('Nothing was found, yet not everything was there.');
   try {
     const ciphertext = await readHashed(components, container, { ...blob, sha256: hash });
-    return decryptInner(components, [manifest, metadata], secret, ciphertext);
+    return decryptContent(components, { ...bindingOf(manifest), metadata, secret }, ciphertext);
   } catch (error) {
     if (error instanceof LayoutError) return layoutFinding(error);
     if (!(error instanceof MeshError) || CALLERS_MISTAKES.has(error.code)) throw error;
@@ -105,11 +98,8 @@ async function decrypted(
   }
 }
 
-/** What the inner archive says, and where it is not the one that the outer envelope was signed for. */
-function addInner(outer: Layer, inner: Layer): void {
-  const ofInner = (found: Finding): Finding => ({ ...found, message: `inner archive: ${found.message}` });
-  outer.findings.include(inner.findings, ofInner);
-  outer.warnings.include(inner.warnings, ofInner);
+/** Whether the inner archive is the one that the outer envelope was signed for. */
+function compareInner(outer: Layer, inner: Layer): void {
   const [signed, found] = [outer.envelope, inner.envelope];
   if (signed === null || found === null) return;
   const fail = (finding: Finding) => outer.findings.add(finding);

@@ -3,7 +3,7 @@ import { canonicalBytes, capsuleId, indexHash } from '../../src/archive/canonica
 import { linkEvents } from '../../src/archive/chain.ts';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { signEnvelope } from '../../src/archive/envelope.ts';
-import { completeDraft } from '../../src/archive/seal/seal.ts';
+import { completeDraft } from '../../src/archive/seal/draft.ts';
 import type { EventDraft } from '../../src/archive/types.ts';
 import { alice } from './keys.ts';
 import { rawZip } from './raw-zip.ts';

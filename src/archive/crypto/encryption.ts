@@ -14,7 +14,7 @@ import type { ArchiveComponents } from '../types.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
 
 const metadataCheck = checkOf(DecryptionMetadata);
-const WRAP_INFO = 'capsule-key-wrap-v0.6';
+const WRAP_INFO = new TextEncoder().encode('capsule-key-wrap-v0.6');
 /** Wrapping binds nothing but the recipient, who is in the salt. */
 const NO_AAD = new Uint8Array();
 
@@ -72,7 +72,8 @@ export function encryptContent(
 }
 
 /**
- * The bytes of the inner archive. `secret` is a recipient's X25519 secret, or the Ed25519 seed that it is derived from.
+ * The bytes of the inner archive: whole and in memory, since not a byte of it may be used before its tag was checked.
+ * `secret` is a recipient's X25519 secret, or the Ed25519 seed that it is derived from.
  * Throws `not_a_recipient` when no bundle is for it, `unverified_archive` when one is and a tag does not fit,
  * `invalid_archive` for another cipher or malformed metadata, `invalid_request` for a secret that is not 32 bytes.
  */
@@ -96,19 +97,6 @@ export function decryptContent(
   return content;
 }
 
-/**
- * The same of an archive by its manifest and metadata: whole and in memory, since not a byte of it may be used before
- * its tag was checked.
- */
-export function decryptInner(
-  components: ArchiveComponents,
-  [manifest, metadata]: readonly [Manifest, DecryptionMetadata],
-  secret: Uint8Array,
-  blob: Uint8Array,
-): Uint8Array {
-  return decryptContent(components, { ...bindingOf(manifest), metadata, secret }, blob);
-}
-
 function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Array): KeyBundle {
   const recipientKey = isHex(recipient, AGREEMENT_KEY_BYTES) ? fromHex(recipient) : null;
   const ephemeral = crypto.randomBytes(AGREEMENT_KEY_BYTES);
@@ -119,7 +107,7 @@ function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Arra
     const message = 'A recipient key is not an X25519 public key of 64 lowercase hex digits.';
     throw new MeshError('invalid_request', message, { recipient: recipient.slice(0, 100) });
   }
-  const key = wrappingKey(crypto, shared, recipientKey);
+  const key = crypto.hkdf(shared, recipientKey, WRAP_INFO);
   const nonce = crypto.randomBytes(AEAD_NONCE_BYTES);
   return {
     recipient_public_key: recipient,
@@ -150,13 +138,9 @@ function unwrapKey(crypto: ArchiveCrypto, bundles: readonly KeyBundle[], secret:
 function openBundle(crypto: ArchiveCrypto, bundle: KeyBundle, secret: Uint8Array): Uint8Array | null {
   const shared = crypto.agree(secret, fromHex(bundle.ephemeral_public_key));
   if (shared === null) return null;
-  const key = wrappingKey(crypto, shared, fromHex(bundle.recipient_public_key));
+  const key = crypto.hkdf(shared, fromHex(bundle.recipient_public_key), WRAP_INFO);
   const nonce = fromHex(bundle.wrap_nonce);
   return crypto.decrypt({ key, nonce, aad: NO_AAD }, fromHex(bundle.wrapped_key));
-}
-
-function wrappingKey(crypto: ArchiveCrypto, shared: Uint8Array, recipient: Uint8Array): Uint8Array {
-  return crypto.hkdf(shared, recipient, new TextEncoder().encode(WRAP_INFO));
 }
 
 function checkSecret(secret: Uint8Array): void {

@@ -11,7 +11,6 @@ import { AEAD_TAG_BYTES, AGREEMENT_KEY_BYTES, type ArchiveCrypto, checkAead } fr
 
 type Subtle = typeof globalThis.crypto.subtle;
 type SubtleKey = Awaited<ReturnType<Subtle['importKey']>>;
-type Verify = (message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array) => Promise<boolean>;
 
 /** Signers of one archive are few; above those of a page that lists many archives. */
 const CACHED_KEYS = 256;
@@ -114,7 +113,7 @@ async function decidesAlike(subtle: Subtle): Promise<boolean> {
  * Ed25519 by WebCrypto, by noble where it lacks that or decides otherwise; asked once, at the first signature. Never
  * rejects.
  */
-function createWebVerify(subtle: Subtle): Verify {
+function createWebVerify(subtle: Subtle): ArchiveCrypto['verify'] {
   const keys = new LRUCache<string, Promise<SubtleKey>>({ max: CACHED_KEYS });
   let usable: Promise<boolean> | undefined;
 

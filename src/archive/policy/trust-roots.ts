@@ -10,9 +10,7 @@ export interface PinnedRoot {
 }
 
 /** The same as an RFC 8037 key (`kty` OKP, `crv` Ed25519, `x` in base64url), with its issuer added. */
-export interface JwkRoot {
-  issuer: string;
-  kid?: string;
+export interface JwkRoot extends Pick<PinnedRoot, 'issuer' | 'kid'> {
   kty: string;
   crv?: string;
   x?: string;
@@ -32,10 +30,7 @@ export function normalizeIssuer(issuer: string): string {
 }
 
 /** The keys that the host knows of an issuer, 64-hex, by their `kid`. */
-export function keysOf(
-  roots: readonly TrustRoot[],
-  issuer: string,
-): { kid: string | undefined; key: string }[] {
+export function keysOf(roots: readonly TrustRoot[], issuer: string) {
   const name = normalizeIssuer(issuer);
   return roots.flatMap((root) => {
     const key = normalizeIssuer(root.issuer) === name ? keyOf(root) : null;

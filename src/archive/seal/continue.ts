@@ -44,9 +44,10 @@ export interface ArchiveAdditions
   participants?: Participant[];
 }
 
-const KNOWN_MEMBERS: ReadonlySet<string> = new Set(Object.keys(Manifest.properties));
 /** In later drafts of the format a statement about the one set of signers: it would be false of another one. */
 const SIGNER_COMMITMENT = 'signer_commitment';
+/** What is known, and so made anew, and what may not be repeated. */
+const NOT_KEPT: ReadonlySet<string> = new Set([...Object.keys(Manifest.properties), SIGNER_COMMITMENT]);
 
 /**
  * Seals a verified archive again, as its next checkpoint: every event stays as it is, then one keeps the envelope of
@@ -67,6 +68,9 @@ export async function continueArchive(
     throw new MeshError('unverified_archive', 'An archive that does not verify is not continued.');
   demandSealOptions(options);
   const { sealedAt, signal } = options;
+  // What was encrypted does not become plain because somebody left the recipients out.
+  const before = opened.decryption?.key_bundles.map((bundle) => bundle.recipient_public_key);
+  const recipients = options.recipients?.length ? options.recipients : [...new Set(before)];
   const { manifest, envelope } = opened;
   const verified = new VerifiedFiles(components, opened);
   const participants = allParticipants(opened, additions.participants);
@@ -85,7 +89,7 @@ export async function continueArchive(
       .map(({ path, sha256 }) => ({ path, sha256 })),
   });
   demandJson('The envelope before', checkpoint, MAX_JSON_DEPTH);
-  const events = completeEvents(additions.events, { participants, sealedAt, pith: additions.pith ?? true });
+  const events = completeEvents({ ...additions, participants }, sealedAt);
   const linked = linkEvents(crypto, [checkpoint, ...events], {
     seq: opened.events.length,
     hash: envelope.entry_hash,
@@ -101,7 +105,7 @@ export async function continueArchive(
       // What was plain and is encrypted now says nothing outside of what is inside.
       outerUnknown: opened.decryption === null ? {} : unknownMembers(opened.verification.manifest),
     },
-    { ...options, recipients: recipientsOf(opened, options) },
+    { ...options, recipients },
   );
   await writeZip(components, files, sink, signal);
   return sealed;
@@ -162,15 +166,6 @@ function claimsOf(
 }
 
 function unknownMembers(manifest: Manifest | null): JsonObject {
-  const members: JsonObject = manifest === null ? {} : { ...manifest };
-  const unknown = Object.entries(members).filter(
-    ([name]) => !KNOWN_MEMBERS.has(name) && name !== SIGNER_COMMITMENT,
-  );
-  return Object.fromEntries(unknown);
-}
-
-/** What was encrypted does not become plain because somebody left the recipients out. */
-function recipientsOf({ decryption }: OpenedArchive, { recipients = [] }: SealOptions): string[] {
-  if (recipients.length > 0) return recipients;
-  return [...new Set(decryption?.key_bundles.map((bundle) => bundle.recipient_public_key))];
+  const members: JsonObject = { ...manifest };
+  return Object.fromEntries(Object.entries(members).filter(([name]) => !NOT_KEPT.has(name)));
 }

@@ -1,4 +1,3 @@
-import type { Participant } from '../../../protocols/archive/v1/schema.ts';
 import { canonicalText } from '../../lib/canonical.ts';
 import { checkOf } from '../../lib/check.ts';
 import { HOST_ACTOR, type UnlinkedEvent } from '../chain.ts';
@@ -8,10 +7,10 @@ import { isTimestamp, isUntrustedPath, programFields } from '../strict.ts';
 import { type ArchiveDraft, EventDraft, type FileInput } from '../types.ts';
 import { fileNameProblem } from '../zip/names.ts';
 import { nameCollisions, portabilityProblem } from '../zip/portable-names.ts';
-import { demandJson, invalid, MAX_JSON_DEPTH } from './checks.ts';
+import { demandJson, demandParticipants, invalid, MAX_JSON_DEPTH } from './checks.ts';
 import { pithPayload } from './pith.ts';
 
-/* The parts of a draft, with every default written out. All throw `invalid_request`. */
+/* A draft and its parts, with every default written out. All throw `invalid_request`. */
 
 const SKILL_ID = /^[A-Za-z0-9._-]+$/;
 /**
@@ -24,7 +23,32 @@ const TIERS: ReadonlySet<string> = new Set(['signed', 'unsigned']);
 /** Made by every sealing. */
 export const OWN_PATHS: ReadonlySet<string> = new Set([PATHS.manifest, PATHS.envelope, PATHS.chain]);
 
+/** For an archive in which nothing was recorded: a chain has at least one event. */
+const BACKSTOP: EventDraft = {
+  actor: HOST_ACTOR,
+  kind: 'observation',
+  action: 'session_ended',
+  target: 'capsule',
+  payload: { note: 'Written by the host while sealing: no event had been recorded.' },
+};
+
 const encoder = new TextEncoder();
+
+/**
+ * A draft that was checked, with every default written out: `files` are all but the chain and the two documents about
+ * it all. Fails closed: `invalid_request` with a sentence for whatever a strict reader would not take.
+ */
+export function completeDraft(draft: ArchiveDraft, sealedAt: string) {
+  const { skills = [], payload = [], participants, originatorLabel = '' } = draft;
+  demandParticipants(participants);
+  demandJson("The originator's label", originatorLabel, 0);
+  const files = [...textFiles(draft), ...skillFiles(skills), ...payloadFiles(payload)];
+  demandExtractable(files);
+  const drafts = draft.events?.length ? draft.events : [BACKSTOP];
+  const events = completeEvents({ ...draft, events: drafts }, sealedAt);
+  const skillTrust = Object.fromEntries(skills.map(({ id, tier }) => [id, tier]));
+  return { files, events, participants, originatorLabel, skillTrust };
+}
 
 /** A Markdown document. Throws `invalid_request` for what is not text. */
 function textFile(path: string, text: string): FileInput {
@@ -33,10 +57,8 @@ function textFile(path: string, text: string): FileInput {
 }
 
 /** `program.md` and `agents.md`, as far as given. The former is the readable work surface, so that it may not be blank. */
-export function textFiles({
-  program,
-  agents,
-}: Partial<Pick<ArchiveDraft, 'program' | 'agents'>>): FileInput[] {
+export function textFiles(draft: Partial<Pick<ArchiveDraft, 'program' | 'agents'>>): FileInput[] {
+  const { program, agents } = draft;
   if (program?.trim() === '') throw invalid('An archive needs a program: what program.md is to say.');
   const files = [];
   if (program !== undefined) files.push(textFile(PATHS.program, program));
@@ -55,7 +77,7 @@ export function payloadFiles(payload: readonly FileInput[]): FileInput[] {
 }
 
 /** `skill.json`, and SKILL.md where there are instructions. Throws `invalid_request`. */
-export function skillFiles(skills: NonNullable<ArchiveDraft['skills']>): FileInput[] {
+function skillFiles(skills: NonNullable<ArchiveDraft['skills']>): FileInput[] {
   return skills.flatMap(({ id, tier, metadata, instructions }) => {
     if (!SKILL_ID.test(id) || RESERVED_SKILLS.has(id.toLowerCase()))
       throw invalid(`The skill id ${quoted(id)} is not allowed.`);
@@ -95,11 +117,11 @@ const UNTRUSTED_BY_DEFAULT = ['summary', 'statement'] as const;
 
 /** Events with everything but their place in a chain. Throws `invalid_request`. */
 export function completeEvents(
-  drafts: readonly EventDraft[],
-  { participants, sealedAt, pith }: { participants: readonly Participant[]; sealedAt: string; pith: boolean },
+  { events = [], participants, pith = true }: Pick<ArchiveDraft, 'events' | 'participants' | 'pith'>,
+  sealedAt: string,
 ): UnlinkedEvent[] {
   const actors = new Set([HOST_ACTOR, ...participants.map(({ actor_id: actor }) => actor)]);
-  return drafts.map((draft, index) => {
+  return events.map((draft, index) => {
     demandEvent(draft, actors, `Event ${String(index + 1)}`);
     const { payload = {}, pith: own = true, ...event } = draft;
     const untrusted = UNTRUSTED_BY_DEFAULT.filter((name) => Object.hasOwn(payload, name));
@@ -112,19 +134,6 @@ export function completeEvents(
   });
 }
 
-/** For an archive in which nothing was recorded: a chain has at least one event. */
-export function backstopEvent(sealedAt: string): UnlinkedEvent {
-  return {
-    actor: HOST_ACTOR,
-    kind: 'observation',
-    action: 'session_ended',
-    target: 'capsule',
-    timestamp: sealedAt,
-    payload: { note: 'Written by the host while sealing: no event had been recorded.' },
-    untrusted_payload_fields: [],
-  };
-}
-
 function demandEvent(event: EventDraft, actors: ReadonlySet<string>, subject: string): void {
   demandJson(subject, event, MAX_JSON_DEPTH);
   if (!eventCheck.accepts(event)) throw invalid(`${subject} is malformed: ${eventCheck.explain(event)}.`);
@@ -132,9 +141,7 @@ function demandEvent(event: EventDraft, actors: ReadonlySet<string>, subject: st
   if (!actors.has(actor))
     throw invalid(`${subject} is by ${quoted(actor)}, who is no participant and not ${HOST_ACTOR}.`);
   if (timestamp !== undefined && !isTimestamp(timestamp))
-    throw invalid(
-      `${subject} has the timestamp ${quoted(timestamp)}, which is not like 2026-05-07T12:00:00Z.`,
-    );
+    throw invalid(`${subject} has the timestamp ${quoted(timestamp)}, not one like 2026-05-07T12:00:00Z.`);
   const path = untrusted.find((field) => !isUntrustedPath(field));
   if (path !== undefined)
     throw invalid(`${subject} marks ${quoted(path)} untrusted, which is no path like payload.summary.`);

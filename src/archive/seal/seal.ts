@@ -2,7 +2,7 @@ import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
 import type { ArchiveComponents, ArchiveDraft, ByteSink, Sealed, SealOptions } from '../types.ts';
 import { writeZip } from '../zip/writer.ts';
-import { demandJson, demandParticipants, demandSealOptions, originatorOf } from './checks.ts';
+import { demandSealOptions, originatorOf } from './checks.ts';
 import {
   containerBytes,
   demandWithinLimits,
@@ -10,14 +10,7 @@ import {
   type SealedContainer,
   sealContainer,
 } from './container.ts';
-import {
-  backstopEvent,
-  completeEvents,
-  demandExtractable,
-  payloadFiles,
-  skillFiles,
-  textFiles,
-} from './draft.ts';
+import { completeDraft } from './draft.ts';
 
 /**
  * Makes a signed archive of a draft, encrypted where there are recipients, and writes it in order. Sources are read
@@ -44,22 +37,6 @@ export async function sealToBytes(
   const container = await containerFor(components, draft, options);
   const bytes = await containerBytes(components, container, options.signal);
   return { bytes, sealed: container.sealed };
-}
-
-/**
- * A draft that was checked, with every default written out: `files` are all but the chain and the two documents about
- * it all. Fails closed: `invalid_request` with a sentence for whatever a strict reader would not take.
- */
-export function completeDraft(draft: ArchiveDraft, sealedAt: string) {
-  const { skills = [], payload = [], events = [], participants, originatorLabel = '', pith = true } = draft;
-  demandParticipants(participants);
-  demandJson("The originator's label", originatorLabel, 0);
-  const files = [...textFiles(draft), ...skillFiles(skills), ...payloadFiles(payload)];
-  demandExtractable(files);
-  const completed = completeEvents(events, { participants, sealedAt, pith });
-  const skillTrust = Object.fromEntries(skills.map(({ id, tier }) => [id, tier]));
-  const all = completed.length > 0 ? completed : [backstopEvent(sealedAt)];
-  return { files, events: all, participants, originatorLabel, skillTrust };
 }
 
 async function containerFor(

@@ -1,7 +1,6 @@
 import { MeshError } from '../../lib/errors.ts';
-import { joined } from '../canonical.ts';
 import { LayoutError } from '../layout-error.ts';
-import { PAUSE_BYTES, Pace } from '../pause.ts';
+import { PAUSE_BYTES, paceOf } from '../pause.ts';
 import { chunksOf, MemorySource, passingChunksOf } from '../source.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSink, Container } from '../types.ts';
 import { inflated } from './inflate.ts';
@@ -118,12 +117,12 @@ export async function digestEntry(
     await look?.(bytes);
     return { sha256: await crypto.digestHex(bytes), crcMatches };
   }
-  const pace = new Pace(signal);
+  const pace = paceOf(signal);
   const digest = await digestChunks(
     crypto,
     contentOf(container, entry, keep ? chunksOf : passingChunksOf),
     async (chunk) => {
-      await pace.after(chunk.length);
+      await pace(chunk.length);
       await look?.(chunk);
     },
   );
@@ -161,7 +160,13 @@ function contentOf(
 async function collected(container: Container, entry: ArchiveEntry): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of contentOf(container, entry)) chunks.push(chunk);
-  return joined('', ...chunks);
+  const bytes = new Uint8Array(entry.size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
 }
 
 const wrongCrc = ({ path }: ArchiveEntry): LayoutError =>

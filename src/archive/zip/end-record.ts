@@ -23,7 +23,8 @@ export async function readEndRecord(source: ByteSource): Promise<EndRecord> {
   const view = viewOf(tail);
   const place = findEndRecord(tail, view);
   if (place === null) {
-    if (await startsLikeZip(source))
+    const isZip = source.size >= 4 && viewOf(await source.read(0, 4)).getUint32(0, true) === LOCAL.signature;
+    if (isZip)
       throw new LayoutError('truncated', 'The archive is cut short: its central directory is missing.');
     throw new LayoutError('not_a_zip', 'This is not a .capsule archive, which is a ZIP file.');
   }
@@ -64,9 +65,4 @@ function findEndRecord(tail: Uint8Array, view: DataView): number | null {
   if (found !== null || behind === null) return found;
   if (behind < 0) throw new LayoutError('truncated', 'The archive is cut short within its last bytes.');
   throw inconsistent('There are bytes behind the end of the archive.');
-}
-
-async function startsLikeZip(source: ByteSource): Promise<boolean> {
-  if (source.size < 4) return false;
-  return viewOf(await source.read(0, 4)).getUint32(0, true) === LOCAL.signature;
 }
