@@ -89,8 +89,7 @@ export async function checkCheckpoints(
 
 /** What an event keeps as the envelope of a sealing before; undefined where it is no checkpoint of that kind. */
 function keptEnvelope({ kind, action, payload }: ArchiveEvent): JsonValue | undefined {
-  if (kind !== 'checkpoint' || action !== ACTION || payload === undefined) return undefined;
-  return Object.hasOwn(payload, 'envelope') ? payload.envelope : undefined;
+  return kind === 'checkpoint' && action === ACTION ? payload?.envelope : undefined;
 }
 
 async function problemsOf(

@@ -6,6 +6,7 @@ import {
   type ArchiveLimits,
   type ByteSource,
   type Container,
+  type LayoutReason,
 } from '../types.ts';
 import { type CentralEntry, readDirectory } from './central-directory.ts';
 import { readEndRecord } from './end-record.ts';
@@ -55,11 +56,8 @@ export async function openContainer(
   return { entries, source, warnings };
 }
 
-const tooMuch = (
-  reason: 'entry_count_limit' | 'total_size_limit',
-  what: string,
-  limit: number,
-): LayoutError => new LayoutError(reason, `The archive has ${what}; the limit is ${String(limit)}.`);
+const tooMuch = (reason: LayoutReason, what: string, limit: number): LayoutError =>
+  new LayoutError(reason, `The archive has ${what}; the limit is ${String(limit)}.`);
 
 /** Where entries depart from what a writer of this format writes, without harm. Clauses, at most one of a kind. */
 function departures(directory: readonly CentralEntry[]): string[] {
@@ -69,7 +67,7 @@ function departures(directory: readonly CentralEntry[]): string[] {
     if (those[0] !== undefined) found.push(`${what}: ${listed(those[0].path, those.length)}`);
   };
   const before = (place: number) => directory[place - 1];
-  some('compressed, where METHOD.stored is the rule', ({ method }) => method === METHOD.deflate);
+  some('compressed, where STORED is the rule', ({ method }) => method === METHOD.deflate);
   some('a timestamp other than 1980-01-01T00:00', ({ time }) => time !== EPOCH_DOS);
   some('not sorted by path', ({ path }, place) => path < (before(place)?.path ?? ''));
   some(
