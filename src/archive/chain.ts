@@ -42,14 +42,17 @@ export function linkEvents(
   from: Pick<ArchiveEvent, 'seq' | 'hash'> = { seq: 0, hash: GENESIS },
 ): ArchiveEvent[] {
   const linked: ArchiveEvent[] = [];
-  let { seq, hash: before } = from;
+  let { seq, hash: prev_hash } = from;
   for (const event of events) {
     seq += 1;
-    const event_id = event.event_id ?? `evt_${String(seq).padStart(3, '0')}`;
-    const body = { ...event, event_id, seq, prev_hash: before };
-    const hash = hashEvent(crypto, before, body);
-    linked.push({ ...body, hash });
-    before = hash;
+    const { action, actor, event_id = `evt_${String(seq).padStart(3, '0')}`, ...others } = event;
+    const { kind, payload, target, timestamp, untrusted_payload_fields, ...unknown } = others;
+    // In canonical order, so that neither hash nor line has to sort.
+    const head = { action, actor, event_id };
+    const tail = { kind, payload, prev_hash, seq, target, timestamp, untrusted_payload_fields, ...unknown };
+    const hash = hashEvent(crypto, prev_hash, { ...head, ...tail });
+    linked.push({ ...head, hash, ...tail });
+    prev_hash = hash;
   }
   return linked;
 }

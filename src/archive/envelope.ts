@@ -14,9 +14,8 @@ const CIPHERS: ReadonlySet<string> = new Set(['none', CIPHER]);
 const MAX_SIGNED_BYTES = 65_536;
 
 /** What a signer signs: the role, and the envelope without its signers (archive-v0.6 "Envelope"). */
-export function signingInput(envelope: JsonObject, role: string): Uint8Array {
-  return inputFor(payloadOf(envelope), role);
-}
+export const signingInput = (envelope: JsonObject, role: string): Uint8Array =>
+  inputFor(payloadOf(envelope), role);
 
 const inputFor = (payload: Uint8Array, role: string) => joined(`${SIGNING_DOMAIN}${role}\0`, payload);
 

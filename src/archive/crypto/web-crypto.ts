@@ -40,13 +40,11 @@ export function createWebArchiveCrypto(init: { subtle?: Subtle | null } = {}): A
   // Typed as always there, yet only secure contexts have it.
   const subtle: Subtle | null = init.subtle === undefined ? (globalThis.crypto?.subtle ?? null) : init.subtle;
 
-  async function subtleDigestHex(engine: Subtle, data: Uint8Array): Promise<string> {
-    try {
-      return toHex(new Uint8Array(await engine.digest('SHA-256', data)));
-    } catch {
-      return nobleCrypto.sha256Hex(data);
-    }
-  }
+  const subtleDigestHex = (engine: Subtle, data: Uint8Array): Promise<string> =>
+    engine.digest('SHA-256', data).then(
+      (digest) => toHex(new Uint8Array(digest)),
+      () => nobleCrypto.sha256Hex(data),
+    );
 
   return {
     ...nobleCrypto,
