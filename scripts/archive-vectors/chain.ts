@@ -1,8 +1,8 @@
 import type { ArchiveEvent } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { capsuleId } from '../../src/archive/canonical.ts';
 import { GENESIS, hashEvent, linkEvents } from '../../src/archive/chain.ts';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
 import { PATHS } from '../../src/archive/paths.ts';
 import { fails, type Vector, type VectorCollection } from './collection.ts';
 import { alice } from './keys.ts';

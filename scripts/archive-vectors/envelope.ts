@@ -1,7 +1,7 @@
 import type { Envelope } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { capsuleId } from '../../src/archive/canonical.ts';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
 import { PATHS } from '../../src/archive/paths.ts';
 import { fails, type Vector, type VectorCollection } from './collection.ts';
 import { alice, bob, mallory, signer } from './keys.ts';

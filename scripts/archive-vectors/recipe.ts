@@ -1,11 +1,10 @@
 import type { ArchiveEvent, Envelope, IndexedFile } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { canonicalBytes } from '../../src/archive/canonical.ts';
+import { canonicalBytes, capsuleId } from '../../src/archive/canonical.ts';
 import { eventsToLines, GENESIS, linkEvents, type UnlinkedEvent } from '../../src/archive/chain.ts';
 import { encryptContent } from '../../src/archive/crypto/encryption.ts';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { signEnvelope } from '../../src/archive/envelope.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
 import { PATHS } from '../../src/archive/paths.ts';
 import type { ArchiveSigner } from '../../src/archive/types.ts';
 import { type RawEntry, type RawZipOptions, rawZip } from '../../test/support/raw-zip.ts';

@@ -33,7 +33,13 @@ export const Expected = Type.Object({
   warnings: Type.Optional(Names),
   signers: Type.Optional(Type.Array(SignerExpected)),
   /** Ours: the same archive under `strict`. */
-  strict: Type.Optional(Type.Object({ ok: Type.Boolean(), failing: Names })),
+  strict: Type.Optional(
+    Type.Object({
+      ok: Type.Boolean(),
+      failing: Names,
+      failing_events: Type.Optional(Type.Array(Type.Integer())),
+    }),
+  ),
 });
 export type Expected = Static<typeof Expected>;
 

@@ -31,12 +31,6 @@ export function hashEvent(crypto: Hashing, prevHash: string, event: JsonObject):
   return crypto.sha256Hex(input);
 }
 
-/** Where a chain is to be continued. */
-export interface ChainEnd {
-  seq: number;
-  hash: string;
-}
-
 /** An event but for its place; `event_id` is derived from the place where it is left out. */
 export type UnlinkedEvent = Required<Omit<ArchiveEvent, 'seq' | 'event_id' | 'prev_hash' | 'hash'>> &
   Pick<ArchiveEvent, 'event_id'>;
@@ -45,38 +39,20 @@ export type UnlinkedEvent = Required<Omit<ArchiveEvent, 'seq' | 'event_id' | 'pr
 export function linkEvents(
   crypto: Hashing,
   events: readonly UnlinkedEvent[],
-  from: ChainEnd = { seq: 0, hash: GENESIS },
+  from: Pick<ArchiveEvent, 'seq' | 'hash'> = { seq: 0, hash: GENESIS },
 ): ArchiveEvent[] {
   const linked: ArchiveEvent[] = [];
-  let { seq, hash: before } = from;
+  let { seq, hash: prev_hash } = from;
   for (const event of events) {
     seq += 1;
-    const {
-      action,
-      actor,
-      event_id = `evt_${String(seq).padStart(3, '0')}`,
-      kind,
-      payload,
-      target,
-      timestamp,
-      untrusted_payload_fields,
-      ...unknown
-    } = event;
+    const { action, actor, event_id = `evt_${String(seq).padStart(3, '0')}`, ...others } = event;
+    const { kind, payload, target, timestamp, untrusted_payload_fields, ...unknown } = others;
     // In canonical order, so that neither hash nor line has to sort.
     const head = { action, actor, event_id };
-    const tail = {
-      kind,
-      payload,
-      prev_hash: before,
-      seq,
-      target,
-      timestamp,
-      untrusted_payload_fields,
-      ...unknown,
-    };
-    const hash = hashEvent(crypto, before, { ...head, ...tail });
+    const tail = { kind, payload, prev_hash, seq, target, timestamp, untrusted_payload_fields, ...unknown };
+    const hash = hashEvent(crypto, prev_hash, { ...head, ...tail });
     linked.push({ ...head, hash, ...tail });
-    before = hash;
+    prev_hash = hash;
   }
   return linked;
 }

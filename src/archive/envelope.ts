@@ -14,9 +14,8 @@ const CIPHERS: ReadonlySet<string> = new Set(['none', CIPHER]);
 const MAX_SIGNED_BYTES = 65_536;
 
 /** What a signer signs: the role, and the envelope without its signers (archive-v0.6 "Envelope"). */
-export function signingInput(envelope: JsonObject, role: string): Uint8Array {
-  return inputFor(payloadOf(envelope), role);
-}
+export const signingInput = (envelope: JsonObject, role: string): Uint8Array =>
+  inputFor(payloadOf(envelope), role);
 
 const inputFor = (payload: Uint8Array, role: string) => joined(`${SIGNING_DOMAIN}${role}\0`, payload);
 
@@ -39,21 +38,15 @@ export async function signEnvelope(
   return { ...unsigned, signers: signed };
 }
 
-export interface SignedEnvelope {
-  envelope: Envelope;
-  /** As it is in the file. */
-  stored: JsonObject;
-  allowlist: ReadonlySet<string>;
-}
-
-/** Every signature under its own key and role, none of them twice. */
+/** Every signature of an envelope, as stored, under its own key and role, none of them twice. */
 export async function checkSigners(
   { crypto }: ArchiveComponents,
-  { envelope, stored, allowlist }: SignedEnvelope,
+  envelope: Envelope & JsonObject,
+  allowlist: ReadonlySet<string>,
   report: Report,
 ): Promise<SignerVerdict[]> {
   const fail = (message: string) => report({ area: 'envelope', message });
-  const payload = payloadOf(stored);
+  const payload = payloadOf(envelope);
   const signers: SignerVerdict[] = [];
   const seen = new Set<string>();
   const isShort = payload.length <= MAX_SIGNED_BYTES;

@@ -17,7 +17,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
   try {
     const file = await open(path, READ_WITHOUT_WAITING);
     const found = await file.stat().catch(() => null);
-    if (found?.isFile()) return new OpenFile(path, file, found.size);
+    if (found?.isFile()) return sourceOf(path, file, found.size);
     await file.close();
   } catch (error) {
     throw unreadable(path, error);
@@ -25,44 +25,24 @@ export async function openFileSource(path: string): Promise<FileSource> {
   throw new MeshError('usage', `${path} cannot be read (it is not a file).`);
 }
 
-class OpenFile implements FileSource {
-  readonly size: number;
-  readonly #path: string;
-  readonly #file: FileHandle;
-
-  constructor(path: string, file: FileHandle, size: number) {
-    this.#path = path;
-    this.#file = file;
-    this.size = size;
-  }
-
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    await this.readInto(bytes, offset);
-    return bytes;
-  }
-
-  async readInto(target: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
-    let filled = 0;
-    while (filled < target.length) {
-      const { bytesRead } = await this.#file
-        .read(target, filled, target.length - filled, offset + filled)
-        .catch((error: unknown) => {
-          throw unreadable(this.#path, error);
-        });
-      if (bytesRead === 0)
-        throw new LayoutError('truncated', `${this.#path} got shorter while it was being read.`);
+function sourceOf(path: string, file: FileHandle, size: number): FileSource {
+  const readInto = async (target: Uint8Array<ArrayBuffer>, offset: number): Promise<void> => {
+    for (let filled = 0; filled < target.length; ) {
+      const reading = file.read(target, filled, target.length - filled, offset + filled);
+      const { bytesRead } = await reading.catch((error: unknown) => {
+        throw unreadable(path, error);
+      });
+      if (bytesRead === 0) throw new LayoutError('truncated', `${path} got shorter while it was being read.`);
       filled += bytesRead;
     }
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
+  };
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(length);
+    await readInto(bytes, offset);
+    return bytes;
+  };
+  const close = (): Promise<void> => file.close();
+  return { size, read, readInto, close, [Symbol.asyncDispose]: close };
 }
 
 function unreadable(path: string, error: unknown): MeshError {

@@ -30,13 +30,6 @@ export class Findings {
     else this.#left += 1;
   }
 
-  /** All of another's, each changed: the areas and the number of those that it did not list too. */
-  include(other: Findings, change: (finding: Finding) => Finding): void {
-    for (const finding of other.list) this.add(change(finding));
-    for (const area of other.#areas) this.#areas.add(area);
-    this.#left += other.#left;
-  }
-
   get none(): boolean {
     return this.#areas.size === 0;
   }

@@ -15,5 +15,5 @@ export class LayoutError extends MeshError {
   }
 }
 
-export const missingFile = (path: string): LayoutError =>
-  new LayoutError('missing_required_file', `${path} is missing.`, path);
+export const inconsistent = (message: string, path?: string): LayoutError =>
+  new LayoutError('inconsistent_directory', message, path);

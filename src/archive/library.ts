@@ -1,13 +1,12 @@
 /** Everything of the archive library that is the same on every platform. */
 export * from '../../protocols/archive/v1/schema.ts';
-export { canonicalBytes } from './canonical.ts';
+export { canonicalBytes, capsuleId } from './canonical.ts';
 export { GENESIS, HOST_ACTOR, hashEvent } from './chain.ts';
 export type { AeadParameters, ArchiveCrypto, Hasher } from './crypto/crypto.ts';
 export { recipientOf } from './crypto/encryption.ts';
 export { signingInput } from './envelope.ts';
-export { capsuleId } from './identity.ts';
 export { LayoutError } from './layout-error.ts';
-export { openArchive } from './open-verified.ts';
+export { openArchive, VerifiedFiles } from './open-verified.ts';
 export * from './policy/attestation.ts';
 export * from './policy/signer-policy.ts';
 export * from './policy/signers-document.ts';
@@ -19,7 +18,6 @@ export { pith, pithPayload } from './seal/pith.ts';
 export * from './seal/seal.ts';
 export { bytesSource } from './source.ts';
 export * from './types.ts';
-export { VerifiedFiles } from './verified-files.ts';
 export { verifyArchive } from './verify.ts';
 export { readEntry, streamEntry } from './zip/content.ts';
 export { openContainer } from './zip/reader.ts';

@@ -24,5 +24,11 @@ export function metadataPathOf({ encryption }: Manifest): string | null {
   return path.startsWith(DECRYPTION_FOLDER) ? path : null;
 }
 
-/** Besides manifest and envelope, without which nothing can be said at all. */
-export const REQUIRED_PLAIN = [PATHS.program, PATHS.chain] as const;
+/**
+ * Whether a file has to be in the content index. The blob is left out only where the signed envelope says that it is
+ * encrypted, so that a plain archive cannot carry one unaccounted for.
+ */
+export function isIndexed(path: string, cipher: string): boolean {
+  if (path === PATHS.manifest || path === PATHS.envelope) return false;
+  return path !== PATHS.blob || cipher === 'none';
+}

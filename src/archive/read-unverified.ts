@@ -1,6 +1,6 @@
 import type { ArchiveEvent, Envelope, Manifest } from '../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { decryptInner } from './crypto/encryption.ts';
+import { bindingOf, decryptContent } from './crypto/encryption.ts';
 import {
   asDecryption,
   asEnvelope,
@@ -9,11 +9,11 @@ import {
   parseEvents,
   readDocument,
 } from './documents.ts';
-import { LayoutError, missingFile } from './layout-error.ts';
+import { LayoutError } from './layout-error.ts';
 import { metadataPathOf, PATHS } from './paths.ts';
-import { bytesSource } from './source.ts';
+import { sourceOf } from './source.ts';
 import type { ArchiveComponents, ByteSource, Container, VerifyOptions } from './types.ts';
-import { readEntry, readUnchecked } from './zip/content.ts';
+import { entryOf, readEntry, readUnchecked } from './zip/content.ts';
 import { openContainer } from './zip/reader.ts';
 
 /** What an archive holds, unverified: for looking at, never for acting on. */
@@ -34,8 +34,10 @@ export async function readArchive(
   input: Uint8Array | ByteSource,
   { limits, recipientSecret }: Pick<VerifyOptions, 'limits' | 'recipientSecret'> = {},
 ): Promise<ReadArchive> {
-  const source = input instanceof Uint8Array ? bytesSource(input) : input;
-  const outer = await openContainer(components, source, limits);
+  // A file as it is: whoever looks at a damaged archive wants to see it, damage and all.
+  const bytesOf = async (container: Container, path: string) =>
+    (await readUnchecked(components, container, entryOf(container, path))).bytes;
+  const outer = await openContainer(components, sourceOf(input), limits);
   const documentOf = async (path: string) => (await readDocument(components, outer, path)).document;
   const manifest = asManifest(await documentOf(PATHS.manifest));
   const envelope = asEnvelope(await documentOf(PATHS.envelope));
@@ -44,26 +46,20 @@ export async function readArchive(
   if (encrypted && recipientSecret !== undefined) {
     const path = metadataPathOf(manifest) ?? PATHS.decryption;
     const metadata = asDecryption(path, await documentOf(path));
-    const blob = await look(components, outer, PATHS.blob);
-    const bytes = decryptInner(components, [manifest, envelope, metadata], recipientSecret, blob);
-    container = await openContainer(components, bytesSource(bytes), limits);
+    const blob = await bytesOf(outer, PATHS.blob);
+    const inner = decryptContent(
+      components,
+      { ...bindingOf(manifest), metadata, secret: recipientSecret },
+      blob,
+    );
+    container = await openContainer(components, sourceOf(inner), limits);
   }
-  const plain = container && { container, events: await eventsOf(components, container) };
-  return { manifest, envelope, encrypted, outer, plain };
-}
-
-async function eventsOf(components: ArchiveComponents, container: Container): Promise<ArchiveEvent[]> {
+  if (container === null) return { manifest, envelope, encrypted, outer, plain: null };
   if ((container.entries.get(PATHS.chain)?.size ?? 0) > MAX_CHAIN_BYTES)
     throw new LayoutError('invalid_shape', `${PATHS.chain} is too long to be read.`, PATHS.chain);
-  const events = parseEvents(await look(components, container, PATHS.chain), () => undefined);
-  return events.map(({ event }) => event);
-}
-
-/** A file as it is: whoever looks at a damaged archive wants to see it, damage and all. */
-async function look(components: ArchiveComponents, container: Container, path: string): Promise<Uint8Array> {
-  const entry = container.entries.get(path);
-  if (entry === undefined) throw missingFile(path);
-  return (await readUnchecked(components, container, entry)).bytes;
+  const read = parseEvents(await bytesOf(container, PATHS.chain), () => undefined);
+  const events = read.map(({ event }) => event);
+  return { manifest, envelope, encrypted, outer, plain: { container, events } };
 }
 
 /** A whole file of a container. Throws LayoutError, such as `missing_required_file` where it is not there. */
@@ -72,7 +68,5 @@ export async function readFileOf(
   container: Container,
   path: string,
 ): Promise<Uint8Array> {
-  const entry = container.entries.get(path);
-  if (entry === undefined) throw missingFile(path);
-  return readEntry(components, container, entry);
+  return readEntry(components, container, entryOf(container, path));
 }

@@ -7,10 +7,13 @@ import type { Area, Finding, Verification } from './types.ts';
  */
 export function verificationReport(verification: Verification): JsonObject {
   const { ok, level, readable, manifest, envelope, signers, findings, warnings, notes } = verification;
-  const of = (area: Area) => findings.filter((finding) => finding.area === area);
+  const failing = (name: Area) => verification.failing.includes(name);
   // What was not looked at is not well: without a manifest that could be used nothing else was.
-  const isWell = (name: Area) => manifest !== null && !verification.failing.includes(name);
-  const area = (name: Area) => ({ ok: isWell(name), errors: of(name).map(messageOf) });
+  const area = (name: Area, told: (finding: Finding) => JsonValue = messageOf) => ({
+    ok: manifest !== null && !failing(name),
+    errors: findings.filter((finding) => finding.area === name).map(told),
+  });
+  const layout = area('layout', ({ reason = null, path = null, message }) => ({ reason, path, message }));
   return {
     ok,
     level,
@@ -19,10 +22,10 @@ export function verificationReport(verification: Verification): JsonObject {
     signed_at: envelope?.signed_at ?? null,
     failing: verification.failing,
     errors: findings.map((finding) => `${finding.area}: ${messageOf(finding)}`),
-    layout: { ok: !verification.failing.includes('layout'), errors: of('layout').map(layoutError) },
+    layout: { ...layout, ok: !failing('layout') },
     identity: area('identity'),
     content_index: area('content_index'),
-    chain: { ok: isWell('chain'), errors: of('chain').map(chainError) },
+    chain: area('chain', ({ seq = null, message }) => ({ seq, message })),
     envelope: { ...area('envelope'), signers: signers.map((signer) => ({ ...signer })) },
     encrypted_blob: area('encrypted_blob'),
     warnings: warnings.map((finding) => `${finding.area}: ${messageOf(finding)}`),
@@ -34,11 +37,3 @@ export function verificationReport(verification: Verification): JsonObject {
 /** `event 3: …` where it is about an event. */
 export const messageOf = ({ seq, message }: Finding): string =>
   seq === undefined ? message : `event ${String(seq)}: ${message}`;
-
-const chainError = ({ seq, message }: Finding): JsonValue => ({ seq: seq ?? null, message });
-
-const layoutError = ({ reason, path, message }: Finding): JsonValue => ({
-  reason: reason ?? null,
-  path: path ?? null,
-  message,
-});

@@ -27,6 +27,9 @@ export interface ReusableSource extends ByteSource {
 /** The bytes are not copied: they may not change while the source is in use. */
 export const bytesSource = (bytes: Uint8Array): MemorySource => new MemorySource(bytes);
 
+export const sourceOf = (input: Uint8Array | ByteSource): ByteSource =>
+  input instanceof Uint8Array ? bytesSource(input) : input;
+
 type Read = ByteSource['read'];
 
 /** The bytes in order, at most `STREAM_CHUNK_BYTES` at a time; the next chunk is being read while one is used. */

@@ -5,9 +5,12 @@ import { quoted, type Report } from './findings.ts';
 import type { Area } from './types.ts';
 
 const ACTOR = /^(?:human|ai|system|capsule):.+$/s;
-const WHOLE_SECONDS = /^\d{4}-(?:0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+/** RFC 3339. */
+const INSTANT =
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 /** Days that every month has. */
-const SHORTEST_MONTH = '28';
+const SHORTEST_MONTH = 28;
+const TIMESTAMP_CHARS = '2026-05-07T12:00:00Z'.length;
 /** `payload` and then at least one segment; anything else marks nothing that a reader could find. */
 const UNTRUSTED_PATH = /^payload(?:\.[A-Za-z0-9_-]+)+$/;
 const MANIFEST_FIELDS: ReadonlySet<string> = new Set(Object.keys(Manifest.properties));
@@ -19,21 +22,29 @@ export const isUntrustedPath = (text: string): boolean => UNTRUSTED_PATH.test(te
 export const timestampOf = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 /** ISO 8601 in UTC, whole seconds, of a day that exists. */
-export function isTimestamp(text: string): boolean {
-  const day = WHOLE_SECONDS.exec(text)?.[1];
+export const isTimestamp = (text: string): boolean =>
+  text.length === TIMESTAMP_CHARS && text.endsWith('Z') && isInstant(text);
+
+/** Milliseconds since the epoch of an RFC 3339 instant; null for anything else, a day that does not exist included. */
+export function parseInstant(text: string): number | null {
+  const time = isInstant(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? null : time;
+}
+
+function isInstant(text: string): boolean {
+  const [, year, month, day] = INSTANT.exec(text) ?? [];
   if (day === undefined) return false;
-  return day <= SHORTEST_MONTH || new Date(text).toISOString() === text.replace('Z', '.000Z');
+  // The day before the first of the next month.
+  return (
+    Number(day) <= SHORTEST_MONTH ||
+    Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+  );
 }
 
 /** What the format text demands of a manifest and an envelope, and the mathematics does not. */
-export function strictDocuments(
-  manifest: Manifest,
-  stored: JsonObject,
-  envelope: Envelope,
-  report: Report,
-): void {
+export function strictDocuments(manifest: Manifest, envelope: Envelope, report: Report): void {
   const fail = (area: Area, message: string) => report({ area, message });
-  for (const name of Object.keys(stored)) {
+  for (const name of Object.keys(manifest)) {
     if (!MANIFEST_FIELDS.has(name)) fail('layout', `manifest.json has the unknown field ${quoted(name)}`);
   }
   for (const { actor_id: actor } of manifest.participants) {

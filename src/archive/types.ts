@@ -1,13 +1,14 @@
-import type {
-  ArchiveEvent,
-  DecryptionMetadata,
-  Envelope,
-  EventKind,
-  Manifest,
-  Participant,
-  SkillTier,
+import { type Static, Type } from 'typebox';
+import {
+  type ArchiveEvent,
+  type DecryptionMetadata,
+  type Envelope,
+  EVENT_KINDS,
+  type Manifest,
+  type Participant,
+  type SkillTier,
 } from '../../protocols/archive/v1/schema.ts';
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
+import { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { ArchiveCrypto } from './crypto/crypto.ts';
 
 /** What every part of the library needs from its host: native in Node.js, WebCrypto and noble in a browser. */
@@ -136,7 +137,7 @@ export interface VerifyOptions {
   strict?: boolean;
   /** Secret of a recipient: makes it L3. Either a 32-byte X25519 secret or an Ed25519 seed it is derived from. */
   recipientSecret?: Uint8Array;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** A file to seal: its whole bytes, or a source that is read twice and must not change in between. */
@@ -145,22 +146,28 @@ export interface FileInput {
   content: Uint8Array | ByteSource;
 }
 
-/** An event before it has a place in a chain. */
-export interface EventDraft {
-  actor: string;
-  kind: EventKind;
-  action: string;
-  target: string;
-  /** ISO 8601 UTC, whole seconds; the sealing time where it is left out. */
-  timestamp?: string;
-  payload?: JsonObject;
-  /** Dotted paths from `payload`; `payload.summary` and `payload.statement` where present, when left out. */
-  untrusted_payload_fields?: string[];
-  /** `evt_001` by convention, when left out. */
-  event_id?: string;
-  /** False leaves this event's narrative fields as written. */
-  pith?: boolean;
-}
+const Text = Type.String({ minLength: 1 });
+
+/** An event before it has a place in a chain, maybe as JSON by hand: what is misspelt is refused, not dropped. */
+export const EventDraft = Type.Object(
+  {
+    actor: Text,
+    kind: Type.Enum(EVENT_KINDS),
+    action: Text,
+    target: Text,
+    /** ISO 8601 UTC, whole seconds; the sealing time where it is left out. */
+    timestamp: Type.Optional(Type.String()),
+    payload: Type.Optional(JsonObject),
+    /** Dotted paths from `payload`; `payload.summary` and `payload.statement` where present, when left out. */
+    untrusted_payload_fields: Type.Optional(Type.Array(Type.String())),
+    /** `evt_001` by convention, when left out. */
+    event_id: Type.Optional(Text),
+    /** False leaves this event's narrative fields as written. */
+    pith: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+export type EventDraft = Static<typeof EventDraft>;
 
 /** Signs as one key in one role. */
 export interface ArchiveSigner {

@@ -1,25 +1,14 @@
-import type { DecryptionMetadata } from '../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../lib/errors.ts';
 import { isHex } from '../lib/hex.ts';
-import { blobFinding } from './check-files.ts';
-import { checkLayer, type Layer } from './check-layer.ts';
-import { decryptInner } from './crypto/encryption.ts';
+import { blobFinding, checkLayer, type Layer } from './check-layer.ts';
+import { bindingOf, decryptContent } from './crypto/encryption.ts';
 import { KEY_BYTES } from './envelope.ts';
 import { clause, layoutFinding } from './findings.ts';
 import { LayoutError } from './layout-error.ts';
 import { PATHS } from './paths.ts';
-import { bytesSource } from './source.ts';
+import { sourceOf } from './source.ts';
 import type { ArchiveComponents, ByteSource, Finding, Verification, VerifyOptions } from './types.ts';
-import { readHashed } from './verified-files.ts';
-
-/** A verification with what it was made of. */
-export interface Verified {
-  verification: Verification;
-  /** The archive itself or, at L3, the inner one; null where neither could be opened. */
-  plain: Layer | null;
-  /** Of an encrypted archive whose metadata could be read. */
-  decryption: DecryptionMetadata | null;
-}
+import { readHashed } from './zip/content.ts';
 
 /**
  * Verifies an archive at L2, or at L3 with a recipient's secret (archive-v0.6 "Verification levels"). Whatever the
@@ -34,40 +23,56 @@ export async function verifyArchive(
   return (await verifyLayers(components, input, options)).verification;
 }
 
-/** The same, keeping what was opened. */
+/**
+ * The same, with what was opened: `plain` is the archive itself or, at L3, the inner one, null where neither could be
+ * opened; `decryption` the metadata of the encryption at L3.
+ */
 export async function verifyLayers(
   components: ArchiveComponents,
   input: Uint8Array | ByteSource,
-  { allowlist, limits, strict = false, recipientSecret: secret, signal }: VerifyOptions = {},
-): Promise<Verified> {
-  const source = input instanceof Uint8Array ? bytesSource(input) : input;
-  const options = { limits, allowlist: allowlistOf(allowlist), strict, signal };
-  const outer = await checkLayer(components, source, options);
-  const encrypted = (outer.envelope?.value.cipher ?? 'none') !== 'none';
-  const level = encrypted && secret !== undefined ? 'L3' : 'L2';
+  options: VerifyOptions = {},
+) {
+  const { recipientSecret: secret } = options;
+  const allowlist = new Set(options.allowlist);
+  for (const key of allowlist) {
+    if (!isHex(key, KEY_BYTES)) throw new TypeError('An allowlist has keys of 64 lowercase hex characters.');
+  }
+  const outer = await checkLayer(components, sourceOf(input), options, allowlist);
+  const encrypted = (outer.envelope?.cipher ?? 'none') !== 'none';
   let plain = encrypted ? null : outer;
   // Nothing is decrypted of what does not hold from outside.
   if (encrypted && secret !== undefined && outer.findings.none) {
     const inner = await decrypted(components, outer, secret);
     if (inner instanceof Uint8Array) {
-      plain = await checkLayer(components, bytesSource(inner), options);
-      addInner(outer, plain);
+      plain = await checkLayer(components, sourceOf(inner), options, allowlist, outer);
+      compareInner(outer, plain);
     } else outer.findings.add(inner);
   }
-  const verification = resultOf(outer, plain, { level, hasAllowlist: allowlist !== undefined });
+  const level = encrypted && secret !== undefined ? 'L3' : 'L2';
+  const { readable, findings, warnings, signers, manifest, envelope } = outer;
+  const trusted = new Set(signers.filter((signer) => signer.trusted).map((signer) => signer.public_key));
+  const notes = [findings.omitted(), warnings.omitted()].filter((note) => note !== null);
+  if (outer.container !== null && options.allowlist === undefined)
+    notes.push('No allowlist was given: no signer is trusted, whether or not a signature is valid.');
+  else if (outer.container !== null && trusted.size === 0)
+    notes.push('No valid signature is by a key on the allowlist: nobody is trusted.');
   if (encrypted && secret === undefined)
-    verification.notes.push(
-      'The content is encrypted: the chain and the files inside were not checked (L2).',
-    );
+    notes.push('The content is encrypted: the chain and the files inside were not checked (L2).');
+  const verification: Verification = {
+    ok: findings.none,
+    level,
+    readable,
+    failing: findings.failing(),
+    findings: findings.list,
+    warnings: warnings.list,
+    notes,
+    signers,
+    trustedSigners: trusted.size,
+    manifest,
+    envelope,
+    events: plain?.events.map(({ event }) => event) ?? [],
+  };
   return { verification, plain, decryption: level === 'L3' ? outer.decryption : null };
-}
-
-function allowlistOf(keys: Iterable<string> = []): Set<string> {
-  const list = new Set(keys);
-  for (const key of list) {
-    if (!isHex(key, KEY_BYTES)) throw new TypeError('An allowlist has keys of 64 lowercase hex characters.');
-  }
-  return list;
 }
 
 /** A stranger's key, and what is no key. */
@@ -80,12 +85,12 @@ async function decrypted(
   secret: Uint8Array,
 ): Promise<Uint8Array | Finding> {
   const blob = container?.entries.get(PATHS.blob);
-  const hash = envelope?.value.encrypted_blob_hash ?? null;
+  const hash = envelope?.encrypted_blob_hash ?? null;
   if (!container || !manifest || !envelope || !blob || !metadata || hash === null)
     throw new TypeError('Nothing was found, yet not everything was there.');
   try {
-    const ciphertext = await readHashed(components, container, blob, hash);
-    return decryptInner(components, [manifest.value, envelope.value, metadata], secret, ciphertext);
+    const ciphertext = await readHashed(components, container, { ...blob, sha256: hash });
+    return decryptContent(components, { ...bindingOf(manifest), metadata, secret }, ciphertext);
   } catch (error) {
     if (error instanceof LayoutError) return layoutFinding(error);
     if (!(error instanceof MeshError) || CALLERS_MISTAKES.has(error.code)) throw error;
@@ -93,16 +98,10 @@ async function decrypted(
   }
 }
 
-/** What the inner archive says, and where it is not the one that the outer envelope was signed for. */
-function addInner(outer: Layer, inner: Layer): void {
-  const ofInner = (finding: Finding): Finding => ({
-    ...finding,
-    message: `inner archive: ${finding.message}`,
-  });
-  outer.findings.include(inner.findings, ofInner);
-  outer.warnings.include(inner.warnings, ofInner);
-  const [signed, found] = [outer.envelope?.value, inner.envelope?.value];
-  if (signed === undefined || found === undefined) return;
+/** Whether the inner archive is the one that the outer envelope was signed for. */
+function compareInner(outer: Layer, inner: Layer): void {
+  const [signed, found] = [outer.envelope, inner.envelope];
+  if (signed === null || found === null) return;
   const fail = (finding: Finding) => outer.findings.add(finding);
   if (found.cipher !== 'none')
     fail({ area: 'layout', reason: 'invalid_shape', message: 'the inner archive is encrypted again' });
@@ -112,31 +111,4 @@ function addInner(outer: Layer, inner: Layer): void {
     if (found[anchor] !== signed[anchor])
       fail({ area: 'chain', message: `the inner archive's ${anchor} is not the outer one's` });
   }
-}
-
-function resultOf(
-  { container, readable, findings, warnings, signers, manifest, envelope }: Layer,
-  plain: Layer | null,
-  { level, hasAllowlist }: { level: 'L2' | 'L3'; hasAllowlist: boolean },
-): Verification {
-  const notes = [findings.omitted(), warnings.omitted()].filter((note) => note !== null);
-  const trusted = new Set(signers.filter((signer) => signer.trusted).map((signer) => signer.public_key));
-  if (container !== null && !hasAllowlist)
-    notes.push('No allowlist was given: no signer is trusted, whether or not a signature is valid.');
-  else if (container !== null && trusted.size === 0)
-    notes.push('No valid signature is by a key on the allowlist: nobody is trusted.');
-  return {
-    ok: findings.none,
-    level,
-    readable,
-    failing: findings.failing(),
-    findings: findings.list,
-    warnings: warnings.list,
-    notes,
-    signers,
-    trustedSigners: trusted.size,
-    manifest: manifest?.value ?? null,
-    envelope: envelope?.value ?? null,
-    events: plain?.events.map(({ event }) => event) ?? [],
-  };
 }

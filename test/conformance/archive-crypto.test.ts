@@ -3,7 +3,7 @@ import { sha512 } from '@noble/hashes/sha2.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ArchiveCrypto } from '../../src/archive/crypto/crypto.ts';
-import { createNodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
+import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
 import { createWebArchiveCrypto } from '../../src/archive/crypto/web-crypto.ts';
 import { fromHex, toHex } from '../../src/lib/hex.ts';
 import { GROUP_ORDER, RFC_8032 } from '../support/ed25519.ts';
@@ -91,7 +91,7 @@ const takesWeakKeys = engineWith({
 });
 
 const adapters: [string, () => ArchiveCrypto][] = [
-  ['node', createNodeArchiveCrypto],
+  ['node', () => nodeArchiveCrypto],
   ['web', createWebArchiveCrypto],
   ['web without WebCrypto', () => createWebArchiveCrypto({ subtle: null })],
   [
@@ -264,7 +264,7 @@ describe.each(adapters)('archive crypto of %s', (_, create) => {
 });
 
 describe('archive crypto of node and of web together', () => {
-  const [node, web] = [createNodeArchiveCrypto(), createWebArchiveCrypto()];
+  const [node, web] = [nodeArchiveCrypto, createWebArchiveCrypto()];
   const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 
   it('encrypt alike, so that each decrypts what the other made', () => {

@@ -1,10 +1,8 @@
 import type { Manifest } from '../../protocols/archive/v1/schema.ts';
-import { canonicalBytes } from '../../src/archive/canonical.ts';
+import { canonicalBytes, capsuleId, indexHash } from '../../src/archive/canonical.ts';
 import { linkEvents } from '../../src/archive/chain.ts';
-import { indexHash } from '../../src/archive/content-index.ts';
 import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
 import { signEnvelope } from '../../src/archive/envelope.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
 import { completeDraft } from '../../src/archive/seal/draft.ts';
 import type { EventDraft } from '../../src/archive/types.ts';
 import { alice } from './keys.ts';

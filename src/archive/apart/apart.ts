@@ -32,7 +32,7 @@ export function projectApart(
   bytes: Uint8Array,
   { signal, task, ...options }: Options & { task?: string } = {},
 ): Promise<JsonObject> {
-  return apart({ job: 'project', bytes, options, ...(task !== undefined && { task }) }, signal);
+  return apart({ job: 'project', bytes, options, task }, signal);
 }
 
 async function apart(order: Order, signal?: AbortSignal): Promise<JsonObject> {

@@ -17,7 +17,7 @@ export interface Order {
   bytes: Uint8Array;
   options: Pick<VerifyOptions, 'limits' | 'strict'> & { allowlist?: string[] };
   /** Of a projection: what is wanted of the model. */
-  task?: string;
+  task?: string | undefined;
 }
 
 /** Plain data, since it may come from another thread. */
@@ -25,25 +25,16 @@ export type Answer = { value: JsonObject } | { refused: ErrorBody };
 
 /** Does what is ordered. Refusals are answers; what is thrown is a fault of this library. */
 export async function work(order: Order, signal?: AbortSignal): Promise<Answer> {
+  const { job, bytes, task } = order;
+  const options = { ...order.options, signal };
   try {
-    return { value: await answerTo(order, signal) };
+    if (job === 'verify')
+      return { value: verificationReport(await verifyArchive(components, bytes, options)) };
+    const opened = await openArchive(components, bytes, options);
+    const { messages, sections, truncated } = await projectArchive(components, opened, { signal, task });
+    return { value: { messages, sections, truncated } };
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     return { refused: toErrorBody(error) };
   }
-}
-
-async function answerTo({ job, bytes, options, task }: Order, signal?: AbortSignal): Promise<JsonObject> {
-  const opening = { ...options, ...(signal && { signal }) };
-  if (job === 'verify') return verificationReport(await verifyArchive(components, bytes, opening));
-  const opened = await openArchive(components, bytes, opening);
-  const { messages, sections, truncated } = await projectArchive(components, opened, {
-    ...(signal && { signal }),
-    ...(task !== undefined && { task }),
-  });
-  return {
-    messages: messages.map((message) => ({ ...message })),
-    sections: sections.map((section) => ({ ...section })),
-    truncated,
-  };
 }

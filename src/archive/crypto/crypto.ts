@@ -2,6 +2,10 @@ import type { Crypto } from '../../lib/crypto.ts';
 
 /** X25519: secrets, public keys, and what is agreed on. */
 export const AGREEMENT_KEY_BYTES = 32;
+/** ChaCha20-Poly1305 (RFC 8439, 2.8). */
+export const AEAD_KEY_BYTES = 32;
+export const AEAD_NONCE_BYTES = 12;
+export const AEAD_TAG_BYTES = 16;
 
 /** Feeds of any length, hashed as they come. */
 export interface Hasher {
@@ -42,4 +46,12 @@ export interface ArchiveCrypto extends Omit<Crypto, 'verify'> {
   encrypt(parameters: AeadParameters, plaintext: Uint8Array): Uint8Array;
   /** Null where the tag does not fit. */
   decrypt(parameters: AeadParameters, ciphertext: Uint8Array): Uint8Array | null;
+}
+
+/** Throws RangeError: lengths are the caller's to get right, and no answer about a tag. */
+export function checkAead({ key, nonce }: AeadParameters): void {
+  if (key.length !== AEAD_KEY_BYTES)
+    throw new RangeError(`A ChaCha20-Poly1305 key has ${AEAD_KEY_BYTES} bytes.`);
+  if (nonce.length !== AEAD_NONCE_BYTES)
+    throw new RangeError(`A ChaCha20-Poly1305 nonce has ${AEAD_NONCE_BYTES} bytes.`);
 }

@@ -1,20 +1,20 @@
 import {
   ARCHIVE_VERSION,
   CIPHER,
-  type DecryptionMetadata,
-  type Envelope,
+  DecryptionMetadata,
   type KeyBundle,
   MAX_RECIPIENTS,
   type Manifest,
 } from '../../../protocols/archive/v1/schema.ts';
+import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { fromHex, isHex, toHex } from '../../lib/hex.ts';
 import { canonicalBytes } from '../canonical.ts';
 import type { ArchiveComponents } from '../types.ts';
-import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './aead-format.ts';
-import { AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
+import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AGREEMENT_KEY_BYTES, type ArchiveCrypto } from './crypto.ts';
 
-const WRAP_INFO = 'capsule-key-wrap-v0.6';
+const metadataCheck = checkOf(DecryptionMetadata);
+const WRAP_INFO = new TextEncoder().encode('capsule-key-wrap-v0.6');
 /** Wrapping binds nothing but the recipient, who is in the salt. */
 const NO_AAD = new Uint8Array();
 
@@ -24,6 +24,12 @@ export interface ContentBinding {
   firstEventHash: string;
   originatorPublicKey: string;
 }
+
+export const bindingOf = ({ id, first_event_hash, originator }: Manifest): ContentBinding => ({
+  capsuleId: id,
+  firstEventHash: first_event_hash,
+  originatorPublicKey: originator.public_key,
+});
 
 /** The AAD of the content: moving a blob into another capsule breaks its tag (archive-v0.6 "Encryption"). */
 export function associatedData(binding: ContentBinding): Uint8Array {
@@ -51,7 +57,10 @@ export function encryptContent(
   { recipients, ...binding }: ContentBinding & { recipients: readonly string[] },
   innerBytes: Uint8Array,
 ): { blob: Uint8Array; metadata: DecryptionMetadata } {
-  checkRecipients(recipients);
+  if (recipients.length === 0 || recipients.length > MAX_RECIPIENTS)
+    throw new MeshError('invalid_request', `An archive is encrypted for 1 to ${MAX_RECIPIENTS} recipients.`);
+  if (new Set(recipients).size !== recipients.length)
+    throw new MeshError('invalid_request', 'A recipient is named twice.');
   const key = crypto.randomBytes(AEAD_KEY_BYTES);
   const nonce = crypto.randomBytes(AEAD_NONCE_BYTES);
   // Before the content, which may be large: a key of small order is found here.
@@ -63,7 +72,8 @@ export function encryptContent(
 }
 
 /**
- * The bytes of the inner archive. `secret` is a recipient's X25519 secret, or the Ed25519 seed that it is derived from.
+ * The bytes of the inner archive: whole and in memory, since not a byte of it may be used before its tag was checked.
+ * `secret` is a recipient's X25519 secret, or the Ed25519 seed that it is derived from.
  * Throws `not_a_recipient` when no bundle is for it, `unverified_archive` when one is and a tag does not fit,
  * `invalid_archive` for another cipher or malformed metadata, `invalid_request` for a secret that is not 32 bytes.
  */
@@ -73,49 +83,31 @@ export function decryptContent(
   blob: Uint8Array,
 ): Uint8Array {
   checkSecret(secret);
-  if (metadata.cipher !== CIPHER)
-    throw new MeshError('invalid_archive', `The cipher is not ${CIPHER}.`, {
-      cipher: metadata.cipher.slice(0, 100),
-    });
+  // Not every caller has read the metadata through its schema.
+  if (metadata.cipher !== CIPHER || !metadataCheck.accepts(metadata))
+    throw new MeshError(
+      'invalid_archive',
+      `The metadata of the encryption is malformed, or not of ${CIPHER}.`,
+    );
   const key = unwrapKey(crypto, metadata.key_bundles, secret);
-  const nonce = metadataBytes('content_nonce', metadata.content_nonce, AEAD_NONCE_BYTES);
+  const nonce = fromHex(metadata.content_nonce);
   const content = crypto.decrypt({ key, nonce, aad: associatedData(binding) }, blob);
   if (content === null)
     throw new MeshError('unverified_archive', 'The encrypted content does not match its tag.');
   return content;
 }
 
-/**
- * The same of an archive by its manifest, envelope and metadata: whole and in memory, since not a byte of it may be used
- * before its tag was checked.
- */
-export function decryptInner(
-  components: ArchiveComponents,
-  [manifest, envelope, metadata]: readonly [Manifest, Envelope, DecryptionMetadata],
-  secret: Uint8Array,
-  blob: Uint8Array,
-): Uint8Array {
-  const binding = {
-    capsuleId: envelope.capsule_id,
-    firstEventHash: envelope.first_event_hash,
-    originatorPublicKey: manifest.originator.public_key,
-  };
-  return decryptContent(components, { ...binding, metadata, secret }, blob);
-}
-
-function checkRecipients(recipients: readonly string[]): void {
-  if (recipients.length === 0 || recipients.length > MAX_RECIPIENTS)
-    throw new MeshError('invalid_request', `An archive is encrypted for 1 to ${MAX_RECIPIENTS} recipients.`);
-  if (new Set(recipients).size !== recipients.length)
-    throw new MeshError('invalid_request', 'A recipient is named twice.');
-}
-
 function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Array): KeyBundle {
-  const recipientKey = recipientBytes(recipient);
+  const recipientKey = isHex(recipient, AGREEMENT_KEY_BYTES) ? fromHex(recipient) : null;
   const ephemeral = crypto.randomBytes(AGREEMENT_KEY_BYTES);
-  const shared = crypto.agree(ephemeral, recipientKey);
-  if (shared === null) throw unusableRecipient(recipient);
-  const key = wrappingKey(crypto, shared, recipientKey);
+  // Nobody could decrypt with a key whose unused top bit is set: it is not as its owner derives it.
+  const isUsable = recipientKey !== null && (recipientKey.at(-1) ?? 0) <= 0x7f;
+  const shared = isUsable ? crypto.agree(ephemeral, recipientKey) : null;
+  if (recipientKey === null || shared === null) {
+    const message = 'A recipient key is not an X25519 public key of 64 lowercase hex digits.';
+    throw new MeshError('invalid_request', message, { recipient: recipient.slice(0, 100) });
+  }
+  const key = crypto.hkdf(shared, recipientKey, WRAP_INFO);
   const nonce = crypto.randomBytes(AEAD_NONCE_BYTES);
   return {
     recipient_public_key: recipient,
@@ -124,23 +116,6 @@ function wrapKey(crypto: ArchiveCrypto, recipient: string, contentKey: Uint8Arra
     wrapped_key: toHex(crypto.encrypt({ key, nonce, aad: NO_AAD }, contentKey)),
   };
 }
-
-/** A key that nobody could decrypt with is refused: with its unused top bit set, it is not as its owner derives it. */
-function recipientBytes(recipient: string): Uint8Array {
-  if (!isHex(recipient, AGREEMENT_KEY_BYTES)) throw unusableRecipient(recipient);
-  const key = fromHex(recipient);
-  if ((key.at(-1) ?? 0) > 0x7f) throw unusableRecipient(recipient);
-  return key;
-}
-
-const unusableRecipient = (recipient: string): MeshError =>
-  new MeshError(
-    'invalid_request',
-    'A recipient key is not an X25519 public key of 64 lowercase hex digits.',
-    {
-      recipient: recipient.slice(0, 100),
-    },
-  );
 
 /** The content key, from the first bundle for this secret that opens. */
 function unwrapKey(crypto: ArchiveCrypto, bundles: readonly KeyBundle[], secret: Uint8Array): Uint8Array {
@@ -161,27 +136,14 @@ function unwrapKey(crypto: ArchiveCrypto, bundles: readonly KeyBundle[], secret:
 }
 
 function openBundle(crypto: ArchiveCrypto, bundle: KeyBundle, secret: Uint8Array): Uint8Array | null {
-  const recipient = metadataBytes('recipient_public_key', bundle.recipient_public_key, AGREEMENT_KEY_BYTES);
-  const ephemeral = metadataBytes('ephemeral_public_key', bundle.ephemeral_public_key, AGREEMENT_KEY_BYTES);
-  const nonce = metadataBytes('wrap_nonce', bundle.wrap_nonce, AEAD_NONCE_BYTES);
-  const wrapped = metadataBytes('wrapped_key', bundle.wrapped_key, AEAD_KEY_BYTES + AEAD_TAG_BYTES);
-  const shared = crypto.agree(secret, ephemeral);
+  const shared = crypto.agree(secret, fromHex(bundle.ephemeral_public_key));
   if (shared === null) return null;
-  return crypto.decrypt({ key: wrappingKey(crypto, shared, recipient), nonce, aad: NO_AAD }, wrapped);
-}
-
-function wrappingKey(crypto: ArchiveCrypto, shared: Uint8Array, recipient: Uint8Array): Uint8Array {
-  return crypto.hkdf(shared, recipient, new TextEncoder().encode(WRAP_INFO));
+  const key = crypto.hkdf(shared, fromHex(bundle.recipient_public_key), WRAP_INFO);
+  const nonce = fromHex(bundle.wrap_nonce);
+  return crypto.decrypt({ key, nonce, aad: NO_AAD }, fromHex(bundle.wrapped_key));
 }
 
 function checkSecret(secret: Uint8Array): void {
   if (secret.length !== AGREEMENT_KEY_BYTES)
     throw new MeshError('invalid_request', `A recipient's secret has ${AGREEMENT_KEY_BYTES} bytes.`);
-}
-
-/** Refused here too, since not every caller has read the metadata through its schema. */
-function metadataBytes(name: string, hex: string, length: number): Uint8Array {
-  if (!isHex(hex, length))
-    throw new MeshError('invalid_archive', `${name} is not ${length * 2} lowercase hex digits.`);
-  return fromHex(hex);
 }

@@ -6,9 +6,9 @@ import { MeshError } from '../../lib/errors.ts';
 import { fromHex, toHex } from '../../lib/hex.ts';
 import { jsonProblem } from '../../lib/json.ts';
 import { canonicalBytes, joined } from '../canonical.ts';
-import type { ArchiveComponents } from '../types.ts';
-import { normalizeIssuer, parseInstant } from './issuer.ts';
-import { knowsIssuer, selectKey, type TrustRoot } from './trust-roots.ts';
+import { parseInstant } from '../strict.ts';
+import type { ArchiveComponents, ArchiveSigner } from '../types.ts';
+import { keysOf, normalizeIssuer, type TrustRoot } from './trust-roots.ts';
 
 export type { JwkRoot, PinnedRoot, TrustRoot } from './trust-roots.ts';
 
@@ -53,13 +53,8 @@ export function attestationInput(attestation: JsonObject): Uint8Array {
  */
 export async function signAttestation(
   claims: IdentityAttestation['claims'],
-  by: {
-    issuer: string;
-    kid?: string;
-    signer: { sign(message: Uint8Array): Uint8Array | Promise<Uint8Array> };
-  },
+  { issuer, kid, signer }: { issuer: string; kid?: string; signer: Pick<ArchiveSigner, 'sign'> },
 ): Promise<IdentityAttestation> {
-  const { issuer, kid, signer } = by;
   const unsigned: Omit<IdentityAttestation, 'signature'> = {
     typ: 'capsule-identity-attestation',
     spec_version: ARCHIVE_VERSION,
@@ -88,29 +83,29 @@ export async function verifyAttestation(
   if (claims.signer_public_key !== signerPublicKey) return rejected('it is about another key');
   const problem = problemOfTimes(claims, now);
   if (problem !== null) return rejected(problem);
-  if (!knowsIssuer(trustRoots, issuer)) return unverified('no key of its issuer is known here');
-  const key = selectKey(trustRoots, issuer, kid);
-  if (key === null) return unverified('its kid stands for no single key of its issuer');
-  const valid = await crypto.verify(attestationInput(attestation), fromHex(attestation.signature), key);
+  const known = keysOf(trustRoots, issuer);
+  if (known.length === 0) return unverified('no key of its issuer is known here');
+  // Trying them all would let each key of a set sign for the others.
+  const named = known.filter((root) => kid === undefined || root.kid === kid);
+  const [key, ...others] = new Set(named.map((root) => root.key));
+  if (key === undefined || others.length > 0)
+    return unverified('its kid stands for no single key of its issuer');
+  const signature = fromHex(attestation.signature);
+  const valid = await crypto.verify(attestationInput(attestation), signature, fromHex(key));
   if (!valid) return rejected("the signature does not hold under the issuer's key");
-  return {
-    status: 'attestation_verified',
-    reason: 'The issuer vouches for who holds this key.',
-    subject: claims.subject,
-  };
+  const reason = 'The issuer vouches for who holds this key.';
+  return { status: 'attestation_verified', reason, subject: claims.subject };
 }
 
-const rejected = (problem: string): AttestationVerdict => ({
-  status: 'attestation_rejected',
-  reason: `The attestation is rejected: ${problem}.`,
-  subject: null,
-});
+function rejected(problem: string): AttestationVerdict {
+  const reason = `The attestation is rejected: ${problem}.`;
+  return { status: 'attestation_rejected', reason, subject: null };
+}
 
-const unverified = (problem: string): AttestationVerdict => ({
-  status: 'attestation_unverified',
-  reason: `The attestation cannot be judged: ${problem}.`,
-  subject: null,
-});
+function unverified(problem: string): AttestationVerdict {
+  const reason = `The attestation cannot be judged: ${problem}.`;
+  return { status: 'attestation_unverified', reason, subject: null };
+}
 
 /** In the shape, with the members that the schema does not name: they are signed too. */
 export function isAttestation(value: unknown): value is IdentityAttestation & { [key: string]: JsonValue } {

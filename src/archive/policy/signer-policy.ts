@@ -20,19 +20,15 @@ export interface PolicyResult {
     status: PolicyStatus;
     reasons: string[];
   }[];
-  signers: {
-    role: string;
-    public_key: string;
-    valid: boolean;
-    /** On the allowlist, or vouched for by a signers document. */
-    trusted: boolean;
+  /** `trusted`: on the allowlist, or vouched for by a signers document. */
+  signers: (SignerVerdict & {
     lifecycle: Lifecycle;
     /** `none` where no attestation speaks of this key in this role. */
     attestation: AttestationVerdict['status'] | 'none';
     /** Valid, trusted and in its lifecycle; whether it has to be attested is up to each requirement. */
     counts: boolean;
     reasons: string[];
-  }[];
+  })[];
 }
 
 export interface PolicyOptions {
@@ -57,6 +53,8 @@ interface Judged {
 /** Four for each of the signers that an archive may have; each may cost a signature's check. */
 export const MAX_ATTESTATIONS = 1_024;
 
+const UNVERIFIED = 'The archive failed verification, so nobody counts as having signed it.';
+const WORST_FIRST: readonly PolicyStatus[] = ['unmet', 'unknown'];
 const BEST_FIRST: readonly AttestationVerdict['status'][] = [
   'attestation_verified',
   'attestation_unverified',
@@ -74,44 +72,33 @@ export async function evaluatePolicy(
   options: PolicyOptions,
 ): Promise<PolicyResult> {
   const { policy, documents = [], now } = options;
+  const { ok, envelope } = verification;
   const attested = await judgedAttestations(components, verification, options);
   const judged: Judged[] = verification.signers.map((signer) => ({
     signer,
-    standing: standingOf(signer, { documents, envelope: verification.envelope, now }),
+    standing: standingOf(signer, envelope, { documents, now }),
     attestations: attested.get(nameOf(signer)) ?? [],
   }));
   const attestationsGiven = options.attestations !== undefined;
-  const requirements = (policy?.required ?? []).map((requirement) =>
-    verification.ok ? judge(requirement, judged, attestationsGiven) : failed(requirement),
-  );
+  const requirements = (policy?.required ?? []).map((requirement) => {
+    if (ok) return judge(requirement, judged, attestationsGiven);
+    const { role, quorum = 1 } = requirement;
+    return { role, quorum, have: 0, status: 'unmet' as const, reasons: [UNVERIFIED] };
+  });
+  const worst = WORST_FIRST.find((each) => requirements.some(({ status }) => status === each));
   return {
-    status: verification.ok ? overall(requirements.map(({ status }) => status)) : 'unmet',
+    status: ok ? (worst ?? 'satisfied') : 'unmet',
     requirements,
     signers: judged.map(({ signer, standing, attestations: [attestation] }) => ({
-      role: signer.role,
-      public_key: signer.public_key,
-      valid: signer.valid,
+      ...signer,
       trusted: standing.trusted,
       lifecycle: standing.lifecycle,
       attestation: attestation?.status ?? 'none',
-      counts: verification.ok && standing.counts === 'yes',
+      counts: ok && standing.counts === 'yes',
       reasons: [...standing.reasons, ...(attestation === undefined ? [] : [attestation.reason])],
     })),
   };
 }
-
-const overall = (statuses: readonly PolicyStatus[]): PolicyStatus =>
-  statuses.find((status) => status === 'unmet') ??
-  statuses.find((status) => status === 'unknown') ??
-  'satisfied';
-
-const failed = ({ role, quorum = 1 }: Requirement): PolicyResult['requirements'][number] => ({
-  role,
-  quorum,
-  have: 0,
-  status: 'unmet',
-  reasons: ['The archive failed verification, so nobody counts as having signed it.'],
-});
 
 function judge(
   requirement: Requirement,
@@ -132,13 +119,8 @@ function judge(
   }
   const status = having.size >= quorum ? 'satisfied' : possible.size >= quorum ? 'unknown' : 'unmet';
   const lacking = `${String(having.size)} of ${String(quorum)} keys count in the role ${JSON.stringify(role)}.`;
-  return {
-    role,
-    quorum,
-    have: having.size,
-    status,
-    reasons: status === 'satisfied' ? [] : [lacking, ...reasons],
-  };
+  const shown = status === 'satisfied' ? [] : [lacking, ...reasons];
+  return { role, quorum, have: having.size, status, reasons: shown };
 }
 
 function answerFor(

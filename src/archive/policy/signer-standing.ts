@@ -1,7 +1,7 @@
 import type { Envelope, SignersDocument } from '../../../protocols/archive/v1/schema.ts';
 import { LIMITS } from '../../../protocols/common/v1/limits.ts';
+import { parseInstant } from '../strict.ts';
 import type { SignerVerdict } from '../types.ts';
-import { parseInstant } from './issuer.ts';
 
 /** `unknown`: no document was given. `not_listed`: none of those given has the key. */
 export type Lifecycle = 'active' | 'retired' | 'revoked' | 'not_listed' | 'unknown';
@@ -18,21 +18,20 @@ export interface Standing {
   reasons: string[];
 }
 
-export interface StandingContext {
-  documents: readonly SignersDocument[];
-  envelope: Envelope | null;
-  /** Milliseconds since the epoch. */
-  now: number;
-}
-
 const SELF_ATTESTED = "signed_at is the signer's own word: the archive has no outside evidence of time.";
+const NOBODY_ASKED = 'The key is not on the allowlist, and no signers document was given.';
+const NOT_LISTED = 'The key is neither on the allowlist nor in a signers document.';
 const WORST_FIRST: readonly Lifecycle[] = ['revoked', 'retired', 'active'];
 
 /**
  * Whether a signer counts. Where documents disagree about a key the worst word holds: revoked in one is revoked, and a
  * role that one of them withholds is withheld.
  */
-export function standingOf(signer: SignerVerdict, { documents, envelope, now }: StandingContext): Standing {
+export function standingOf(
+  signer: SignerVerdict,
+  envelope: Envelope | null,
+  { documents, now }: { documents: readonly SignersDocument[]; now: number },
+): Standing {
   const listings = documents.flatMap(({ issuer, keys }) =>
     keys.filter((key) => key.public_key === signer.public_key).map((key) => ({ issuer, key })),
   );
@@ -49,28 +48,15 @@ export function standingOf(signer: SignerVerdict, { documents, envelope, now }: 
     if (objection !== null) against.push(`${issuer} ${objection}.`);
     else if (hasWindow(key)) reasons.push(SELF_ATTESTED);
   }
-  const vouched = signer.valid && listings.length > 0 && against.length === 0;
-  const trusted = signer.trusted || vouched;
+  const trusted = signer.trusted || (signer.valid && listings.length > 0 && against.length === 0);
   if (against.length > 0) return { lifecycle, trusted, counts: 'never', reasons: against };
   if (trusted) {
-    reasons.unshift(
-      signer.trusted ? 'The key is on the allowlist.' : 'A signers document vouches for the key.',
-    );
-    return { lifecycle, trusted, counts: 'yes', reasons: [...new Set(reasons)] };
+    const why = signer.trusted ? 'The key is on the allowlist.' : 'A signers document vouches for the key.';
+    return { lifecycle, trusted, counts: 'yes', reasons: [...new Set([why, ...reasons])] };
   }
   return lifecycle === 'unknown'
-    ? {
-        lifecycle,
-        trusted,
-        counts: 'missing',
-        reasons: ['The key is not on the allowlist, and no signers document was given.'],
-      }
-    : {
-        lifecycle,
-        trusted,
-        counts: 'never',
-        reasons: ['The key is neither on the allowlist nor in a signers document.'],
-      };
+    ? { lifecycle, trusted, counts: 'missing', reasons: [NOBODY_ASKED] }
+    : { lifecycle, trusted, counts: 'never', reasons: [NOT_LISTED] };
 }
 
 const hasWindow = ({ status, not_before: from, not_after: until }: ListedKey): boolean =>

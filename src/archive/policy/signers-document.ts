@@ -2,7 +2,9 @@ import { SignersDocument } from '../../../protocols/archive/v1/schema.ts';
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { type JsonLimits, parseJson } from '../../lib/json.ts';
-import { normalizeIssuer, parseInstant } from './issuer.ts';
+import { quoted } from '../findings.ts';
+import { parseInstant } from '../strict.ts';
+import { normalizeIssuer } from './trust-roots.ts';
 
 /** 10,000 keys with labels and roles fit. */
 const DOCUMENT_LIMITS: JsonLimits = { maxBytes: 8_388_608, maxDepth: 16 };
@@ -24,9 +26,9 @@ export function parseSignersDocument(
   const document = parsed(json);
   if (!check.accepts(document)) throw invalid(check.explain(document));
   const { version, issuer, updated_at: updatedAt, keys } = document;
-  if (!KNOWN_VERSIONS.has(version)) throw invalid(`its version ${quote(version)} is not known`);
+  if (!KNOWN_VERSIONS.has(version)) throw invalid(`its version ${quoted(version)} is not known`);
   if (expectedIssuer !== undefined && normalizeIssuer(issuer) !== normalizeIssuer(expectedIssuer))
-    throw invalid(`it is of the issuer ${quote(issuer)}, not of ${quote(expectedIssuer)}`);
+    throw invalid(`it is of the issuer ${quoted(issuer)}, not of ${quoted(expectedIssuer)}`);
   demandInstant('updated_at', updatedAt);
   const seen = new Set<string>();
   for (const key of keys) {
@@ -53,8 +55,6 @@ function parsed(json: string | Uint8Array): unknown {
 function demandInstant(name: string, text: string | null | undefined): number | null {
   if (text === undefined || text === null) return null;
   const time = parseInstant(text);
-  if (time === null) throw invalid(`${name} ${quote(text)} is no RFC 3339 time`);
+  if (time === null) throw invalid(`${name} ${quoted(text)} is no RFC 3339 time`);
   return time;
 }
-
-const quote = (text: string): string => JSON.stringify(text.slice(0, 100));

@@ -1,6 +1,5 @@
-import { fromHex, isHex, toHex } from '../../lib/hex.ts';
+import { isHex, toHex } from '../../lib/hex.ts';
 import { KEY_BYTES } from '../envelope.ts';
-import { normalizeIssuer } from './issuer.ts';
 
 /** A key with which an issuer signs attestations, and that the host got from elsewhere than from the archive. */
 export interface PinnedRoot {
@@ -11,9 +10,7 @@ export interface PinnedRoot {
 }
 
 /** The same as an RFC 8037 key (`kty` OKP, `crv` Ed25519, `x` in base64url), with its issuer added. */
-export interface JwkRoot {
-  issuer: string;
-  kid?: string;
+export interface JwkRoot extends Pick<PinnedRoot, 'issuer' | 'kid'> {
   kty: string;
   crv?: string;
   x?: string;
@@ -24,32 +21,21 @@ export type TrustRoot = PinnedRoot | JwkRoot;
 /** 32 bytes in base64url without padding. */
 const KEY_TEXT = /^[A-Za-z0-9_-]{43}$/;
 
-/** Whether the host knows any key of this issuer. */
-export function knowsIssuer(roots: readonly TrustRoot[], issuer: string): boolean {
-  return rootsOf(roots, issuer).length > 0;
+/** One name for an issuer, which documents write as an origin or as a bare DNS name: `loanco.example`. */
+export function normalizeIssuer(issuer: string): string {
+  return issuer
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\/$/, '');
 }
 
-/**
- * The one key that an issuer's `kid` stands for, 32 bytes; null where there is none or more than one, since trying them
- * all would let each key of a set sign for the others. Without `kid`, the issuer must have a single key.
- */
-export function selectKey(
-  roots: readonly TrustRoot[],
-  issuer: string,
-  kid: string | undefined,
-): Uint8Array | null {
-  const keys = new Set(
-    rootsOf(roots, issuer)
-      .filter((root) => kid === undefined || root.kid === kid)
-      .map(keyOf),
-  );
-  const [key] = keys;
-  return keys.size === 1 && typeof key === 'string' ? fromHex(key) : null;
-}
-
-function rootsOf(roots: readonly TrustRoot[], issuer: string): TrustRoot[] {
+/** The keys that the host knows of an issuer, 64-hex, by their `kid`. */
+export function keysOf(roots: readonly TrustRoot[], issuer: string) {
   const name = normalizeIssuer(issuer);
-  return roots.filter((root) => normalizeIssuer(root.issuer) === name && keyOf(root) !== null);
+  return roots.flatMap((root) => {
+    const key = normalizeIssuer(root.issuer) === name ? keyOf(root) : null;
+    return key === null ? [] : [{ kid: root.kid, key }];
+  });
 }
 
 /** Null for a key of another kind, such as one for encryption. */

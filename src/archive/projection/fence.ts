@@ -10,21 +10,22 @@ const MAX_DRAWS = 8;
 
 /** A run of lines that belong together. Every line is `modelText` already; `label` and `note` are the host's own words. */
 export interface Block {
-  /** What is between the frame lines: somebody's instructions, or somebody's words. */
-  frame: 'instructions' | 'quoted';
+  /** What is between the frame lines: somebody's words, unless it is somebody's instructions. */
+  frame?: 'instructions' | 'quoted';
   label: string;
   /** For the caller, not for the model. */
   source: string;
   lines: readonly string[];
-  /** Which lines to keep where not all have room: the first, or the first and the last. */
-  keep: 'head' | 'ends';
+  /** Which lines to keep where not all have room: the first, or where it is `ends` the first and the last. */
+  keep?: 'head' | 'ends';
   /** Says what is missing, when `missing` of the lines do not fit. */
   note: (missing: number) => string;
   /** Lines that were not even made, since there would never be room: after those of `head`, amid those of `ends`. */
   unmade: number;
   /** Some line is shorter than what it is about. */
-  cut: boolean;
-  weight: number;
+  cut?: boolean;
+  /** How much of what is scarce it gets, in relation to the others; 1 where it is left out. */
+  weight?: number;
 }
 
 /** Characters of two frame lines, of two more around a gap, and of the note. */
@@ -51,10 +52,14 @@ export function framed(block: Block, delimiter: string, room: number): { text: s
   const parts = head.length > 0 || missing === 0 ? [frame(block, delimiter, head)] : [];
   if (missing > 0) parts.push(`(${block.note(missing)})`);
   if (tail.length > 0) parts.push(frame(block, delimiter, tail));
-  return { text: parts.join('\n'), cut: missing > 0 || block.cut };
+  return { text: parts.join('\n'), cut: missing > 0 || block.cut === true };
 }
 
-function frame({ frame: kind, label }: Block, delimiter: string, lines: readonly string[]): string {
+function frame(
+  { frame: kind = 'quoted', label }: Block,
+  delimiter: string,
+  lines: readonly string[],
+): string {
   const begin = `${FRAME_OPEN}${kind} ${delimiter} ${label}${FRAME_CLOSE}`;
   const end = `${FRAME_OPEN}end ${delimiter}${FRAME_CLOSE}`;
   // The sign in front of every line is a second wall: no quoted line can begin as a frame line does.
@@ -84,4 +89,23 @@ function kept({ lines, keep, unmade }: Block, room: number): { head: string[]; t
     }
   }
   return { head, tail: tail.reverse() };
+}
+
+/**
+ * Characters for each demand, at most `room` together: nobody gets more than its need, and what the small ones leave is
+ * shared among the others by weight. In the order of the demands.
+ */
+export function shares(demands: readonly { need: number; weight: number }[], room: number): number[] {
+  const given = demands.map(() => 0);
+  let left = room;
+  let weights = demands.reduce((sum, { weight }) => sum + weight, 0);
+  // Whoever needs least for its weight is content first, so that all others know what is left for them.
+  const ordered = [...demands.entries()].sort(([, a], [, b]) => a.need / a.weight - b.need / b.weight);
+  for (const [index, { need, weight }] of ordered) {
+    const share = Math.min(need, Math.floor((left * weight) / weights));
+    given[index] = share;
+    left -= share;
+    weights -= weight;
+  }
+  return given;
 }

@@ -1,14 +1,12 @@
 import { EVENT_KINDS } from '../../../protocols/archive/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { modelText } from '../../lib/untrusted-text.ts';
+import { VerifiedFiles } from '../open-verified.ts';
 import { isTimestamp } from '../strict.ts';
 import type { ArchiveComponents, OpenedArchive } from '../types.ts';
-import { filesBlock, peopleBlock, textBlock } from './blocks.ts';
-import { shares } from './budget.ts';
-import { eventsBlock } from './events.ts';
-import { type Block, drawDelimiter, FRAME_CHARS, framed, needOf } from './fence.ts';
-import { ExcerptReader } from './read.ts';
-import { readSkills, type Skills } from './skills.ts';
+import { eventsBlock, filesBlock, peopleBlock, textBlock } from './blocks.ts';
+import { type Block, drawDelimiter, FRAME_CHARS, framed, needOf, shares } from './fence.ts';
+import { readSkills } from './skills.ts';
 
 /** About 12,000 tokens: fits the context of a small local model and leaves it room to answer. */
 export const PROJECTION_CHARS = 48_000;
@@ -17,10 +15,10 @@ export const MIN_PROJECTION_CHARS = 8_000;
 
 export interface ProjectOptions {
   /** What the caller wants of the model; the caller's own words, so not framed. */
-  task?: string;
+  task?: string | undefined;
   /** UTF-16 units of all messages together; `PROJECTION_CHARS` when left out. */
   maxChars?: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What a model may see of an archive (archive-v0.6 "Hydration"). */
@@ -48,29 +46,18 @@ export async function projectArchive(
   if (!opened.verification.ok)
     throw new MeshError('unverified_archive', 'An archive that does not verify is not shown to a model.');
   signal?.throwIfAborted();
-  const reader = new ExcerptReader(components, opened, { maxChars, signal });
-  const skills = await readSkills(opened, reader, maxChars);
+  const projected = { opened, files: new VerifiedFiles(components, opened), maxChars, signal };
+  const { instructions, quoted: otherSkills } = await readSkills(projected);
   const quoted = [
-    await textBlock(reader, 'program.md', 4),
-    await textBlock(reader, 'agents.md', 1),
-    skills.quoted,
-    peopleBlock(opened, maxChars),
-    eventsBlock(opened.events, maxChars),
-    filesBlock(opened, maxChars),
+    await textBlock(projected, 'program.md', 4),
+    await textBlock(projected, 'agents.md', 1),
+    otherSkills,
+    peopleBlock(projected),
+    eventsBlock(projected),
+    filesBlock(projected),
   ].filter((block) => block !== null);
   const words = { facts: facts(opened), task: task === undefined ? '' : `The task: ${modelText(task)}` };
-  return compose(components, { skills, quoted, words, maxChars });
-}
-
-interface Parts {
-  skills: Skills;
-  quoted: Block[];
-  words: { facts: string; task: string };
-  maxChars: number;
-}
-
-function compose(components: ArchiveComponents, { skills, quoted, words, maxChars }: Parts): Projection {
-  const blocks = [...skills.instructions, ...quoted];
+  const blocks = [...instructions, ...quoted];
   const delimiter = drawDelimiter(components, [words.task, ...blocks.flatMap(({ lines }) => lines)]);
   const rules = rulesFor(delimiter);
   const fixed = rules.length + words.facts.length + words.task.length + FRAME_CHARS * blocks.length;
@@ -93,7 +80,7 @@ function compose(components: ArchiveComponents, { skills, quoted, words, maxChar
   const system = [rules];
   // Instructions come first, whole or not at all, and leave half of the room to what they are about.
   let forInstructions = room / 2;
-  for (const block of skills.instructions) {
+  for (const block of instructions) {
     const need = needOf(block);
     const fits = block.unmade === 0 && need <= forInstructions;
     system.push(told(block, fits ? need : 0));
@@ -102,10 +89,10 @@ function compose(components: ArchiveComponents, { skills, quoted, words, maxChar
     room -= need;
   }
   sections.push({ source: 'verification', trust: 'facts', chars: words.facts.length });
-  const given = shares(
-    quoted.map((block) => ({ need: block.unmade > 0 ? maxChars : needOf(block), weight: block.weight })),
-    room,
-  );
+  const demands = quoted.map((block) => {
+    return { need: block.unmade > 0 ? maxChars : needOf(block), weight: block.weight ?? 1 };
+  });
+  const given = shares(demands, room);
   const user = [words.facts, ...quoted.map((block, index) => told(block, given[index] ?? 0)), words.task];
   return {
     messages: [
@@ -147,12 +134,10 @@ function rulesFor(delimiter: string): string {
 function facts({ verification, manifest, events, decryption }: OpenedArchive): string {
   const { signers, trustedSigners, envelope, level } = verification;
   const signedAt = envelope?.signed_at ?? '';
-  const kinds = EVENT_KINDS.map((kind) => ({
-    kind,
-    count: events.filter((event) => event.kind === kind).length,
-  }))
-    .filter(({ count }) => count > 0)
-    .map(({ kind, count }) => `${String(count)} ${kind}`);
+  const kinds = EVENT_KINDS.flatMap((kind) => {
+    const count = events.filter((event) => event.kind === kind).length;
+    return count === 0 ? [] : [`${String(count)} ${kind}`];
+  });
   const valid = new Set(signers.filter((signer) => signer.valid).map((signer) => signer.public_key)).size;
   return [
     'What the host found:',

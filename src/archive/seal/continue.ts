@@ -1,32 +1,40 @@
-import { type ArchiveEvent, Manifest, type Participant } from '../../../protocols/archive/v1/schema.ts';
+import { Manifest, type Participant } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { canonicalJson } from '../../lib/json.ts';
+import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
 import { checkpointOf, keptSignatures, MAX_CHECKPOINT_SIGNATURES } from '../checkpoint.ts';
 import { quoted } from '../findings.ts';
-import { capsuleId } from '../identity.ts';
+import { VerifiedFiles } from '../open-verified.ts';
 import { PATHS } from '../paths.ts';
 import type {
   ArchiveComponents,
   ArchiveDraft,
   ByteSink,
   EventDraft,
-  FileInput,
   OpenedArchive,
   Sealed,
   SealOptions,
 } from '../types.ts';
-import { VerifiedFiles } from '../verified-files.ts';
-import { chainLines } from './chain.ts';
-import { sealContainer, writeContainer } from './container.ts';
-import { keptFiles, replacedFiles } from './continue-files.ts';
-import { demandJson, demandParticipants, invalid, MAX_JSON_DEPTH } from './draft-checks.ts';
-import { completeEvents } from './draft-events.ts';
-import { demandExtractable, payloadFiles, programFile, textFile } from './draft-files.ts';
-import { demandWithinLimits, prepareBytes, prepareFile, sizeOf } from './files.ts';
-import type { ManifestClaims } from './layer.ts';
-import { demandSealOptions, originatorOf } from './options.ts';
+import { writeZip } from '../zip/writer.ts';
+import {
+  demandAtMost,
+  demandJson,
+  demandParticipants,
+  demandSealOptions,
+  invalid,
+  MAX_JSON_DEPTH,
+  originatorOf,
+} from './checks.ts';
+import {
+  type Contents,
+  demandWithinLimits,
+  type PreparedFile,
+  prepareFiles,
+  sealContainer,
+} from './container.ts';
+import { completeEvents, demandExtractable, OWN_PATHS, payloadFiles, textFiles } from './draft.ts';
 
 /** What the next sealing adds. Program, agents and payload files replace those that are there by the same path. */
 export interface ArchiveAdditions
@@ -36,10 +44,10 @@ export interface ArchiveAdditions
   participants?: Participant[];
 }
 
-const KNOWN_MEMBERS: ReadonlySet<string> = new Set(Object.keys(Manifest.properties));
 /** In later drafts of the format a statement about the one set of signers: it would be false of another one. */
 const SIGNER_COMMITMENT = 'signer_commitment';
-const LINE_FEED = 0x0a;
+/** What is known, and so made anew, and what may not be repeated. */
+const NOT_KEPT: ReadonlySet<string> = new Set([...Object.keys(Manifest.properties), SIGNER_COMMITMENT]);
 
 /**
  * Seals a verified archive again, as its next checkpoint: every event stays as it is, then one keeps the envelope of
@@ -59,65 +67,66 @@ export async function continueArchive(
   if (!opened.verification.ok)
     throw new MeshError('unverified_archive', 'An archive that does not verify is not continued.');
   demandSealOptions(options);
+  const { sealedAt, signal } = options;
+  // What was encrypted does not become plain because somebody left the recipients out.
+  const before = opened.decryption?.key_bundles.map((bundle) => bundle.recipient_public_key);
+  const recipients = options.recipients?.length ? options.recipients : [...new Set(before)];
+  const { manifest, envelope } = opened;
+  const verified = new VerifiedFiles(components, opened);
   const participants = allParticipants(opened, additions.participants);
-  const added = addedFiles(additions);
-  const kept = await keptFiles(components, opened, new Set(added.map(({ path }) => path)));
+  const added = [...payloadFiles(additions.payload ?? []), ...textFiles(additions)];
+  const kept = await keptFiles(opened, verified, new Set(added.map(({ path }) => path)));
   demandExtractable(added, kept);
-  demandWithinLimits([...kept, ...added].map(sizeOf));
-  const prepared = [];
-  for (const file of added) prepared.push(await prepareFile(crypto, file, options.signal));
-  if (keptSignatures(opened.events) + opened.envelope.signers.length > MAX_CHECKPOINT_SIGNATURES)
-    throw new MeshError(
-      'too_large',
-      `The checkpoints of an archive keep at most ${String(MAX_CHECKPOINT_SIGNATURES)} signatures.`,
-    );
+  demandWithinLimits([...kept, ...added]);
+  const signatures = keptSignatures(opened.events) + envelope.signers.length;
+  demandAtMost(MAX_CHECKPOINT_SIGNATURES, signatures, 'signatures in the checkpoints of an archive');
+  const prepared = await prepareFiles(crypto, added, signal);
+  const hashes = new Map(prepared.map(({ path, sha256 }) => [path, sha256]));
   const checkpoint = checkpointOf(opened, {
-    sealedAt: options.sealedAt,
-    replaced: replacedFiles(opened, prepared),
+    sealedAt,
+    replaced: manifest.content_index.files
+      .filter(({ path, sha256 }) => (hashes.get(path) ?? sha256) !== sha256)
+      .map(({ path, sha256 }) => ({ path, sha256 })),
   });
   demandJson('The envelope before', checkpoint, MAX_JSON_DEPTH);
-  const events = completeEvents(additions.events, {
-    actors: new Set(participants.map(({ actor_id: actor }) => actor)),
-    sealedAt: options.sealedAt,
-    pith: additions.pith ?? true,
-  });
+  const events = completeEvents({ ...additions, participants }, sealedAt);
   const linked = linkEvents(crypto, [checkpoint, ...events], {
     seq: opened.events.length,
-    hash: opened.envelope.entry_hash,
+    hash: envelope.entry_hash,
   });
-  const chain = await prepareBytes(crypto, PATHS.chain, await continuedChain(components, opened, linked));
-  const container = await sealContainer(
+  const { files, sealed } = await sealContainer(
     components,
     {
-      files: [chain, ...kept, ...prepared],
-      claims: claimsOf(components, opened, { participants, label: additions.originatorLabel }, options),
-      entryHash: linked.at(-1)?.hash ?? opened.envelope.entry_hash,
+      files: [...kept, ...prepared],
+      chain: await verified.read(PATHS.chain),
+      events: linked,
+      claims: { ...claimsOf(components, opened, additions.originatorLabel, options), participants },
+      unknown: unknownMembers(manifest),
+      // What was plain and is encrypted now says nothing outside of what is inside.
       outerUnknown: opened.decryption === null ? {} : unknownMembers(opened.verification.manifest),
     },
-    { ...options, recipients: recipientsOf(opened, options) },
+    { ...options, recipients },
   );
-  return writeContainer(components, container, sink, options.signal);
+  await writeZip(components, files, sink, signal);
+  return sealed;
 }
 
-/** The bytes that are there, and the new lines. */
-async function continuedChain(
-  components: ArchiveComponents,
-  opened: OpenedArchive,
-  added: readonly ArchiveEvent[],
-): Promise<Uint8Array> {
-  const before = await new VerifiedFiles(components, opened).read(PATHS.chain);
-  const start = before.at(-1) === LINE_FEED ? before.length : before.length + 1;
-  const lines = chainLines(added, start);
-  const whole = new Uint8Array(start + lines.length).fill(LINE_FEED, start - 1, start);
-  whole.set(before);
-  whole.set(lines, start);
-  return whole;
-}
-
-function addedFiles({ program, agents, payload = [] }: ArchiveAdditions): FileInput[] {
-  const files = payloadFiles(payload);
-  if (program !== undefined) files.push(programFile(program));
-  if (agents !== undefined) files.push(textFile(PATHS.agents, agents));
+/**
+ * The files that are there, to be sealed again but for those that are `replaced`: as they are, read from where they
+ * are, and not hashed again. Only a compressed one comes into memory.
+ */
+async function keptFiles(
+  { container: { source } }: OpenedArchive,
+  verified: VerifiedFiles,
+  replaced: ReadonlySet<string>,
+): Promise<PreparedFile[]> {
+  const files: PreparedFile[] = [];
+  for (const { path, size, crc32, sha256, dataOffset, compressed } of verified.entries.values()) {
+    if (OWN_PATHS.has(path) || replaced.has(path)) continue;
+    const inPlace = { size, read: (at: number, length: number) => source.read(dataOffset + at, length) };
+    const content = compressed ? await verified.read(path) : inPlace;
+    files.push({ path, size, crc32, sha256, content });
+  }
   return files;
 }
 
@@ -138,40 +147,25 @@ function allParticipants({ manifest }: OpenedArchive, added: Participant[] = [])
 function claimsOf(
   { crypto }: ArchiveComponents,
   { manifest }: OpenedArchive,
-  { participants, label }: { participants: Participant[]; label: string | undefined },
+  label: string | undefined,
   { signers, sealedAt }: SealOptions,
-): ManifestClaims {
-  const { first_event_hash: firstEventHash, skill_trust: skillTrust = {} } = manifest;
+): Omit<Contents['claims'], 'participants'> {
+  const { first_event_hash, skill_trust: trust = {}, created_at = sealedAt } = manifest;
   const key = originatorOf(signers, manifest.originator.public_key);
   const own = key === manifest.originator.public_key;
   const originator = own ? manifest.originator : { public_key: key, label: '' };
   demandJson("The originator's label", label ?? '', 0);
   return {
-    id: capsuleId(crypto, key, firstEventHash),
+    id: capsuleId(crypto, key, first_event_hash),
     originator: label === undefined ? originator : { ...originator, label },
-    participants,
-    firstEventHash,
+    first_event_hash,
     // A new originator has not vouched for anybody's instructions.
-    skillTrust: own ? skillTrust : unsigned(skillTrust),
-    createdAt: own ? (manifest.created_at ?? sealedAt) : sealedAt,
-    unknown: unknownMembers(manifest),
+    skill_trust: own ? trust : Object.fromEntries(Object.keys(trust).map((id) => [id, 'unsigned'])),
+    created_at: own ? created_at : sealedAt,
   };
 }
 
-function unsigned(trust: ManifestClaims['skillTrust']): ManifestClaims['skillTrust'] {
-  return Object.fromEntries(Object.keys(trust).map((id) => [id, 'unsigned']));
-}
-
 function unknownMembers(manifest: Manifest | null): JsonObject {
-  const members: JsonObject = manifest === null ? {} : { ...manifest };
-  const unknown = Object.entries(members).filter(
-    ([name]) => !KNOWN_MEMBERS.has(name) && name !== SIGNER_COMMITMENT,
-  );
-  return Object.fromEntries(unknown);
-}
-
-/** What was encrypted does not become plain because somebody left the recipients out. */
-function recipientsOf({ decryption }: OpenedArchive, { recipients = [] }: SealOptions): string[] {
-  if (recipients.length > 0) return recipients;
-  return [...new Set(decryption?.key_bundles.map((bundle) => bundle.recipient_public_key))];
+  const members: JsonObject = { ...manifest };
+  return Object.fromEntries(Object.entries(members).filter(([name]) => !NOT_KEPT.has(name)));
 }

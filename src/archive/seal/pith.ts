@@ -1,8 +1,9 @@
-import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
+import { isObject } from '../../lib/json.ts';
 
 /** UTF-16 units of a narrative field, the ellipsis included (archive-v0.6 "Pith"). */
 export const PITH_MAX_CHARS = 280;
-export const PITH_MAX_SENTENCES = 3;
+const PITH_MAX_SENTENCES = 3;
 const ELLIPSIS = '…';
 /** Where text is cut at the latest. */
 const CUT_AT = PITH_MAX_CHARS - ELLIPSIS.length;
@@ -34,29 +35,23 @@ export function pith(text: string): string {
 
 /** A payload with its narrative fields through `pith`; everything else is as it was. The argument stays untouched. */
 export function pithPayload(payload: JsonObject): JsonObject {
-  const result = { ...payload };
-  for (const name of NARRATIVE_FIELDS) normalise(result, name);
+  const result = withPith(payload, NARRATIVE_FIELDS);
   for (const [list, name] of NARRATIVE_LISTS) {
-    const items = ownMember(result, list);
-    if (Array.isArray(items)) result[list] = items.map((item) => withPith(item, name));
+    const items = result[list];
+    if (Array.isArray(items))
+      result[list] = items.map((item) => (isObject(item) ? withPith(item, [name]) : item));
   }
   return result;
 }
 
-function withPith(item: JsonValue, name: string): JsonValue {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) return item;
-  const copy = { ...item };
-  normalise(copy, name);
+function withPith(object: JsonObject, names: readonly string[]): JsonObject {
+  const copy = { ...object };
+  for (const name of names) {
+    const value = copy[name];
+    if (typeof value === 'string') copy[name] = pith(value);
+  }
   return copy;
 }
-
-function normalise(object: JsonObject, name: string): void {
-  const value = ownMember(object, name);
-  if (typeof value === 'string') object[name] = pith(value);
-}
-
-const ownMember = (object: JsonObject, name: string) =>
-  Object.hasOwn(object, name) ? object[name] : undefined;
 
 function oneLine(text: string): string {
   return text

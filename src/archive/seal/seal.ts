@@ -1,13 +1,16 @@
-import type { ArchiveEvent } from '../../../protocols/archive/v1/schema.ts';
+import { capsuleId } from '../canonical.ts';
 import { linkEvents } from '../chain.ts';
-import { capsuleId } from '../identity.ts';
-import { PATHS } from '../paths.ts';
 import type { ArchiveComponents, ArchiveDraft, ByteSink, Sealed, SealOptions } from '../types.ts';
-import { chainLines } from './chain.ts';
-import { containerBytes, type SealedContainer, sealContainer, writeContainer } from './container.ts';
+import { writeZip } from '../zip/writer.ts';
+import { demandSealOptions, originatorOf } from './checks.ts';
+import {
+  containerBytes,
+  demandWithinLimits,
+  prepareFiles,
+  type SealedContainer,
+  sealContainer,
+} from './container.ts';
 import { completeDraft } from './draft.ts';
-import { demandWithinLimits, prepareBytes, prepareFile, sizeOf } from './files.ts';
-import { demandSealOptions, originatorOf } from './options.ts';
 
 /**
  * Makes a signed archive of a draft, encrypted where there are recipients, and writes it in order. Sources are read
@@ -20,8 +23,9 @@ export async function sealArchive(
   options: SealOptions,
   sink: ByteSink,
 ): Promise<Sealed> {
-  const container = await containerFor(components, draft, options);
-  return writeContainer(components, container, sink, options.signal);
+  const { files, sealed } = await containerFor(components, draft, options);
+  await writeZip(components, files, sink, options.signal);
+  return sealed;
 }
 
 /** The same as one piece of memory. */
@@ -31,10 +35,8 @@ export async function sealToBytes(
   options: SealOptions,
 ): Promise<{ bytes: Uint8Array; sealed: Sealed }> {
   const container = await containerFor(components, draft, options);
-  return {
-    bytes: await containerBytes(components, container, options.signal),
-    sealed: container.sealed,
-  };
+  const bytes = await containerBytes(components, container, options.signal);
+  return { bytes, sealed: container.sealed };
 }
 
 async function containerFor(
@@ -43,29 +45,22 @@ async function containerFor(
   options: SealOptions,
 ): Promise<SealedContainer> {
   const { crypto } = components;
+  const { sealedAt, signers, signal } = options;
   demandSealOptions(options);
-  const complete = completeDraft(draft, options.sealedAt);
-  demandWithinLimits(complete.files.map(sizeOf));
+  const complete = completeDraft(draft, sealedAt);
+  demandWithinLimits(complete.files);
   const events = linkEvents(crypto, complete.events);
-  const files = [await prepareBytes(crypto, PATHS.chain, chainLines(events))];
-  for (const file of complete.files) files.push(await prepareFile(crypto, file, options.signal));
-  const { first, last } = endsOf(events);
-  const originator = originatorOf(options.signers);
+  const firstHash = events[0]?.hash;
+  if (firstHash === undefined) throw new TypeError('A chain has at least one event.');
+  const files = await prepareFiles(crypto, complete.files, signal);
+  const originator = originatorOf(signers);
   const claims = {
-    id: capsuleId(crypto, originator, first.hash),
+    id: capsuleId(crypto, originator, firstHash),
     originator: { public_key: originator, label: complete.originatorLabel },
     participants: complete.participants,
-    firstEventHash: first.hash,
-    skillTrust: complete.skillTrust,
-    createdAt: options.sealedAt,
-    unknown: {},
+    first_event_hash: firstHash,
+    skill_trust: complete.skillTrust,
+    created_at: sealedAt,
   };
-  return sealContainer(components, { files, claims, entryHash: last.hash, outerUnknown: {} }, options);
-}
-
-function endsOf(events: readonly ArchiveEvent[]): { first: ArchiveEvent; last: ArchiveEvent } {
-  const [first] = events;
-  const last = events.at(-1);
-  if (first === undefined || last === undefined) throw new TypeError('A chain has at least one event.');
-  return { first, last };
+  return sealContainer(components, { files, events, claims }, options);
 }

@@ -1,5 +1,6 @@
+import { MeshError } from '../../lib/errors.ts';
 import { LayoutError } from '../layout-error.ts';
-import { PAUSE_BYTES, Pace } from '../pause.ts';
+import { PAUSE_BYTES, paceOf } from '../pause.ts';
 import { chunksOf, MemorySource, passingChunksOf } from '../source.ts';
 import type { ArchiveComponents, ArchiveEntry, ByteSink, Container } from '../types.ts';
 import { inflated } from './inflate.ts';
@@ -8,6 +9,13 @@ import { inflated } from './inflate.ts';
 const SMALL_BYTES = 8_388_608;
 
 type Components = Pick<ArchiveComponents, 'crypto'>;
+
+/** Throws LayoutError `missing_required_file`. */
+export function entryOf<T>({ entries }: { entries: ReadonlyMap<string, T> }, path: string): T {
+  const entry = entries.get(path);
+  if (entry === undefined) throw new LayoutError('missing_required_file', `${path} is missing.`, path);
+  return entry;
+}
 
 /** The unpacked bytes, which may share memory with the source. Throws LayoutError `wrong_size`, `wrong_crc`. */
 export async function readEntry(
@@ -33,7 +41,8 @@ export async function readUnchecked(
 }
 
 /**
- * Gives the unpacked bytes to `sink`, in chunks that the sink may keep. What is wrong is known at the end only: throws LayoutError `wrong_size`, `wrong_crc` after the sink has had bytes.
+ * Gives the unpacked bytes to `sink`, in chunks that the sink may keep. What is wrong is known at the end only: throws
+ * LayoutError `wrong_size`, `wrong_crc` after the sink has had bytes.
  */
 export async function streamEntry(
   { crypto }: Components,
@@ -51,10 +60,43 @@ export async function streamEntry(
   if (crc !== entry.crc32) throw wrongCrc(entry);
 }
 
+/** An entry and the 64-hex hash of what is in it. */
+export type HashedEntry = ArchiveEntry & { sha256: string };
+
+/** A whole entry as it was verified before. Throws `unverified_archive` where it is not the same any more. */
+export async function readHashed(
+  { crypto }: Components,
+  container: Container,
+  entry: HashedEntry,
+): Promise<Uint8Array> {
+  const { bytes } = await readUnchecked({ crypto }, container, entry).catch(refuseAsChanged);
+  return (await crypto.digestHex(bytes)) === entry.sha256 ? bytes : refuseAsChanged();
+}
+
+/** The same in pieces, which the sink may keep: throws only after it has had them. */
+export async function streamHashed(
+  components: Components,
+  container: Container,
+  entry: HashedEntry,
+  look: ByteSink,
+  signal?: AbortSignal,
+): Promise<void> {
+  const digesting = digestEntry(components, container, entry, { look, keep: true, signal });
+  const { sha256 } = await digesting.catch(refuseAsChanged);
+  if (sha256 !== entry.sha256) refuseAsChanged();
+}
+
+/** Once everything could be unpacked, what cannot be any more has changed. */
+function refuseAsChanged(error?: unknown): never {
+  if (error !== undefined && !(error instanceof LayoutError)) throw error;
+  throw new MeshError('unverified_archive', 'The archive changed after it was verified.');
+}
+
 export interface DigestOptions {
   signal?: AbortSignal | undefined;
-  /** Is shown the bytes that are hashed, piece by piece; they are not to be kept. */
-  look?: ((chunk: Uint8Array) => void) | undefined;
+  /** Is shown the bytes that are hashed, piece by piece, and may keep them where `keep` says so. */
+  look?: ByteSink | undefined;
+  keep?: boolean;
 }
 
 /**
@@ -65,26 +107,42 @@ export async function digestEntry(
   components: Components,
   container: Container,
   entry: ArchiveEntry,
-  { signal, look }: DigestOptions = {},
+  { signal, look, keep = false }: DigestOptions = {},
 ): Promise<{ sha256: string; crcMatches: boolean }> {
   const { crypto } = components;
   signal?.throwIfAborted();
   const inMemory = container.source instanceof MemorySource && !entry.compressed;
   if (entry.size <= (inMemory ? PAUSE_BYTES : SMALL_BYTES)) {
     const { bytes, crcMatches } = await readUnchecked(components, container, entry);
-    look?.(bytes);
+    await look?.(bytes);
     return { sha256: await crypto.digestHex(bytes), crcMatches };
   }
+  const pace = paceOf(signal);
+  const digest = await digestChunks(
+    crypto,
+    contentOf(container, entry, keep ? chunksOf : passingChunksOf),
+    async (chunk) => {
+      await pace(chunk.length);
+      await look?.(chunk);
+    },
+  );
+  return { sha256: digest.sha256, crcMatches: digest.crc32 === entry.crc32 };
+}
+
+/** SHA-256 and CRC-32 of what comes in pieces; `each` is called before the next piece is asked for. */
+export async function digestChunks(
+  crypto: ArchiveComponents['crypto'],
+  chunks: AsyncIterable<Uint8Array>,
+  each: ByteSink,
+): Promise<{ sha256: string; crc32: number }> {
   const hasher = crypto.hasher();
-  let crc = 0;
-  const pace = new Pace(signal);
-  for await (const chunk of contentOf(container, entry, passingChunksOf)) {
-    await pace.after(chunk.length);
-    look?.(chunk);
+  let crc32 = 0;
+  for await (const chunk of chunks) {
+    await each(chunk);
     hasher.update(chunk);
-    crc = crypto.crc32(chunk, crc);
+    crc32 = crypto.crc32(chunk, crc32);
   }
-  return { sha256: hasher.digestHex(), crcMatches: crc === entry.crc32 };
+  return { sha256: hasher.digestHex(), crc32 };
 }
 
 function contentOf(

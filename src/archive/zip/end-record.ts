@@ -1,14 +1,6 @@
-import { LayoutError } from '../layout-error.ts';
+import { inconsistent, LayoutError } from '../layout-error.ts';
 import type { ByteSource } from '../types.ts';
-import {
-  END_BYTES,
-  END_SIGNATURE,
-  LOCAL_SIGNATURE,
-  MAX_UINT16,
-  viewOf,
-  ZIP64_LOCATOR_BYTES,
-  ZIP64_LOCATOR_SIGNATURE,
-} from './format.ts';
+import { END, LOCAL, MAX_UINT16, viewOf, ZIP64_LOCATOR } from './format.ts';
 
 export interface EndRecord {
   entryCount: number;
@@ -17,9 +9,7 @@ export interface EndRecord {
   hasComment: boolean;
 }
 
-const LAST_SIGNATURE_BYTE = END_SIGNATURE >>> 24;
-
-const inconsistent = (message: string): LayoutError => new LayoutError('inconsistent_directory', message);
+const LAST_SIGNATURE_BYTE = END.signature >>> 24;
 
 /**
  * The one end of central directory record: last in the file, with nothing but its own comment behind it, and right
@@ -27,13 +17,14 @@ const inconsistent = (message: string): LayoutError => new LayoutError('inconsis
  * So are several disks, and ZIP64, which an archive within the limits never needs.
  */
 export async function readEndRecord(source: ByteSource): Promise<EndRecord> {
-  const length = Math.min(source.size, END_BYTES + MAX_UINT16);
+  const length = Math.min(source.size, END.bytes + MAX_UINT16);
   const start = source.size - length;
   const tail = await source.read(start, length);
   const view = viewOf(tail);
   const place = findEndRecord(tail, view);
   if (place === null) {
-    if (await startsLikeZip(source))
+    const isZip = source.size >= 4 && viewOf(await source.read(0, 4)).getUint32(0, true) === LOCAL.signature;
+    if (isZip)
       throw new LayoutError('truncated', 'The archive is cut short: its central directory is missing.');
     throw new LayoutError('not_a_zip', 'This is not a .capsule archive, which is a ZIP file.');
   }
@@ -44,8 +35,8 @@ export async function readEndRecord(source: ByteSource): Promise<EndRecord> {
   if (field(4) !== 0 || field(6) !== 0 || entriesOnDisk !== entryCount)
     throw inconsistent('The archive is spread over several disks.');
   if (
-    place >= ZIP64_LOCATOR_BYTES &&
-    view.getUint32(place - ZIP64_LOCATOR_BYTES, true) === ZIP64_LOCATOR_SIGNATURE
+    place >= ZIP64_LOCATOR.bytes &&
+    view.getUint32(place - ZIP64_LOCATOR.bytes, true) === ZIP64_LOCATOR.signature
   )
     throw inconsistent('The archive is in ZIP64, which this format does not use.');
   if (directoryOffset + directorySize !== start + place)
@@ -64,19 +55,14 @@ function findEndRecord(tail: Uint8Array, view: DataView): number | null {
     at = tail.indexOf(LAST_SIGNATURE_BYTE, at + 1)
   ) {
     const place = at - 3;
-    if (view.getUint32(place, true) !== END_SIGNATURE) continue;
+    if (view.getUint32(place, true) !== END.signature) continue;
     if (found !== null)
       throw inconsistent('The archive has more than one end, so readers could differ on what is in it.');
-    const end = place + END_BYTES;
+    const end = place + END.bytes;
     behind = end > tail.length ? -1 : tail.length - end - view.getUint16(end - 2, true);
     if (behind === 0) found = place;
   }
   if (found !== null || behind === null) return found;
   if (behind < 0) throw new LayoutError('truncated', 'The archive is cut short within its last bytes.');
   throw inconsistent('There are bytes behind the end of the archive.');
-}
-
-async function startsLikeZip(source: ByteSource): Promise<boolean> {
-  if (source.size < 4) return false;
-  return viewOf(await source.read(0, 4)).getUint32(0, true) === LOCAL_SIGNATURE;
 }

@@ -12,14 +12,30 @@ export async function* inflated(
   packed: AsyncIterable<Uint8Array>,
   { path, size }: ArchiveEntry,
 ): AsyncGenerator<Uint8Array> {
-  const input = new PackedInput(packed);
-  const output = new ReadableStream(input).pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+  const pieces = piecesOf(packed);
+  let readingFailed = false;
+  const input = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        const { done, value } = await pieces.next();
+        if (done === true) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        readingFailed = true;
+        throw error;
+      }
+    },
+    async cancel() {
+      await pieces.return(undefined);
+    },
+  });
+  const output = input.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
   const wrong = (problem: string): LayoutError => new LayoutError('wrong_size', `${path} ${problem}.`, path);
   let total = 0;
   try {
     for (;;) {
       const { done, value } = await output.read().catch((error: unknown) => {
-        throw input.failed ? error : wrong('cannot be unpacked');
+        throw readingFailed ? error : wrong('cannot be unpacked');
       });
       if (done) break;
       total += value.length;
@@ -33,32 +49,7 @@ export async function* inflated(
   if (total < size) throw wrong(`unpacks to ${String(total)} bytes instead of ${String(size)}`);
 }
 
-/** Gives the packed bytes in pieces, as copies: a stream takes what it is given for its own. */
-class PackedInput {
-  /** Reading failed, rather than unpacking. */
-  failed = false;
-  readonly #pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>;
-
-  constructor(packed: AsyncIterable<Uint8Array>) {
-    this.#pieces = piecesOf(packed);
-  }
-
-  async pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
-    try {
-      const { done, value } = await this.#pieces.next();
-      if (done === true) controller.close();
-      else controller.enqueue(value);
-    } catch (error) {
-      this.failed = true;
-      throw error;
-    }
-  }
-
-  async cancel(): Promise<void> {
-    await this.#pieces.return(undefined);
-  }
-}
-
+/** In short pieces, as copies: a stream takes what it is given for its own. */
 async function* piecesOf(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   for await (const chunk of packed) {
     for (let offset = 0; offset < chunk.length; offset += PACKED_CHUNK_BYTES)

@@ -10,7 +10,8 @@ import {
   type TrustRoot,
   verifyAttestation,
 } from '../../../src/archive/policy/attestation.ts';
-import { normalizeIssuer, parseInstant } from '../../../src/archive/policy/issuer.ts';
+import { normalizeIssuer } from '../../../src/archive/policy/trust-roots.ts';
+import { parseInstant } from '../../../src/archive/strict.ts';
 import { fromHex } from '../../../src/lib/hex.ts';
 import { alice, bob, carol, mallory } from '../../support/keys.ts';
 

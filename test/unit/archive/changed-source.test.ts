@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
-import { openArchive } from '../../../src/archive/open-verified.ts';
+import { openArchive, VerifiedFiles } from '../../../src/archive/open-verified.ts';
 import { projectArchive } from '../../../src/archive/projection/hydrate.ts';
 import { continueArchive } from '../../../src/archive/seal/continue.ts';
 import { bytesSource } from '../../../src/archive/source.ts';
 import type { ByteSource } from '../../../src/archive/types.ts';
-import { VerifiedFiles } from '../../../src/archive/verified-files.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { openContainer } from '../../../src/archive/zip/reader.ts';
 import { archiveBytes, components } from '../../support/archives.ts';

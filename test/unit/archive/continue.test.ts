@@ -324,7 +324,7 @@ describe('checkCheckpoints', () => {
     expect(await checked(events)).toEqual([]);
   });
 
-  it('is part of verification: an envelope put in by somebody else fails in the chain', async () => {
+  it('is part of verification: an envelope put in by somebody else is a warning, and fails strictly', async () => {
     const other = await openArchive(components, await sealed({}, { signers: [signerOf(mallory)] }));
     const bytes = await sealed({
       events: [
@@ -338,6 +338,12 @@ describe('checkCheckpoints', () => {
         },
       ],
     });
-    expect(await verifyArchive(components, bytes)).toMatchObject({ ok: false, failing: ['chain'] });
+    const found = await verifyArchive(components, bytes);
+    expect(found).toMatchObject({ ok: true, failing: [] });
+    expect(found.warnings).toContainEqual(
+      expect.objectContaining({ area: 'chain', seq: 3, message: expect.stringMatching(/^checkpoint: /) }),
+    );
+    const strictly = await verifyArchive(components, bytes, { strict: true });
+    expect(strictly).toMatchObject({ ok: false, failing: ['chain'], findings: found.warnings, warnings: [] });
   });
 });

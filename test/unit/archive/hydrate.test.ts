@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { openArchive } from '../../../src/archive/open-verified.ts';
-import { shares } from '../../../src/archive/projection/budget.ts';
-import { untrustedFields } from '../../../src/archive/projection/events.ts';
+import { untrustedFields } from '../../../src/archive/projection/blocks.ts';
+import { shares } from '../../../src/archive/projection/fence.ts';
 import {
   MIN_PROJECTION_CHARS,
   PROJECTION_CHARS,
