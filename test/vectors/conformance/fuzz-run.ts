@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromHex } from '../../src/lib/hex.ts';
+import { fromHex } from '../../../src/lib/hex.ts';
 import { type FuzzReport, fuzz } from './fuzz.ts';
 import type { Random } from './mutations.ts';
 

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
-import { AREAS, type Area, type Verification, type VerifyOptions } from '../../src/archive/types.ts';
-import { verifyArchive } from '../../src/archive/verify.ts';
-import { MeshError } from '../../src/lib/errors.ts';
-import { fromHex } from '../../src/lib/hex.ts';
+import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
+import { AREAS, type Area, type Verification, type VerifyOptions } from '../../../src/archive/types.ts';
+import { verifyArchive } from '../../../src/archive/verify.ts';
+import { MeshError } from '../../../src/lib/errors.ts';
+import { fromHex } from '../../../src/lib/hex.ts';
 import { type Results, reasonOf } from './results.ts';
 import type { ArchiveVector, Collection, Expected, KeyFile } from './shapes.ts';
 

@@ -1,6 +1,6 @@
-import type { Envelope } from '../../protocols/archive/v1/schema.ts';
-import type { UnlinkedEvent } from '../../src/archive/chain.ts';
+import type { Envelope } from '../../../protocols/archive/v1/schema.ts';
 import { fails, OK, type Vector, type VectorCollection } from './collection.ts';
+import type { UnlinkedEvent } from './format.ts';
 import { alice, mallory, signer } from './keys.ts';
 import { EVENTS, envelopeOf, event, plain, type Recipe, TIME, zip } from './recipe.ts';
 

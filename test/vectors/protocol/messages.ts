@@ -1,7 +1,5 @@
-import { signSettlement } from '../../src/capsule/settlement.ts';
-import { nodeCrypto } from '../../src/lib/crypto-node.ts';
-import { childOf, proofOf, rootCapsule } from '../../test/support/documents.ts';
-import { alice, bob, carol } from '../../test/support/keys.ts';
+import { childOf, proofOf, rootCapsule, settlementOf } from './documents.ts';
+import { alice, bob, carol } from './keys.ts';
 import type { Vectors } from './vector.ts';
 
 const root = rootCapsule({
@@ -44,12 +42,10 @@ export function addMessages(vectors: Vectors): void {
   accept('03-capsule-accept', { type: 'capsule_accept', capsuleId, of: 'order', epoch: 1 });
   accept('04-capsule-decline', decline);
   accept('05-capsule-progress', progress);
-  const settlement = signSettlement(alice.signer, nodeCrypto, {
-    receiptHash: receipt.receiptHash,
-    amount: 2.5,
-    payer: alice.identity,
-    payee: bob.identity,
-  });
+  const settlement = settlementOf(
+    { receiptHash: receipt.receiptHash, amount: 2.5, payer: alice.identity, payee: bob.identity },
+    alice,
+  );
   accept('06-capsule-result', { ...told, result });
   accept('07-capsule-settlement', { type: 'capsule_settlement', capsuleId, settlement });
   accept('08-capsule-cancel', { type: 'capsule_cancel', capsuleId, epoch: 1 });

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { checkOf } from '../../src/lib/check.ts';
+import { checkOf } from '../../../src/lib/check.ts';
 
 /*
  * The shapes that vector files have, ours and those of other implementations. Members that a shape does not name are

@@ -1,4 +1,4 @@
-import { rawZip } from '../../test/support/raw-zip.ts';
+import { rawZip } from '../../support/raw-zip.ts';
 
 /** Numbers from 0 to below 1, the same for the same seed. */
 export type Random = () => number;

@@ -1,9 +1,7 @@
-import type { Envelope } from '../../protocols/archive/v1/schema.ts';
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
-import { PATHS } from '../../src/archive/paths.ts';
+import type { Envelope } from '../../../protocols/archive/v1/schema.ts';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { fails, type Vector, type VectorCollection } from './collection.ts';
+import { capsuleId, PATHS } from './format.ts';
 import { alice, bob, mallory, signer } from './keys.ts';
 import { edit, encrypted, plain, type Recipe, zip } from './recipe.ts';
 
@@ -252,7 +250,7 @@ function bindings(): Vector[] {
       description: "The id that the archive would have under Mallory's key.",
       archive: make({
         manifest: (manifest) => {
-          manifest.id = capsuleId(crypto, mallory.publicKey, String(manifest.first_event_hash));
+          manifest.id = capsuleId(mallory.publicKey, String(manifest.first_event_hash));
         },
       }),
       expected: fails(['identity']),

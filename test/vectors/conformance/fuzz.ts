@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { canonicalBytes } from '../../src/archive/canonical.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { LayoutError } from '../../src/archive/layout-error.ts';
-import { PATHS } from '../../src/archive/paths.ts';
-import type { ByteSource, Verification } from '../../src/archive/types.ts';
-import { verifyArchive } from '../../src/archive/verify.ts';
-import { readEntry } from '../../src/archive/zip/content.ts';
-import { openContainer } from '../../src/archive/zip/reader.ts';
-import { MeshError } from '../../src/lib/errors.ts';
+import { canonicalBytes } from '../../../src/archive/canonical.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
+import { LayoutError } from '../../../src/archive/layout-error.ts';
+import { PATHS } from '../../../src/archive/paths.ts';
+import type { ByteSource, Verification } from '../../../src/archive/types.ts';
+import { verifyArchive } from '../../../src/archive/verify.ts';
+import { readEntry } from '../../../src/archive/zip/content.ts';
+import { openContainer } from '../../../src/archive/zip/reader.ts';
+import { MeshError } from '../../../src/lib/errors.ts';
 import { mutated, type Random } from './mutations.ts';
 
 /** Archives of a few KiB; what unpacks to more is refused. */

@@ -1,5 +1,5 @@
-import { PATHS } from '../../src/archive/paths.ts';
-import type { RawEntry, RawZipOptions } from '../../test/support/raw-zip.ts';
+import { PATHS } from './format.ts';
+import type { RawEntry, RawZipOptions } from '../../support/raw-zip.ts';
 import { fails, refused, type Vector, type VectorCollection } from './collection.ts';
 import { encrypted, type Files, plain, zip } from './recipe.ts';
 

@@ -1,4 +1,4 @@
-import { PATHS } from '../../src/archive/paths.ts';
+import { PATHS } from './format.ts';
 import { OK, onlyStrictFails, type VectorCollection } from './collection.ts';
 import { alice, bob, bobAsRecipient, recipient, second, signer } from './keys.ts';
 import { EVENTS, encrypted, event, plain, type Recipe, zip } from './recipe.ts';

@@ -1,10 +1,6 @@
-import { DOMAINS } from '../../protocols/common/v1/limits.ts';
-import { assignmentHash } from '../../src/capsule/assignment.ts';
-import { signHash } from '../../src/capsule/signing.ts';
-import { nodeCrypto } from '../../src/lib/crypto-node.ts';
-import { canonicalJson } from '../../src/lib/json.ts';
-import { leaseOf, rootCapsule } from '../../test/support/documents.ts';
-import { alice, carol, mallory } from '../../test/support/keys.ts';
+import { canonicalText } from '../primitives.ts';
+import { DOMAINS, hashOf, leaseHash, leaseOf, rootCapsule } from './documents.ts';
+import { alice, carol, mallory, signHash } from './keys.ts';
 import type { Vectors } from './vector.ts';
 
 const capsule = rootCapsule();
@@ -16,13 +12,13 @@ export function addAssignments(vectors: Vectors): void {
   const put = (path: string, vector: object) => vectors.set(`assignment/v1/vectors/${path}.json`, vector);
   const accept = (path: string, description: string, signer: string, assignment: typeof lease) => {
     const { signature: ___, ...covered } = assignment;
-    put(`valid/${path}`, { description, signer, canonical: canonicalJson(covered), assignment });
+    put(`valid/${path}`, { description, signer, canonical: canonicalText(covered), assignment });
   };
   const refuse = (path: string, description: string, assignment: object) =>
     put(`invalid/${path}`, { description, code: 'lease_invalid', assignment });
   const signedOver = (body: object) => ({
     ...body,
-    signature: signHash(alice.signer, DOMAINS.assignment, nodeCrypto.sha256Hex(canonicalJson(body))),
+    signature: signHash(alice, DOMAINS.assignment, hashOf(body)),
   });
 
   accept('01-lease', 'A grant by the origin itself', 'alice', lease);
@@ -47,7 +43,7 @@ export function addAssignments(vectors: Vectors): void {
   refuse('02-higher-epoch', 'The epoch raised after signing', { ...lease, epoch: 2 });
   refuse('03-signed-by-another', 'Not signed by the coordinator', {
     ...lease,
-    signature: signHash(mallory.signer, DOMAINS.assignment, assignmentHash(nodeCrypto, lease)),
+    signature: signHash(mallory, DOMAINS.assignment, leaseHash(lease)),
   });
   refuse(
     '04-unknown-field',
@@ -58,7 +54,7 @@ export function addAssignments(vectors: Vectors): void {
   refuse('06-no-price', 'The price is said even where it is 0', signedOver(unpriced));
   refuse('07-signed-in-another-domain', 'A signature of the same hash as a settlement', {
     ...lease,
-    signature: signHash(alice.signer, DOMAINS.settlement, assignmentHash(nodeCrypto, lease)),
+    signature: signHash(alice, DOMAINS.settlement, leaseHash(lease)),
   });
   refuse('08-not-signed', 'Where a signature is required', unsigned);
   refuse('09-higher-price', 'The price raised after signing', { ...lease, price: 1 });

@@ -1,12 +1,12 @@
 /**
  * Runs the archive format's vectors, ours and those of every folder named, and says which hold:
- * `node scripts/conformance.ts [FOLDER…] [--json] [--only NAME]`. Exits 1 when a vector fails or a folder is not there, 2
+ * `node test/vectors/conformance.ts [FOLDER…] [--json] [--only NAME]`. Exits 1 when a vector fails or a folder is not there, 2
  * for arguments that make no sense. `--fuzz SECONDS` runs the fuzzer instead, for that long.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { seededRandom } from '../test/support/random.ts';
+import { seededRandom } from '../support/random.ts';
 import { MAX_FUZZ_GROWTH_BYTES } from './conformance/fuzz.ts';
 import { fuzzVectors } from './conformance/fuzz-run.ts';
 import { Results, reasonOf } from './conformance/results.ts';
@@ -14,7 +14,7 @@ import { runFolder } from './conformance/run.ts';
 import { json, table } from './conformance/table.ts';
 
 const OWN = join('protocols', 'archive', 'v1', 'vectors');
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Each is a whole archive in base64. */
 const MAX_SHOWN_FAILURES = 10;

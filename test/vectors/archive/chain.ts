@@ -1,10 +1,7 @@
-import type { ArchiveEvent } from '../../protocols/archive/v1/schema.ts';
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { GENESIS, hashEvent, linkEvents } from '../../src/archive/chain.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
-import { PATHS } from '../../src/archive/paths.ts';
+import type { ArchiveEvent } from '../../../protocols/archive/v1/schema.ts';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { fails, type Vector, type VectorCollection } from './collection.ts';
+import { capsuleId, GENESIS, hashEvent, linkEvents, PATHS } from './format.ts';
 import { alice } from './keys.ts';
 import { EVENTS, edit, event, plain, type Recipe, zip } from './recipe.ts';
 
@@ -16,14 +13,14 @@ const chainAt = (...events: number[]) => fails(['chain'], { failing_events: even
 
 /** Sealed by someone who changes the chain and keeps the anchors it had. */
 function underOldAnchors(change: (events: ArchiveEvent[]) => ArchiveEvent[]): Promise<Uint8Array> {
-  const before = linkEvents(crypto, FOUR);
+  const before = linkEvents(FOUR);
   const first = before[0]?.hash ?? GENESIS;
   return make({
     events: FOUR,
     chain: change,
     manifest: (manifest) => {
       manifest.first_event_hash = first;
-      manifest.id = capsuleId(crypto, alice.publicKey, first);
+      manifest.id = capsuleId(alice.publicKey, first);
     },
     envelope: (envelope) => {
       envelope.first_event_hash = first;
@@ -40,7 +37,7 @@ function relinked(place: number, change: (event: ArchiveEvent & JsonObject) => v
       for (const [index, stored] of events.entries()) {
         if (index > place - 1) stored.prev_hash = events[index - 1]?.hash ?? GENESIS;
         if (index === place - 1) change(stored);
-        if (index >= place - 1) stored.hash = hashEvent(crypto, stored.prev_hash, stored);
+        if (index >= place - 1) stored.hash = hashEvent(stored.prev_hash, stored);
       }
       return events;
     },
@@ -87,7 +84,7 @@ function links(): Vector[] {
           if (!first || !changed || !last) return events;
           changed.hash = OTHER_HASH;
           last.prev_hash = OTHER_HASH;
-          last.hash = hashEvent(crypto, OTHER_HASH, last);
+          last.hash = hashEvent(OTHER_HASH, last);
           return [first, changed, last];
         },
       }),
@@ -147,7 +144,7 @@ function order(): Vector[] {
       archive: underOldAnchors((events) => {
         const [first] = events;
         if (first === undefined) return events;
-        const [forged] = linkEvents(crypto, [event('ai:reviewer', 'decision', 'agreed', {})], first);
+        const [forged] = linkEvents([event('ai:reviewer', 'decision', 'agreed', {})], first);
         return forged === undefined ? events : events.toSpliced(1, 0, forged);
       }),
       expected: chainAt(3, 4, 5),
@@ -235,7 +232,7 @@ function anchors(): Vector[] {
       description: 'An archive whose chain went on after it was signed.',
       archive: make({
         envelope: (envelope) => {
-          envelope.entry_hash = linkEvents(crypto, EVENTS)[1]?.hash ?? GENESIS;
+          envelope.entry_hash = linkEvents(EVENTS)[1]?.hash ?? GENESIS;
         },
       }),
       expected: chainAt(),

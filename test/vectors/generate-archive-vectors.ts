@@ -1,23 +1,23 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chain } from './archive-vectors/chain.ts';
-import type { VectorCollection } from './archive-vectors/collection.ts';
-import { contentIndex } from './archive-vectors/content-index.ts';
-import { continuedOnes } from './archive-vectors/continued.ts';
-import { embedded, numbers, pithTexts } from './archive-vectors/data.ts';
-import { documents } from './archive-vectors/documents.ts';
-import { encryptedOnes } from './archive-vectors/encrypted.ts';
-import { envelope } from './archive-vectors/envelope.ts';
-import { keyFile } from './archive-vectors/keys.ts';
-import { layout } from './archive-vectors/layout.ts';
-import { valid } from './archive-vectors/valid.ts';
+import { chain } from './archive/chain.ts';
+import type { VectorCollection } from './archive/collection.ts';
+import { contentIndex } from './archive/content-index.ts';
+import { continuedOnes } from './archive/continued.ts';
+import { embedded, numbers, pithTexts } from './archive/data.ts';
+import { documents } from './archive/documents.ts';
+import { encryptedOnes } from './archive/encrypted.ts';
+import { envelope } from './archive/envelope.ts';
+import { keyFile } from './archive/keys.ts';
+import { layout } from './archive/layout.ts';
+import { valid } from './archive/valid.ts';
 
 /*
  * Writes `protocols/archive/v1/vectors`: the archives, with fixed keys, times and "random" bytes, and what is expected of
  * each. With `--check` it writes nothing and fails where a committed file differs.
  */
-const folder = fileURLToPath(new URL('../protocols/archive/v1/vectors/', import.meta.url));
+const folder = fileURLToPath(new URL('../../protocols/archive/v1/vectors/', import.meta.url));
 
 /** Every file by its path below the folder. */
 async function vectorFiles(): Promise<Map<string, Buffer>> {
@@ -77,7 +77,7 @@ if (process.argv.includes('--check')) {
   const wrong = [...stale.map(([path]) => path), ...left];
   if (wrong.length > 0) {
     console.error(
-      `Not what the generator writes: ${wrong.join(', ')}. Run: node scripts/generate-archive-vectors.ts`,
+      `Not what the generator writes: ${wrong.join(', ')}. Run: node test/vectors/generate-archive-vectors.ts`,
     );
     process.exitCode = 1;
   }

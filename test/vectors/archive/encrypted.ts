@@ -1,4 +1,4 @@
-import { PATHS } from '../../src/archive/paths.ts';
+import { PATHS } from './format.ts';
 import { fails, OK, type Vector, type VectorCollection } from './collection.ts';
 import { type EncryptedRecipe, EVENTS, edit, encrypted, event, zip } from './recipe.ts';
 

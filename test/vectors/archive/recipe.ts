@@ -1,15 +1,20 @@
-import type { ArchiveEvent, Envelope, IndexedFile } from '../../protocols/archive/v1/schema.ts';
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { canonicalBytes } from '../../src/archive/canonical.ts';
-import { eventsToLines, GENESIS, linkEvents, type UnlinkedEvent } from '../../src/archive/chain.ts';
-import { encryptContent } from '../../src/archive/crypto/encryption.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { signEnvelope } from '../../src/archive/envelope.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
-import { PATHS } from '../../src/archive/paths.ts';
-import type { ArchiveSigner } from '../../src/archive/types.ts';
-import { type RawEntry, type RawZipOptions, rawZip } from '../../test/support/raw-zip.ts';
-import { alice, fixedRandomCrypto, recipient, signer } from './keys.ts';
+import type { ArchiveEvent, Envelope, IndexedFile } from '../../../protocols/archive/v1/schema.ts';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
+import { type RawEntry, type RawZipOptions, rawZip } from '../../support/raw-zip.ts';
+import { canonicalBytes, sha256 } from '../primitives.ts';
+import {
+  CIPHER,
+  capsuleId,
+  encryptContent,
+  GENESIS,
+  linesOf,
+  linkEvents,
+  PATHS,
+  type Signer,
+  signEnvelope,
+  type UnlinkedEvent,
+} from './format.ts';
+import { alice, recipient, signer } from './keys.ts';
 
 /*
  * A sealer that can be told to do wrong at every stage, and then goes on as if nothing had happened: all that comes after
@@ -17,7 +22,6 @@ import { alice, fixedRandomCrypto, recipient, signer } from './keys.ts';
  */
 
 export const TIME = '2026-05-21T12:00:00Z';
-const CIPHER = 'ChaCha20-Poly1305';
 const utf8 = new TextEncoder();
 /** Bytes of a text, or the bytes themselves. */
 export const bytesOf = (content: string | Uint8Array): Uint8Array =>
@@ -40,7 +44,7 @@ export interface Recipe {
   manifest?: (manifest: JsonObject) => void;
   /** The envelope, before it is signed. */
   envelope?: (envelope: JsonObject) => void;
-  signers?: ArchiveSigner[];
+  signers?: Signer[];
   /** The signed envelope. */
   signed?: (envelope: Envelope) => void;
   /** The whole archive, after sealing: tampering. */
@@ -87,9 +91,9 @@ interface Anchors {
 
 /** A plain archive's files. */
 export async function plain(recipe: Recipe = {}): Promise<Files> {
-  const linked = linkEvents(crypto, recipe.events ?? EVENTS);
+  const linked = linkEvents(recipe.events ?? EVENTS);
   const events = recipe.chain?.(structuredClone(linked)) ?? linked;
-  const text = new TextDecoder().decode(eventsToLines(events));
+  const text = linesOf(events);
   const files: Files = new Map([
     [PATHS.program, utf8.encode('# Offers\n\nWhich of two offers to take.\n')],
     [PATHS.chain, bytesOf(recipe.lines?.(text) ?? text)],
@@ -105,11 +109,11 @@ export async function encrypted(label: string, recipe: EncryptedRecipe = {}): Pr
   const outside = recipe.claimed === undefined ? inner : await plain(recipe.claimed);
   const { first_event_hash: first, entry_hash: last, capsule_id: id } = envelopeOf(outside);
   const { blob, metadata } = encryptContent(
-    { crypto: fixedRandomCrypto(label) },
+    label,
     {
-      capsuleId: id,
-      firstEventHash: first,
-      originatorPublicKey: alice.publicKey,
+      id,
+      first,
+      originator: alice.publicKey,
       recipients: recipe.recipients ?? [recipient.publicKey],
     },
     recipe.content ?? zip(inner),
@@ -130,25 +134,25 @@ function put(files: Files, changes: Recipe['files'] = {}): void {
   }
 }
 
-async function seal(
+function seal(
   files: Files,
   { first, last }: Anchors,
   recipe: Recipe,
   blob: Uint8Array | null,
-): Promise<Files> {
+): Files {
   const all = [...files]
     .filter(([path]) => path !== PATHS.blob || blob === null)
-    .map(([path, content]) => ({ path, sha256: crypto.sha256Hex(content) }))
+    .map(([path, content]) => ({ path, sha256: sha256(content) }))
     .sort((a, b) => (a.path < b.path ? -1 : 1));
   const indexed = recipe.index?.(all) ?? all;
-  const indexHash = crypto.sha256Hex(canonicalBytes(indexed));
+  const indexHash = sha256(canonicalBytes(indexed));
   const manifest: JsonObject = {
     content_index: { files: indexed, index_hash: indexHash },
     created_at: TIME,
     encryption: blob === null ? null : { cipher: CIPHER, metadata_path: PATHS.decryption },
     first_event_hash: first,
     format: { canonicalization: 'JCS-RFC8785', container: 'zip', hash_algorithm: 'SHA-256', version: '0.6' },
-    id: capsuleId(crypto, alice.publicKey, first),
+    id: capsuleId(alice.publicKey, first),
     originator: { label: 'Alice', public_key: alice.publicKey },
     participants: structuredClone(PARTICIPANTS),
     skill_trust: {},
@@ -159,14 +163,14 @@ async function seal(
     capsule_id: String(manifest.id),
     first_event_hash: first,
     entry_hash: last,
-    manifest_hash: crypto.sha256Hex(canonicalBytes(manifest)),
+    manifest_hash: sha256(canonicalBytes(manifest)),
     content_index_hash: hashIn(manifest),
-    encrypted_blob_hash: blob === null ? null : crypto.sha256Hex(blob),
+    encrypted_blob_hash: blob === null ? null : sha256(blob),
     cipher: blob === null ? 'none' : CIPHER,
     signed_at: TIME,
   };
   recipe.envelope?.(unsigned);
-  const envelope = await signEnvelope(unsigned, recipe.signers ?? [signer(alice)]);
+  const envelope = signEnvelope(unsigned, recipe.signers ?? [signer(alice)]);
   recipe.signed?.(envelope);
   files.set(PATHS.manifest, canonicalBytes(manifest));
   files.set(PATHS.envelope, utf8.encode(`${JSON.stringify(envelope, null, 2)}\n`));

@@ -1,9 +1,7 @@
-import type { ArchiveEvent } from '../../protocols/archive/v1/schema.ts';
-import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { canonicalBytes } from '../../src/archive/canonical.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { PATHS } from '../../src/archive/paths.ts';
-import { toHex } from '../../src/lib/hex.ts';
+import type { ArchiveEvent } from '../../../protocols/archive/v1/schema.ts';
+import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
+import { canonicalBytes, sha256 } from '../primitives.ts';
+import { PATHS } from './format.ts';
 import { alice, bob, signer } from './keys.ts';
 import { envelopeOf, type Files, plain, zip } from './recipe.ts';
 
@@ -61,12 +59,12 @@ export async function embedded(): Promise<{ archive: JsonObject; inputs: JsonObj
     })),
     manifest: { canonical_bytes_hex: canonicalHex(manifest), sha256_hex: payload.manifest_hash },
     content_index: {
-      canonical_bytes_hex: toHex(canonicalBytes(listed)),
+      canonical_bytes_hex: canonicalHex(listed),
       sha256_hex: payload.content_index_hash,
     },
     envelope: {
       canonical_payload_hex: canonicalHex(payload),
-      canonical_payload_sha256: crypto.sha256Hex(canonicalBytes(payload)),
+      canonical_payload_sha256: sha256(canonicalBytes(payload)),
       signers: signers.map(({ role, public_key, signature }) => {
         const { domain_utf8, domain_hex } = domain(`capsule-provenance-v0.6:${role}\0`);
         const input = Buffer.concat([Buffer.from(domain_utf8), canonicalBytes(payload)]);
@@ -74,7 +72,7 @@ export async function embedded(): Promise<{ archive: JsonObject; inputs: JsonObj
           role,
           domain_utf8,
           domain_hex,
-          signing_input_sha256: crypto.sha256Hex(input),
+          signing_input_sha256: sha256(input),
           public_key_hex: public_key,
           signature_hex: signature,
         };
@@ -85,7 +83,7 @@ export async function embedded(): Promise<{ archive: JsonObject; inputs: JsonObj
 }
 
 const domain = (text: string) => ({ domain_utf8: text, domain_hex: Buffer.from(text).toString('hex') });
-const canonicalHex = (value: JsonObject): string => toHex(canonicalBytes(value));
+const canonicalHex = (value: unknown): string => Buffer.from(canonicalBytes(value)).toString('hex');
 
 function document(files: Files, path: string): JsonObject {
   return JSON.parse(new TextDecoder().decode(files.get(path)));

@@ -1,14 +1,14 @@
-import { canonicalBytes } from '../../src/archive/canonical.ts';
-import { hashEvent } from '../../src/archive/chain.ts';
-import { indexHash } from '../../src/archive/content-index.ts';
-import { nodeArchiveCrypto as crypto } from '../../src/archive/crypto/node-crypto.ts';
-import { signingInput } from '../../src/archive/envelope.ts';
-import { capsuleId } from '../../src/archive/identity.ts';
-import { readArchive } from '../../src/archive/read-unverified.ts';
-import { pith } from '../../src/archive/seal/pith.ts';
-import { verifyArchive } from '../../src/archive/verify.ts';
-import { fromHex, toHex } from '../../src/lib/hex.ts';
-import { canonicalJson } from '../../src/lib/json.ts';
+import { canonicalBytes } from '../../../src/archive/canonical.ts';
+import { hashEvent } from '../../../src/archive/chain.ts';
+import { indexHash } from '../../../src/archive/content-index.ts';
+import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
+import { signingInput } from '../../../src/archive/envelope.ts';
+import { capsuleId } from '../../../src/archive/identity.ts';
+import { readArchive } from '../../../src/archive/read-unverified.ts';
+import { pith } from '../../../src/archive/seal/pith.ts';
+import { verifyArchive } from '../../../src/archive/verify.ts';
+import { fromHex, toHex } from '../../../src/lib/hex.ts';
+import { canonicalJson } from '../../../src/lib/json.ts';
 import { type Results, reasonOf } from './results.ts';
 import type { Embedded, KeyOrder, Numbers, Pith, Signatures, SigningInput } from './shapes.ts';
 

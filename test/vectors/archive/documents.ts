@@ -1,4 +1,4 @@
-import { PATHS } from '../../src/archive/paths.ts';
+import { PATHS } from './format.ts';
 import { fails, refused, type Vector, type VectorCollection } from './collection.ts';
 import { edit, encrypted, type Files, plain, type Recipe, zip } from './recipe.ts';
 

@@ -1,7 +1,15 @@
-import type { Capsule, NextStep } from '../../protocols/capsule/v1/schema.ts';
-import { LIMITS } from '../../protocols/common/v1/limits.ts';
-import { childOf, leaseOf, NOW, type Parties, proofOf, rootCapsule } from '../../test/support/documents.ts';
-import { alice, bob, carol, mallory } from '../../test/support/keys.ts';
+import type { Capsule, NextStep } from '../../../protocols/capsule/v1/schema.ts';
+import {
+  childOf,
+  DAY_MS,
+  EXACT_PATHS,
+  leaseOf,
+  NOW,
+  type Parties,
+  proofOf,
+  rootCapsule,
+} from './documents.ts';
+import { alice, bob, carol, mallory } from './keys.ts';
 import { changed, invalid, type Vectors, valid } from './vector.ts';
 
 const result = { summary: 'A fox.', keywords: ['fox', 'quick'] };
@@ -39,7 +47,8 @@ const paidRoot = rootCapsule({
   paymentRule: { type: 'credit', amount: 3, charge: 'price' },
   next: [report, notify],
 });
-const DAY_MS = 86_400_000;
+/** How far two clocks may differ. */
+const SKEW_MS = 300_000;
 
 /** Rules, and children that their origin signed or that come with proofs. */
 export function addCapsules(vectors: Vectors): void {
@@ -121,7 +130,7 @@ function validOnes(): Record<string, object> {
 const prototypeNames = () => JSON.parse('{"a":"$result.constructor","valueOf":"$result.toString.length"}');
 
 function manyPaths() {
-  const payloadTemplate = { a: new Array(LIMITS.lineagePaths).fill('$result.n'), b: '$result.n' };
+  const payloadTemplate = { a: new Array(EXACT_PATHS).fill('$result.n'), b: '$result.n' };
   return proofOf(rootCapsule({ next: [{ requestedCapability: 'text.stats', payloadTemplate }] }), { n: 1 });
 }
 
@@ -137,7 +146,7 @@ function brokenRules(): Record<string, object> {
       'One millisecond beyond the tolerated 5 minutes',
       rootCapsule(),
       undefined,
-      NOW - LIMITS.clockSkewMs - 1,
+      NOW - SKEW_MS - 1,
     ),
     '42-continue-at-unknown': refuse(
       'Neither submitter nor executor',
@@ -269,7 +278,7 @@ function brokenProofs(): Record<string, object> {
     ),
     '86-receipt-before-the-lease': shown(
       'Begun before it was given',
-      ran({ receipt: { startedAt: NOW + 4 - LIMITS.clockSkewMs } }),
+      ran({ receipt: { startedAt: NOW + 4 - SKEW_MS } }),
     ),
     '87-signed-by-another': refuse('Not by whom the parent was given to', childOf(proof, mallory), [proof]),
     '88-left-to-the-submitter': shown('The executor of a parent that does not ask for it', ran({}, left)),

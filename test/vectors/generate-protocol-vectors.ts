@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { addAssignments } from './protocol-vectors/assignments.ts';
-import { addCapsules } from './protocol-vectors/capsules.ts';
-import { addMessages } from './protocol-vectors/messages.ts';
-import type { Vectors } from './protocol-vectors/vector.ts';
+import { addAssignments } from './protocol/assignments.ts';
+import { addCapsules } from './protocol/capsules.ts';
+import { addMessages } from './protocol/messages.ts';
+import type { Vectors } from './protocol/vector.ts';
 
 /*
  * Writes the vectors of assignments, of spawned capsules and the rules about them, and of the messages about capsules, with
@@ -17,7 +17,7 @@ addMessages(vectors);
 const stale: string[] = [];
 
 for (const [path, vector] of vectors) {
-  const url = new URL(`../protocols/${path}`, import.meta.url);
+  const url = new URL(`../../protocols/${path}`, import.meta.url);
   const text = `${JSON.stringify(vector, null, 2)}\n`;
   if (!check) writeFileSync(url, text);
   else if (readFileSync(url, 'utf8') !== text) stale.push(path);
@@ -25,7 +25,7 @@ for (const [path, vector] of vectors) {
 
 if (stale.length > 0) {
   console.error(
-    `Not what the code makes: ${stale.join(', ')}. Run: node scripts/generate-protocol-vectors.ts`,
+    `Not what the generator writes: ${stale.join(', ')}. Run: node test/vectors/generate-protocol-vectors.ts`,
   );
   process.exitCode = 1;
 }
