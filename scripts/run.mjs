@@ -13,7 +13,7 @@ const TASKS = {
   test: ['scripts/test.ts'],
   bench: ['test/bench/main.ts'],
   model: ['test/model/main.ts'],
-  conformance: ['scripts/conformance.ts'],
+  conformance: ['test/vectors/conformance.ts'],
   simulate: ['test/simulate/main.ts'],
   'simulate-market': ['--expose-gc', 'test/simulate/market/main.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],

@@ -12,9 +12,13 @@ export const QUOTING_RULE =
  * Content between two lines whose mark is a hash of the content, so that nobody can write text that closes its own
  * quotation; should it hold the mark all the same, the next one is taken. No randomness: the same prompt each time.
  */
-export function quoted(content: string): string {
+export function quoted(content: string, markOf = hashMark): string {
   for (let round = 0; ; round += 1) {
-    const mark = createHash('sha256').update(`${round}\0${content}`).digest('hex').slice(0, MARK_CHARS);
+    const mark = markOf(round, content);
     if (!content.includes(mark)) return `BEGIN DATA ${mark}\n${content}\nEND DATA ${mark}`;
   }
+}
+
+function hashMark(round: number, content: string): string {
+  return createHash('sha256').update(`${round}\0${content}`).digest('hex').slice(0, MARK_CHARS);
 }

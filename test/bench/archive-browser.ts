@@ -8,11 +8,10 @@ declare const capsule: typeof import('../../src/archive/index.ts');
  * by the browser's own clock: what it takes to get the bytes there does not count.
  */
 export async function withArchiveInBrowser<T>(
-  executablePath: string,
   archive: Uint8Array,
   measure: (verifyInBrowser: (times: number) => Promise<number>) => Promise<T>,
 ): Promise<T> {
-  const { browser, page } = await openArchivePage(executablePath);
+  const { browser, page } = await openArchivePage();
   try {
     const handle = await page.evaluateHandle(
       (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)),

@@ -13,7 +13,7 @@ import type { ArchiveDraft, ByteSource, FileInput, SealOptions } from '../../src
 import { verifyArchive } from '../../src/archive/verify.ts';
 import { canonicalText } from '../../src/lib/canonical.ts';
 import { fromHex } from '../../src/lib/hex.ts';
-import { chromiumPath } from '../support/browser.ts';
+import { whyNoChromium } from '../support/chromium.ts';
 import { alice } from '../support/keys.ts';
 import { withArchiveInBrowser } from './archive-browser.ts';
 import { peakOfVerifying } from './archive-memory.ts';
@@ -27,7 +27,7 @@ export interface ArchiveFigures {
   large: Ratio;
   /** Peak resident memory of a process that verifies 1 GiB from a file. */
   peakMegabytes: number;
-  /** 1 MiB in Chromium over Node.js; null where there is no Chromium. */
+  /** 1 MiB in Chromium over Node.js; null where there is no Chromium to test with. */
   browser: Ratio | null;
 }
 export interface Ratio {
@@ -194,10 +194,9 @@ async function benchHuge(file: string): Promise<number> {
 }
 
 async function benchBrowser(): Promise<Ratio | null> {
-  const chromium = chromiumPath();
-  if (chromium === null) return null;
+  if (whyNoChromium() !== null) return null;
   const { bytes } = await sealToBytes(components, draftOf(5, payloadOf(MEBIBYTE)), sealing());
-  return withArchiveInBrowser(chromium, bytes, (inBrowser) =>
+  return withArchiveInBrowser(bytes, (inBrowser) =>
     compare(
       () => inBrowser(BROWSER_REPEAT),
       () => average(BROWSER_REPEAT, async () => void (await verifyArchive(components, bytes))),

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { whyNoChromium } from '../support/chromium.ts';
 import { benchArchive, type Ratio } from './archive.ts';
 import { failoverFigures } from './failover.ts';
 import { type Figure, report } from './figures.ts';
@@ -37,7 +38,7 @@ async function archiveFigures(): Promise<Figure[]> {
   const figure = (name: string, ratio: Ratio, atMost: number): Figure => {
     return { name, value: ratio.ratio, atMost, detail: overFloor(ratio) };
   };
-  if (browser === null) process.stderr.write('no Chromium here: the browser is not measured\n');
+  if (browser === null) process.stderr.write(`the browser is not measured: ${whyNoChromium() ?? ''}\n`);
   return [
     ...shapes.flatMap(({ name, verify, seal, bareMs }) => [
       {

@@ -7,7 +7,8 @@ import { sealToBytes } from '../../src/archive/seal/seal.ts';
 import type { ArchiveDraft } from '../../src/archive/types.ts';
 import { verifyArchive } from '../../src/archive/verify.ts';
 import { fromHex, toHex } from '../../src/lib/hex.ts';
-import { archiveBundle, chromiumPath, openArchivePage } from '../support/browser.ts';
+import { archiveBundle, openArchivePage } from '../support/browser.ts';
+import { whyNoChromium } from '../support/chromium.ts';
 import { alice } from '../support/keys.ts';
 
 /** What the bundle's script leaves behind in the page; only there. */
@@ -31,11 +32,8 @@ const DRAFT: ArchiveDraft = {
 };
 const recipientSecret = new Uint8Array(32).fill(0x11);
 
-const executablePath = chromiumPath();
-if (executablePath === null)
-  process.stdout.write(
-    '- the archive library in a browser: skipped, no Chromium (CHROMIUM_PATH, or `chromium` on the path)\n',
-  );
+const missing = whyNoChromium();
+if (missing !== null) process.stdout.write(`- the archive library in a browser: skipped, ${missing}\n`);
 
 /** What a page tells of an archive; crosses from the browser as JSON. */
 interface Told {
@@ -54,13 +52,13 @@ describe('the bundle for browsers', () => {
   });
 });
 
-describe.skipIf(executablePath === null)('the archive library in Chromium', () => {
+describe.skipIf(missing !== null)('the archive library in Chromium', () => {
   let browser: Browser;
   let page: Page;
   let complaints: string[];
 
   beforeAll(async () => {
-    ({ browser, page, complaints } = await openArchivePage(executablePath ?? ''));
+    ({ browser, page, complaints } = await openArchivePage());
   });
   afterAll(() => browser?.close());
 

@@ -1,17 +1,17 @@
-import sparticuz from '@sparticuz/chromium';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Api, createApi } from '../../src/api/api.ts';
 import { memoryNode } from '../support/api-components.ts';
+import { launchChromium, whyNoChromium } from '../support/chromium.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 let browser: Browser;
+const missing = whyNoChromium();
+if (missing !== null) process.stdout.write(`- the console page in a browser: skipped, ${missing}\n`);
 beforeAll(async () => {
-  const executablePath = await sparticuz.executablePath();
-  // Containers often have no sandbox to give, and the page runs nothing but our own code.
-  browser = await chromium.launch({ executablePath, chromiumSandbox: false });
+  if (missing === null) browser = await launchChromium();
 });
-afterAll(() => browser.close());
+afterAll(() => browser?.close());
 
 let api: Api;
 let page: Page;
@@ -61,7 +61,7 @@ const ATTEMPTS = `new Promise((resolve) => setTimeout(() => {
   resolve({ done, title: document.title, colour: getComputedStyle(document.querySelector('main')).color });
 }))`;
 
-describe('the console page in a browser', () => {
+describe.skipIf(missing !== null)('the console page in a browser', () => {
   it('opens with its address once, keeps its token for the tab, and shows what comes from elsewhere as text', async () => {
     const address = api.consoleUrl();
     await page.goto(address);

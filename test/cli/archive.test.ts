@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capsule, mainFile, type Ran } from '../support/cli.ts';
+import { version } from '../support/package.ts';
 
 const HEX = /^[0-9a-f]{64}$/;
 
@@ -49,7 +50,7 @@ describe('archives, as a new user and a script meet them', () => {
     expect(help.stdout).toMatch(/verify\s+verify/);
     expect(await run('help')).toEqual(help);
     expect(await run()).toMatchObject({ code: 2, stdout: '', stderr: help.stdout });
-    expect((await run('--version')).stdout).toMatch(/^capsule \d+\.\d+\.\d+\n$/);
+    expect((await run('--version')).stdout).toBe(`capsule ${version}\n`);
     expect(await run('does-not-exist')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('does-not-exist'),

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { capsule, mainFile, spawnCapsule } from '../support/cli.ts';
+import { version } from '../support/package.ts';
 
 describe('the command as a process', () => {
   it('ends with the code and keeps standard output for the answer', async () => {
-    expect(await capsule(['--version'])).toEqual({ code: 0, stdout: 'capsule 0.1.0\n', stderr: '' });
+    expect(await capsule(['--version'])).toEqual({ code: 0, stdout: `capsule ${version}\n`, stderr: '' });
     expect(await capsule([])).toMatchObject({ code: 2, stdout: '' });
     const unknown = await capsule(['strat']);
     expect(unknown).toEqual({

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { MAX_FUZZ_GROWTH_BYTES } from '../../scripts/conformance/fuzz.ts';
-import { fuzzVectors } from '../../scripts/conformance/fuzz-run.ts';
 import { seededRandom } from '../support/random.ts';
+import { MAX_FUZZ_GROWTH_BYTES } from '../vectors/conformance/fuzz.ts';
+import { fuzzVectors } from '../vectors/conformance/fuzz-run.ts';
 
 const vectors = fileURLToPath(new URL('../../protocols/archive/v1/vectors/', import.meta.url));
 const CASES = 6_000;

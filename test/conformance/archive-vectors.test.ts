@@ -6,9 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { Compile } from 'typebox/compile';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { Results } from '../../scripts/conformance/results.ts';
-import { runFolder } from '../../scripts/conformance/run.ts';
-import { json, table } from '../../scripts/conformance/table.ts';
 import { nodeArchiveCrypto } from '../../src/archive/crypto/node-crypto.ts';
 import { sealToBytes } from '../../src/archive/seal/seal.ts';
 import { bytesSource } from '../../src/archive/source.ts';
@@ -17,6 +14,9 @@ import { verifyArchive } from '../../src/archive/verify.ts';
 import { readEntry } from '../../src/archive/zip/content.ts';
 import { openContainer } from '../../src/archive/zip/reader.ts';
 import { alice, bob, type TestKey } from '../support/keys.ts';
+import { Results } from '../vectors/conformance/results.ts';
+import { runFolder } from '../vectors/conformance/run.ts';
+import { json, table } from '../vectors/conformance/table.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const own = join(root, 'protocols/archive/v1/vectors');
@@ -109,7 +109,7 @@ describe('our own vectors of the archive format', () => {
   });
 
   it('are what the generator writes', () => {
-    const { status, stderr } = script('scripts/generate-archive-vectors.ts', '--check');
+    const { status, stderr } = script('test/vectors/generate-archive-vectors.ts', '--check');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 });
@@ -327,26 +327,26 @@ describe('the runner', () => {
 
 describe('npm run conformance', () => {
   it('gives one document for one vector, and exits 0', () => {
-    const { status, stdout } = script('scripts/conformance.ts', '--json', '--only', 'pith');
+    const { status, stdout } = script('test/vectors/conformance.ts', '--json', '--only', 'pith');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, failed: 0 });
   });
 
   it('says that a folder is not there, and exits 1', () => {
-    const { status, stdout } = script('scripts/conformance.ts', '../no-such-folder', '--only', 'pith');
+    const { status, stdout } = script('test/vectors/conformance.ts', '../no-such-folder', '--only', 'pith');
     expect(status).toBe(1);
     expect(stdout).toMatch(/no-such-folder .*ENOENT.*FAIL\n\d+ passed, 1 failed\n$/s);
   });
 
   it.each([[['--colour']], [['--fuzz', 'long']], [['--fuzz', '0']]])('exits 2 for %j', (args) => {
-    const { status, stderr } = script('scripts/conformance.ts', ...args);
+    const { status, stderr } = script('test/vectors/conformance.ts', ...args);
     expect(status).toBe(2);
     expect(stderr).toContain('Usage:');
   });
 
   it('exits 1 where no vector has the name', () => {
     const { status, stdout, stderr } = script(
-      'scripts/conformance.ts',
+      'test/vectors/conformance.ts',
       '--json',
       '--only',
       'nothing-like-it',

@@ -179,6 +179,7 @@ describe('a peer that is only unusual', () => {
       const opened = await bare.dialProtocol(multiaddr(addressOf(node)), EXCHANGE_PROTOCOL).catch(() => null);
       if (opened !== null) streams.push(opened);
     }
+    expect(streams.length).toBeGreaterThan(0);
     await vi.waitFor(() => expect(streams.filter(({ status }) => status === 'open').length).toBeLessThan(5));
     await expectUnharmed(node, honest, from);
   });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/market/types.ts';
 import { balanceOf, expectSoundBooks, receiptsOf } from '../support/books.ts';
 import { Cluster, ECHO, echoFor, fixedAddress, type NodeOptions, type RealNode } from '../support/cluster.ts';
-import { OllamaDouble } from '../support/ollama-double.ts';
+import type { OllamaDouble } from '../support/ollama-double.ts';
 
 /** What a `gated` provider stops in the middle of. */
 const SUMMARIZE = {
@@ -20,17 +20,11 @@ interface Gated {
 
 describe('failover', () => {
   let cluster: Cluster;
-  let models: OllamaDouble[];
 
   beforeEach(() => {
     cluster = new Cluster();
-    models = [];
   });
-
-  afterEach(async () => {
-    await cluster[Symbol.asyncDispose]();
-    await Promise.all(models.map((model) => model.stop()));
-  });
+  afterEach(() => cluster[Symbol.asyncDispose]());
 
   it('survives a provider that dies in the middle of a run', async () => {
     const providers = await Promise.all([gated(), gated()]);
@@ -137,8 +131,7 @@ describe('failover', () => {
 
   /** A provider whose model stays in the middle of its answer, which `reached` tells, until it may go on. */
   async function gated(options: NodeOptions = {}): Promise<Gated> {
-    const model = await OllamaDouble.start();
-    models.push(model);
+    const model = await cluster.model();
     model.script.ending = 'pause';
     const { reached } = model.nextPause();
     const config = { models: { ollama: model.url } };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Cluster, type NodeOptions, type RealNode } from '../support/cluster.ts';
-import { type DoubleModel, OllamaDouble } from '../support/ollama-double.ts';
+import type { DoubleModel, OllamaDouble } from '../support/ollama-double.ts';
 
 /** `OllamaDouble` speaks Ollama's protocol and has no model: what is tested is the mesh, not Gemma. */
 const MODEL = { name: 'gemma3:4b', digest: 'a'.repeat(64), quantization: 'Q4_K_M' };
@@ -12,17 +12,11 @@ const SUMMARIZE = {
 
 describe('Gemma on another node', () => {
   let cluster: Cluster;
-  let models: OllamaDouble[];
 
   beforeEach(() => {
     cluster = new Cluster();
-    models = [];
   });
-
-  afterEach(async () => {
-    await cluster[Symbol.asyncDispose]();
-    await Promise.all(models.map((model) => model.stop()));
-  });
+  afterEach(() => cluster[Symbol.asyncDispose]());
 
   it('streams what the model says as it says it, and binds the model in the receipt', async () => {
     const { node, model } = await gemma();
@@ -112,8 +106,7 @@ describe('Gemma on another node', () => {
     options: NodeOptions = {},
     installed: DoubleModel[] = [MODEL],
   ): Promise<{ node: RealNode; model: OllamaDouble }> {
-    const model = await OllamaDouble.start(installed);
-    models.push(model);
+    const model = await cluster.model(installed);
     const config = { models: { ollama: model.url }, engine: { probeIntervalMs: 100 } };
     return { model, node: await cluster.start({ capabilities: ['gemma'], config, ...options }) };
   }

@@ -1,20 +1,11 @@
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
+import { launchChromium } from './chromium.ts';
 
 const ENTRY = fileURLToPath(new URL('../../src/archive/index.ts', import.meta.url));
 /** A secure origin, where there is WebCrypto; nothing is served, the route answers. */
 const ORIGIN = 'https://capsule.test/';
-
-/** A real Chromium: `CHROMIUM_PATH`, else `chromium` on the path; null where there is none. */
-export function chromiumPath(): string | null {
-  const named = process.env.CHROMIUM_PATH;
-  if (named) return named;
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return folders.map((folder) => join(folder, 'chromium')).find((file) => existsSync(file)) ?? null;
-}
 
 /** The archive library's portable entry as one script, as any page would load it; and what it imports that no browser has. */
 export async function archiveBundle(): Promise<{ code: string; foreign: string[] }> {
@@ -34,12 +25,9 @@ export async function archiveBundle(): Promise<{ code: string; foreign: string[]
 }
 
 /** A page with the library as its global `capsule`; `complaints` gets every error of the page. */
-export async function openArchivePage(
-  executablePath: string,
-): Promise<{ browser: Browser; page: Page; complaints: string[] }> {
+export async function openArchivePage(): Promise<{ browser: Browser; page: Page; complaints: string[] }> {
   const { code } = await archiveBundle();
-  // Containers often have no sandbox to give, and the page runs nothing but our own code.
-  const browser = await chromium.launch({ executablePath, chromiumSandbox: false });
+  const browser = await launchChromium();
   const page = await browser.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));

@@ -17,6 +17,7 @@ import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import type { Workflow } from '../../src/workflow/types.ts';
 import { built } from './built.ts';
 import { mainFile } from './cli.ts';
+import { type DoubleModel, OllamaDouble } from './ollama-double.ts';
 import { type DieAt, diesAt } from './run-node.ts';
 
 export const ECHO_CAPABILITY = fileURLToPath(new URL('./echo-capability', import.meta.url));
@@ -221,10 +222,11 @@ export class RealNode {
   }
 }
 
-/** Starts nodes and cleans up after them. */
+/** Starts nodes, and model servers for them, and cleans up after them. */
 export class Cluster implements AsyncDisposable {
   readonly #children: { process: ChildProcess; exited: Promise<unknown> }[] = [];
   readonly #directories: string[] = [];
+  readonly #models: OllamaDouble[] = [];
 
   async start(options: NodeOptions = {}): Promise<RealNode> {
     const directory = options.directory ?? (await this.directory());
@@ -270,6 +272,13 @@ export class Cluster implements AsyncDisposable {
     return this.start({ ...node.options, listen, directory: node.directory, ...changes });
   }
 
+  /** A model server for `models.ollama`. */
+  async model(installed?: DoubleModel[]): Promise<OllamaDouble> {
+    const model = await OllamaDouble.start(installed);
+    this.#models.push(model);
+    return model;
+  }
+
   async directory(): Promise<string> {
     const directory = await mkdtemp(join(tmpdir(), 'capsule-mesh-'));
     this.#directories.push(directory);
@@ -279,6 +288,7 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { process: child } of this.#children) child.kill('SIGKILL');
     await Promise.all(this.#children.map(({ exited }) => exited));
+    await Promise.all(this.#models.map((model) => model.stop()));
     await Promise.all(this.#directories.map((each) => rm(each, { recursive: true, force: true })));
   }
 }

@@ -10,7 +10,7 @@ export function signerOf(key: TestKey, role = 'originator'): ArchiveSigner {
 }
 
 /** X25519 key that belongs to a test key's seed. */
-export const recipientKeyOf = (key: TestKey): string =>
+export const recipientKeyOf = (key: Pick<TestKey, 'seed'>): string =>
   recipientOf(crypto, crypto.agreementSecret(key.seed)).publicKey;
 
 export const sealing = (options: Partial<SealOptions> = {}): SealOptions => ({

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { projectApart, verifyApart } from '../../../src/archive/apart/apart.ts';
+import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { archiveBytes, components, patched } from '../../support/archives.ts';
@@ -16,19 +17,23 @@ const packed = rawZip([
   { name: 'provenance/envelope.json', content: '{}' },
 ]);
 
-/** How often the event loop went round while the work was done. */
-async function turnsOf(work: Promise<unknown>): Promise<number> {
-  let turns = 0;
-  let turning = true;
-  const turn = () => {
-    turns += 1;
-    if (turning) setImmediate(turn);
+/** How many threads were started meanwhile, and what this one did of the work: hashes, and the longest text that was parsed. */
+function watched(): { threads: number; hashes: () => number; parsedChars: () => number } {
+  const seen = { threads: 0 };
+  const count = () => {
+    seen.threads += 1;
   };
-  setImmediate(turn);
-  await work.finally(() => {
-    turning = false;
+  process.on('worker', count);
+  const hashing = [vi.spyOn(nodeArchiveCrypto, 'sha256Hex'), vi.spyOn(nodeArchiveCrypto, 'hasher')];
+  const parsing = vi.spyOn(JSON, 'parse');
+  onTestFinished(() => {
+    process.off('worker', count);
+    for (const spy of [...hashing, parsing]) spy.mockRestore();
   });
-  return turns;
+  return Object.assign(seen, {
+    hashes: () => hashing.reduce((sum, { mock }) => sum + mock.calls.length, 0),
+    parsedChars: () => Math.max(0, ...parsing.mock.calls.map(([text]) => text.length)),
+  });
 }
 
 describe('archives of anybody, verified by a host that has other work', () => {
@@ -47,8 +52,20 @@ describe('archives of anybody, verified by a host that has other work', () => {
   it.each([
     ['large', large],
     ['much larger once it is unpacked', packed],
-  ])('leaves the event loop alone where it is %s', async (_name, bytes) => {
-    expect(await turnsOf(verifyApart(bytes))).toBeGreaterThan(0);
+  ])('leaves the event loop alone where it is %s: all is done by one other thread', async (_name, bytes) => {
+    const seen = watched();
+    await verifyApart(bytes);
+    expect(seen.threads).toBe(1);
+    expect(seen.hashes()).toBe(0);
+    expect(seen.parsedChars()).toBe(0);
+  });
+
+  it('starts no thread for a small one', async () => {
+    const seen = watched();
+    await verifyApart(small);
+    expect(seen.threads).toBe(0);
+    expect(seen.hashes()).toBeGreaterThan(0);
+    expect(seen.parsedChars()).toBeGreaterThan(0);
   });
 
   it('leaves the bytes to the caller', async () => {

@@ -84,8 +84,18 @@ describe('encryption for recipients', () => {
     expect(blob).toHaveLength(inner.length + 16);
   });
 
-  it('never gives the same bytes twice', () => {
-    expect(sealedFor(alice).blob).not.toEqual(sealedFor(alice).blob);
+  it('never gives the same bytes twice, nor uses a key or a nonce again', () => {
+    const [first, again] = [sealedFor(alice, bob), sealedFor(alice, bob)];
+    expect(first.blob).not.toEqual(again.blob);
+    const drawn = [first, again].flatMap(({ metadata: { content_nonce, key_bundles } }) => [
+      content_nonce,
+      ...key_bundles.flatMap((bundle) => [
+        bundle.ephemeral_public_key,
+        bundle.wrap_nonce,
+        bundle.wrapped_key,
+      ]),
+    ]);
+    expect(new Set(drawn).size).toBe(2 * (1 + 2 * 3));
   });
 
   it('takes the Ed25519 seed that a recipient derives the secret from', () => {

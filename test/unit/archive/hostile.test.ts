@@ -1,15 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Envelope } from '../../../protocols/archive/v1/schema.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
-import { alice, bob, recipient, signer } from '../../../scripts/archive-vectors/keys.ts';
-import {
-  type EncryptedRecipe,
-  encrypted,
-  event,
-  plain,
-  type Recipe,
-  zip,
-} from '../../../scripts/archive-vectors/recipe.ts';
 import { MAX_CHECKPOINT_SIGNATURES } from '../../../src/archive/checkpoint.ts';
 import { nodeArchiveCrypto as crypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { DOCUMENT_LIMITS, MAX_EVENTS } from '../../../src/archive/documents.ts';
@@ -24,6 +15,15 @@ import type { ArchiveDraft, VerifyOptions } from '../../../src/archive/types.ts'
 import { verifyArchive } from '../../../src/archive/verify.ts';
 import { archiveBytes, event as archiveEvent, components } from '../../support/archives.ts';
 import { draftOf, sealing } from '../../support/sealing.ts';
+import { alice, bob, recipient, signer } from '../../vectors/archive/keys.ts';
+import {
+  type EncryptedRecipe,
+  encrypted,
+  event,
+  plain,
+  type Recipe,
+  zip,
+} from '../../vectors/archive/recipe.ts';
 
 const made = async (recipe: Recipe) => zip(await plain(recipe));
 const hidden = async (recipe: EncryptedRecipe) => zip(await encrypted('hostile', recipe));

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cli } from '../../../src/cli/cli.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 import { inProcess, memoryIo } from '../../support/cli.ts';
+import { version } from '../../support/package.ts';
 
 const leaves = (command: Command): Command[] =>
   command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
@@ -107,7 +108,7 @@ describe('arguments of the command line', () => {
   });
 
   it('prints its version', async () => {
-    expect(await inProcess(['--version'])).toEqual({ code: 0, stdout: 'capsule 0.1.0\n', stderr: '' });
+    expect(await inProcess(['--version'])).toEqual({ code: 0, stdout: `capsule ${version}\n`, stderr: '' });
   });
 
   it('gives help for a command on demand', async () => {

@@ -117,6 +117,33 @@ describe('streamed text', () => {
     expect(said.endsWith(words(10 + missing, 400, long))).toBe(true);
   });
 
+  it.each([
+    { of: 'deltas', count: 4_200, word: 'w' },
+    { of: 'characters', count: 200, word: 'x'.repeat(50_000) },
+  ])(
+    'is not held back for ever for what was lost: so many $of wait, and then it goes on',
+    async ({ count, word }) => {
+      const mesh = new Mesh();
+      const a = await mesh.add(alice);
+      const work: NodeOptions['work'] = async (_intent, { progress }) => {
+        for (let n = 0; n < count; n++) {
+          progress({ delta: `${word}${n} ` });
+          await new Promise<void>((resolve) => void mesh.clock.after(1, resolve));
+        }
+        await new Promise<void>((resolve) => void mesh.clock.after(60_000, resolve));
+        return {};
+      };
+      await mesh.add(bob, { offers: { 'work.wait': 1 }, work });
+      loseDeltas(mesh, [0]);
+      mesh.drop('capsule_progress_request');
+      const { id } = await a.submit(a.capsule({ ...wait, paymentRule }));
+      await mesh.advance(count + 1_000);
+      expect(a.status(id)).toBe('executing');
+      expect(told(a, id).flatMap(({ missing }) => missing ?? [])).toEqual([1]);
+      expect(textOf(told(a, id))).toBe(words(1, count, word));
+    },
+  );
+
   it('says how much is missing at its end', async () => {
     const { mesh, a } = await pair(20);
     loseDeltas(mesh, [10, 18, 19]);

@@ -25,6 +25,18 @@ it('writes a file of the mode that was asked for, and replaces one only where it
   expect(readdirSync(folder)).toEqual(['a']);
 });
 
+it('gives it that mode under any umask, and where none is asked for what the umask leaves', async () => {
+  const before = process.umask(0o077);
+  try {
+    await write('open', 'one', { mode: 0o644 });
+    await write('usual', 'two');
+  } finally {
+    process.umask(before);
+  }
+  const modes = ['open', 'usual'].map((name) => statSync(join(folder, name)).mode & 0o777);
+  expect(modes).toEqual([0o644, 0o600]);
+});
+
 it('of writers at once lets one win, whole', async () => {
   const texts = ['one', 'two', 'three'];
   const done = await Promise.allSettled(texts.map((text) => write('a', text)));

@@ -60,6 +60,15 @@ describe('canonicalJson', () => {
     expect(canonicalJson(value)).toBe(`{${sorted.map((name) => `"${name}":0`).join(',')}}`);
   });
 
+  it.each([...'0123456789', '10', '4294967294', '4294967295'])(
+    'sorts the name %s like any other, though an object puts it first',
+    (name) => {
+      const json = `{"!":0,"${name}":1,"a":{"${name}":2}}`;
+      expect(canonicalJson(JSON.parse(json))).toBe(json);
+      expect(canonicalJson(JSON.parse(`[{"a":0,"${name}":1,"!":2}]`))).toBe(`[{"!":2,"${name}":1,"a":0}]`);
+    },
+  );
+
   it.each([
     ['undefined', undefined],
     ['an undefined member', { a: undefined }],

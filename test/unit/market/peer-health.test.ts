@@ -114,6 +114,9 @@ describe('peer health', () => {
     fail(1);
     expect(health.excluded('a', CHAT)).toBe('circuit_open');
     await clock.advance(COOL_DOWN_MS + 3 * FAILURE_FADES_MS);
+    // None is left, so that the next attempt is no trial, which would keep others away.
+    health.attempted('a', CHAT);
+    expect(health.excluded('a', CHAT)).toBeUndefined();
     fail(2);
     expect(health.excluded('a', CHAT)).toBeUndefined();
   });

@@ -7,7 +7,7 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 function setup(addresses = ['/a']) {
   const clock = new VirtualClock();
   const connected = new Set<string>();
-  const state = { up: true, dials: [] as number[] };
+  const state = { up: true, gone: false, dials: [] as number[] };
   const dialer = new BootstrapDialer(
     {
       log: silentLog,
@@ -15,7 +15,7 @@ function setup(addresses = ['/a']) {
       dial: async (address) => {
         state.dials.push(clock.monotonic());
         if (!state.up) throw new Error('down');
-        connected.add(`node${address}`);
+        if (!state.gone) connected.add(`node${address}`);
         return `node${address}`;
       },
       isConnected: (nodeId) => connected.has(nodeId),
@@ -58,6 +58,17 @@ describe('the bootstrap dialer', () => {
     disconnect('somebody else');
     await clock.advance(1_000);
     expect(state.dials).toEqual([0, 11_000]);
+  });
+
+  it('dials again where it went between answering and being known here', async () => {
+    const { clock, dialer, state } = setup();
+    state.gone = true;
+    dialer.start();
+    await clock.advance(10);
+    state.gone = false;
+    await clock.advance(100_000);
+    expect(state.dials).toHaveLength(2);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('does not dial a node that came back by itself', async () => {

@@ -5,7 +5,8 @@ import type { PeerInfo } from '../../../src/network/types.ts';
 import { silentLog } from '../../support/network.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
-function setup(answers: (number | 'fails' | 'hangs')[]) {
+/** `late` answers when nobody waits for it any more. */
+function setup(answers: (number | 'fails' | 'hangs' | 'late')[]) {
   const clock = new VirtualClock();
   const events = new NetworkEmitter(silentLog);
   /** Milliseconds that the loop is busy during each ping. */
@@ -28,6 +29,11 @@ function setup(answers: (number | 'fails' | 'hangs')[]) {
         if (answer === 'hangs') {
           return new Promise((_resolve, reject) => {
             signal.addEventListener('abort', () => reject(signal.reason));
+          });
+        }
+        if (answer === 'late') {
+          return new Promise((resolve) => {
+            signal.addEventListener('abort', () => resolve(1));
           });
         }
         return answer === 'fails' ? Promise.reject(new Error('no answer')) : Promise.resolve(answer);
@@ -99,6 +105,17 @@ describe('the peer table', () => {
     expect(happened).toEqual(['connect bob', 'disconnect bob']);
     expect(measured).toEqual([]);
     expect(dropped).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('measures nobody who went while the answer was on its way', async () => {
+    const { clock, table, measured, pings } = setup(['late', 1]);
+    table.connected('bob');
+    await clock.advance(10);
+    table.disconnected('bob');
+    await clock.advance(100_000);
+    expect(pings).toEqual([0]);
+    expect(measured).toEqual([]);
     expect(clock.pendingTimers).toBe(0);
   });
 

@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { DOMAINS, type Domain, LIMITS } from '../../../protocols/common/v1/limits.ts';
-import { addAssignments } from '../../../scripts/protocol-vectors/assignments.ts';
-import { addCapsules } from '../../../scripts/protocol-vectors/capsules.ts';
-import { addMessages } from '../../../scripts/protocol-vectors/messages.ts';
-import type { Vectors } from '../../../scripts/protocol-vectors/vector.ts';
 import { verifyAssignment } from '../../../src/capsule/assignment.ts';
 import { checkCapsule } from '../../../src/capsule/check-capsule.ts';
 import { parseManifest } from '../../../src/capsule/manifest.ts';
@@ -25,6 +21,10 @@ import {
   type Vector,
   type VectorKind,
 } from '../../support/vectors.ts';
+import { addAssignments } from '../../vectors/protocol/assignments.ts';
+import { addCapsules } from '../../vectors/protocol/capsules.ts';
+import { addMessages } from '../../vectors/protocol/messages.ts';
+import type { Vectors } from '../../vectors/protocol/vector.ts';
 
 type Judge = (vector: Vector) => { ok: true } | Refused;
 

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { handSealed } from '../../../support/hand-sealed.ts';
 import { alice, bob, carol, mallory } from '../../../support/keys.ts';
-import { bench, flipped, recipientKey, sealed } from './sample.ts';
+import { recipientKeyOf } from '../../../support/sealing.ts';
+import { bench, flipped, sealed } from './sample.ts';
 
 const APPROVED = JSON.stringify({
   actor: 'human:bob',
@@ -10,7 +11,7 @@ const APPROVED = JSON.stringify({
   action: 'approved',
   target: 'program.md',
 });
-const BOTH = [recipientKey(alice), recipientKey(bob)];
+const BOTH = [recipientKeyOf(alice), recipientKeyOf(bob)];
 
 describe('capsule append', () => {
   const { at, write, run, json } = bench();
@@ -92,7 +93,7 @@ describe('capsule append', () => {
     });
     for (const key of ['alice.hex', 'bob.hex'])
       expect(await chainOf('b.capsule', '--key', at(key))).toHaveLength(5);
-    const others = ['--recipient', recipientKey(carol), '--force', '--key', at('bob.hex')];
+    const others = ['--recipient', recipientKeyOf(carol), '--force', '--key', at('bob.hex')];
     expect(await append('--event', APPROVED, ...byAlice(), ...others)).toMatchObject({ code: 0 });
     expect(await run('chain', at('b.capsule'), '--key', at('bob.hex'))).toMatchObject({ code: 4 });
     expect(await chainOf('b.capsule', '--key', at('carol.hex'))).toHaveLength(5);

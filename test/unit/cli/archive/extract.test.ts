@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bob } from '../../../support/keys.ts';
-import { bench, DRAFT, recipientKey, repacked, sealed } from './sample.ts';
+import { recipientKeyOf } from '../../../support/sealing.ts';
+import { bench, DRAFT, repacked, sealed } from './sample.ts';
 
 describe('capsule extract', () => {
   const { at, write, run, json } = bench();
@@ -108,7 +109,7 @@ describe('capsule extract', () => {
   });
 
   it('unpacks what is inside of encrypted content with a key, else the outside', async () => {
-    write('e.capsule', await sealed({}, { recipients: [recipientKey(bob)] }));
+    write('e.capsule', await sealed({}, { recipients: [recipientKeyOf(bob)] }));
     const outer = await run('extract', at('e.capsule'), at('outer'));
     expect(outer.code).toBe(0);
     expect(outer.stderr).toContain('--key FILE');

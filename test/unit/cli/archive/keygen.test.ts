@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { nodeArchiveCrypto } from '../../../../src/archive/crypto/node-crypto.ts';
 import { fromHex, toHex } from '../../../../src/lib/hex.ts';
-import { bench, recipientKey } from './sample.ts';
+import { recipientKeyOf } from '../../../support/sealing.ts';
+import { bench } from './sample.ts';
 
 describe('capsule keygen', () => {
   const { at, write, run, json } = bench();
@@ -20,7 +21,7 @@ describe('capsule keygen', () => {
     expect(keys).toMatchObject({
       algorithm: 'Ed25519',
       public_key_hex: toHex(nodeArchiveCrypto.publicKey(seed)),
-      recipient_public_key_hex: recipientKey({ seed }),
+      recipient_public_key_hex: recipientKeyOf({ seed }),
     });
     expect((await json('keygen')).private_key_hex).not.toBe(keys.private_key_hex);
     expect((await run('keygen')).stdout).toMatch(/^Private key: +[0-9a-f]{64}$/m);

@@ -3,7 +3,8 @@ import { runCli } from '../../../../src/cli/program.ts';
 import { memoryIo } from '../../../support/cli.ts';
 import { alice, bob } from '../../../support/keys.ts';
 import { rawZip } from '../../../support/raw-zip.ts';
-import { bench, DRAFT, recipientKey, repacked, sealed } from './sample.ts';
+import { recipientKeyOf } from '../../../support/sealing.ts';
+import { bench, DRAFT, repacked, sealed } from './sample.ts';
 
 const HEX = expect.stringMatching(/^[0-9a-f]{64}$/) as string;
 /** Clears the screen, sets the title, reverses the text. */
@@ -12,7 +13,7 @@ const HOSTILE = '\u001b[2J\u001b]0;x\u0007\u009b1m\u202e';
 describe('looking into an archive', () => {
   const { at, write, run, json } = bench();
   const archive = async () => write('a.capsule', await sealed());
-  const encrypted = async () => write('e.capsule', await sealed({}, { recipients: [recipientKey(bob)] }));
+  const encrypted = async () => write('e.capsule', await sealed({}, { recipients: [recipientKeyOf(bob)] }));
 
   it('inspect shows one screen, and says that it is not verified', async () => {
     const ran = await run('inspect', await archive());

@@ -5,8 +5,9 @@ import { nodeIdOf } from '../../../../src/capsule/identity.ts';
 import { IDENTITY, memoryNode, TOKEN } from '../../../support/api-components.ts';
 import { inProcess } from '../../../support/cli.ts';
 import { alice, bob } from '../../../support/keys.ts';
+import { recipientKeyOf } from '../../../support/sealing.ts';
 import { VirtualClock } from '../../../support/virtual-clock.ts';
-import { bench, flipped, recipientKey, sealed } from './sample.ts';
+import { bench, flipped, sealed } from './sample.ts';
 
 const ANSWER = `Go on Friday. ${'Pack the towel and the map. '.repeat(30)}`;
 
@@ -64,7 +65,7 @@ describe('archive commands that call a node', () => {
     });
 
     it('has the node encrypt to every recipient', async () => {
-      const recipients = ['--recipient', recipientKey(alice), '--recipient', recipientKey(bob)];
+      const recipients = ['--recipient', recipientKeyOf(alice), '--recipient', recipientKeyOf(bob)];
       const ran = await run('seal', '--workflow', await workflow(), '-o', at('w.capsule'), ...recipients);
       expect(ran).toMatchObject({ code: 0, stderr: '' });
       for (const key of ['alice.hex', 'bob.hex'])
@@ -142,7 +143,7 @@ describe('archive commands that call a node', () => {
 
     it('gives other capabilities one text, and keeps what is encrypted encrypted', async () => {
       answering({ summary: 'Short.' });
-      write('a.capsule', await sealed({}, { recipients: [recipientKey(bob)] }));
+      write('a.capsule', await sealed({}, { recipients: [recipientKeyOf(bob)] }));
       const options = ['--capability', 'text.summarize', '--key', at('bob.hex'), '--json'];
       const unnamed = await hydrate('-o', at('b.capsule'), ...options);
       expect(unnamed).toMatchObject({ code: 2, stdout: '' });

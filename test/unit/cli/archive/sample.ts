@@ -10,17 +10,11 @@ import { readEntry } from '../../../../src/archive/zip/content.ts';
 import { openContainer } from '../../../../src/archive/zip/reader.ts';
 import { toHex } from '../../../../src/lib/hex.ts';
 import { inProcess, type Ran } from '../../../support/cli.ts';
-import { alice, bob, carol, mallory, type TestKey } from '../../../support/keys.ts';
+import { alice, bob, carol, mallory } from '../../../support/keys.ts';
 import { type RawEntry, rawZip } from '../../../support/raw-zip.ts';
+import { sealing } from '../../../support/sealing.ts';
 
 const KEYS = { alice, bob, carol, mallory };
-export const SEALED_AT = '2026-05-07T12:00:00Z';
-
-/** What content is encrypted to, for who has this Ed25519 seed: 64 hex characters. */
-export function recipientKey({ seed }: Pick<TestKey, 'seed'>): string {
-  const { agreementPublicKey, agreementSecret } = nodeArchiveCrypto;
-  return toHex(agreementPublicKey(agreementSecret(seed)));
-}
 
 export const DRAFT: ArchiveDraft = {
   program: '# Trip\n\nTwo days by the sea.\n',
@@ -52,10 +46,7 @@ export async function sealed(
   draft: Partial<ArchiveDraft> = {},
   options: Partial<SealOptions> = {},
 ): Promise<Uint8Array> {
-  const signers = [{ role: 'originator', publicKey: alice.identity, sign: alice.signer.sign }];
-  const components = { crypto: nodeArchiveCrypto };
-  const settings = { signers, sealedAt: SEALED_AT, ...options };
-  return (await sealToBytes(components, { ...DRAFT, ...draft }, settings)).bytes;
+  return (await sealToBytes({ crypto: nodeArchiveCrypto }, { ...DRAFT, ...draft }, sealing(options))).bytes;
 }
 
 /** A folder for one test, with the key files of everybody in it and a data directory of its own. */

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { alice, bob } from '../../../support/keys.ts';
-import { bench, recipientKey, sealed } from './sample.ts';
+import { recipientKeyOf } from '../../../support/sealing.ts';
+import { bench, sealed } from './sample.ts';
 
 const EVENT = { kind: 'decision', action: 'planned', target: 'program.md', payload: { summary: 'We go.' } };
 
@@ -121,8 +122,8 @@ describe('capsule seal', () => {
 
   it('encrypts to each recipient, named as a key or as a file with it', async () => {
     folder();
-    write('bob.recipient.hex', `${recipientKey(bob)}\n`);
-    const ran = await seal('--recipient', recipientKey(alice), '--recipient', at('bob.recipient.hex'));
+    write('bob.recipient.hex', `${recipientKeyOf(bob)}\n`);
+    const ran = await seal('--recipient', recipientKeyOf(alice), '--recipient', at('bob.recipient.hex'));
     expect(ran.code).toBe(0);
     for (const name of ['alice.hex', 'bob.hex'])
       expect(await json('verify', at('trip.capsule'), '--key', at(name))).toMatchObject({
@@ -236,7 +237,7 @@ describe('capsule seal', () => {
 
     it('nothing that only speaks of keys', async () => {
       write('trip/bob.public.hex', `${bob.identity}\n`);
-      write('trip/bob.recipient.hex', `${recipientKey(bob)}\n`);
+      write('trip/bob.recipient.hex', `${recipientKeyOf(bob)}\n`);
       write('trip/trusted.txt', `${bob.identity} # Bob\n${alice.identity} # Alice\n`);
       write('trip/sums.txt', `${'0f'.repeat(32)}  notes.txt\n`);
       write('trip/about.md', '# Keys\n\n-----BEGIN PRIVATE KEY-----\nis how they begin.\n');

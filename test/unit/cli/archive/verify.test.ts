@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { handSealed } from '../../../support/hand-sealed.ts';
 import { alice, bob, mallory } from '../../../support/keys.ts';
 import { rawZip } from '../../../support/raw-zip.ts';
-import { bench, flipped, recipientKey, repacked, sealed } from './sample.ts';
+import { recipientKeyOf } from '../../../support/sealing.ts';
+import { bench, flipped, repacked, sealed } from './sample.ts';
 
 const HEX = /^[0-9a-f]{64}$/;
 
@@ -111,7 +112,7 @@ describe('capsule verify', () => {
   });
 
   it('verifies encrypted content with the key of either recipient, and with no other', async () => {
-    const recipients = [recipientKey(alice), recipientKey(bob)];
+    const recipients = [recipientKeyOf(alice), recipientKeyOf(bob)];
     write('e.capsule', await sealed({}, { recipients }));
     const outside = await run('verify', at('e.capsule'));
     expect(outside.code).toBe(0);
