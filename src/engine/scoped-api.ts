@@ -12,8 +12,10 @@ import type { Transaction } from '../store/types.ts';
 import type { CapabilityApi, ModelsApi, NetworkApi, SealApi, StorageApi } from './capability.ts';
 import type { EngineModule } from './module.ts';
 import type { ModuleStorage } from './module-storage.ts';
+import { undeclared } from './permission-errors.ts';
 import { PermissionUse } from './permission-use.ts';
 import type { PermissionBook } from './permissions.ts';
+import type { Scope, ScopeFacts } from './runners/runner.ts';
 import { type ModelsPort, scopedModels } from './scoped-models.ts';
 import { scopedNetwork, type Webhooks } from './scoped-network.ts';
 import { scopedSeal } from './scoped-seal.ts';
@@ -56,13 +58,17 @@ export interface ScopeInit {
 }
 
 /** The API of one intent, and what remains of it: permissions used, staged writes, what a model ran. */
-export class IntentScope {
+export class IntentScope implements Scope<CapabilityApi> {
   readonly permissions: PermissionUse;
   readonly api: CapabilityApi;
   execution: ModelExecution | null = null;
+  readonly #components: ScopeComponents;
+  readonly #init: ScopeInit;
   #storage: ScopedStorage | undefined;
 
   constructor(components: ScopeComponents, init: ScopeInit) {
+    this.#components = components;
+    this.#init = init;
     this.permissions = new PermissionUse(init.module, components.permissions);
     this.api = new ScopedApi(components, init, {
       permissions: this.permissions,
@@ -80,6 +86,17 @@ export class IntentScope {
     });
   }
 
+  facts(): ScopeFacts {
+    const { clock, identity: node, standing, signer } = this.#components;
+    const { module, origin } = this.#init;
+    const facts = factsOf(module, this.#components.permissions, clock.now());
+    return {
+      ...facts,
+      identity: facts.granted.includes('identity') ? { node, origin, standing: standing(origin) } : null,
+      sealKey: module.declared.has('seal') ? signer.identity : null,
+    };
+  }
+
   /** Stages what the intent wrote; null where it wrote nothing. */
   applyWrites(tx: Transaction): string | null {
     return this.#storage?.apply(tx) ?? null;
@@ -90,6 +107,24 @@ export class IntentScope {
     this.permissions.end();
     this.#storage?.close();
   }
+}
+
+/** What any code of a module is told of itself. */
+export function factsOf(
+  { manifest, declared, config }: EngineModule,
+  book: Pick<PermissionBook, 'granted'>,
+  now: number,
+): ScopeFacts {
+  const granted = [...declared].filter((permission) => book.granted(manifest.id, permission));
+  return {
+    module: manifest.id,
+    declared: [...declared],
+    granted,
+    config,
+    now,
+    identity: null,
+    sealKey: null,
+  };
 }
 
 interface ScopeParts {
@@ -134,7 +169,7 @@ class ScopedApi implements CapabilityApi {
   get network(): NetworkApi {
     const { permissions } = this.#parts;
     const declared = [...this.#init.module.declared].some((permission) => permission.startsWith('network:'));
-    if (!declared) throw permissions.refuse('network', this.#undeclared('network'));
+    if (!declared) throw permissions.refuse('network', undeclared(permissions.moduleId, 'network'));
     this.#network ??= scopedNetwork({
       fetch: this.#components.fetch,
       permissions,
@@ -196,11 +231,9 @@ class ScopedApi implements CapabilityApi {
   #assertDeclared(permission: string): void {
     const { permissions } = this.#parts;
     permissions.assertRunning();
-    if (!permissions.declares(permission)) throw permissions.refuse(permission, this.#undeclared(permission));
-  }
-
-  #undeclared(permission: string): string {
-    return `The module ${this.#init.module.manifest.id} does not declare the permission ${permission}.`;
+    if (!permissions.declares(permission)) {
+      throw permissions.refuse(permission, undeclared(permissions.moduleId, permission));
+    }
   }
 }
 

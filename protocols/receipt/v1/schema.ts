@@ -11,6 +11,18 @@ import {
   TimestampMs,
 } from '../../common/v1/schema.ts';
 
+/** What a run took of the node that ran it, as far as that can be told. */
+export const RunUse = Type.Object(
+  {
+    /** Milliseconds of processor time. */
+    cpuMs: nullable(Type.Number({ minimum: 0 })),
+    /** The most that was seen of the memory of the room it ran in: the code's own, and what it works on. */
+    peakMemoryBytes: nullable(Type.Integer({ minimum: 0 })),
+  },
+  closed,
+);
+export type RunUse = Static<typeof RunUse>;
+
 /** What was really run for a model's work, so that a receipt binds the answer to the model (design "Receipt"). */
 export const ModelExecution = Type.Object(
   {

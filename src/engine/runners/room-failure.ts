@@ -1,0 +1,19 @@
+import { MeshError } from '../../lib/errors.ts';
+import type { Failure } from './messages.ts';
+
+/** What code threw in a room. `describeFailure` judges it like what code of this process throws. */
+export class RoomFailure extends Error {
+  readonly code: string;
+
+  constructor({ code, message, name, trace }: Failure) {
+    super(message);
+    this.code = code;
+    this.name = name ?? 'Error';
+    // Where it was thrown, over there.
+    this.stack = `${message}\n${trace ?? ''}`;
+  }
+}
+
+export function brokeRules(module: string, clause: string): MeshError {
+  return new MeshError('internal', `The code of the module ${module} was stopped: ${clause}.`);
+}
