@@ -5,6 +5,8 @@ import type { NodeStatus } from '../api/schemas/node.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
+import type { Runner } from '../engine/runners/runner.ts';
+import { ThreadPool } from '../engine/runners/threads/thread-pool.ts';
 import { DEFAULT_EXCHANGE_INIT } from '../exchange/components.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { Life } from '../exchange/machine/state.ts';
@@ -101,6 +103,8 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
 
   const folders = await findCapabilities(config.capabilities);
   const builtIn = new Set(folders.filter((each) => each.builtIn).map(({ name }) => name));
+  const { threads: computing, threadMemoryMb: memoryMb, graceMs } = config.engine;
+  const threads = new ThreadPool({ clock, log: part('engine') }, { computing, memoryMb, graceMs });
   const models = new OllamaModels({}, { host: config.models.ollama }).port;
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log: part('engine'), models, faults },
@@ -108,7 +112,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       ...config.engine,
       maxWaiting: config.engine.queue,
       standing,
-      modules: folders.map(({ folder }) => ({ folder })),
+      modules: folders.map(({ folder }) => ({ folder, runner: threads })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
       webhooks: webhooksOf(config, process.env),
@@ -242,6 +246,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const parts = [
     closing(db),
     ledger,
+    stopping(threads),
     engine,
     starting(() =>
       checkConsistency({ receipts: engine.receipts, ledger, capsules, identity: signer.identity }),
@@ -276,6 +281,10 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
 
 function starting(work: () => Promise<void>): Startable {
   return { start: work, stop: async () => {} };
+}
+
+function stopping(runner: Runner): Startable {
+  return { start: async () => {}, stop: () => runner.stop() };
 }
 
 function closing(db: Database): Startable {

@@ -6,8 +6,6 @@ import type { Crypto } from '../lib/crypto.ts';
 import { MeshError, reasonOf } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
 import { decodeText } from '../lib/local-text.ts';
-import type { CapabilityModule } from './capability.ts';
-import { loadCode } from './code-loading.ts';
 import type { CodeInFolder } from './runners/runner.ts';
 
 /** Files a capability's folder may hold: more is a mistake, such as a data directory put there. */
@@ -82,11 +80,6 @@ export class CodeFolder {
   /** What a runner loads. */
   get code(): CodeInFolder {
     return { folder: this.#folder, files: this.#listing.files };
-  }
-
-  /** Imports the code into this process. Throws as `loadCode` does. */
-  load(): Promise<CapabilityModule> {
-    return loadCode(this.code, this.hash);
   }
 }
 

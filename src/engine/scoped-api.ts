@@ -255,5 +255,7 @@ function checkExecution(execution: ModelExecution): ModelExecution {
   if (canonical === '' || Buffer.byteLength(canonical) > MAX_EXECUTION_BYTES) {
     throw new MeshError('internal', 'The capability recorded an execution that does not fit into a receipt.');
   }
-  return deepFreeze(JSON.parse(canonical));
+  // What it took is for the node to say.
+  const { use, ...recorded }: ModelExecution = JSON.parse(canonical);
+  return deepFreeze(recorded);
 }

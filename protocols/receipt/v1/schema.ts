@@ -36,10 +36,16 @@ export const ModelExecution = Type.Object(
     completionTokens: nullable(Type.Integer({ minimum: 0 })),
     /** How its answer ended, in the model server's word: `stop`, `length`. */
     ended: nullable(Type.String({ maxLength: 64 })),
+    /** By the node, where it can tell. */
+    use: Type.Optional(RunUse),
   },
   closed,
 );
 export type ModelExecution = Static<typeof ModelExecution>;
+
+/** What is known of work without a model. */
+export const WorkExecution = Type.Object({ use: RunUse }, closed);
+export type WorkExecution = Static<typeof WorkExecution>;
 
 export const RECEIPT_VERSION = 1;
 /** `previousReceiptHash` of the first receipt of a chain. */
@@ -64,7 +70,7 @@ export const Receipt = Type.Object(
     epoch: nullable(Type.Integer({ minimum: 1 })),
     /** Credits that it costs whoever asked; null where it failed or nobody pays. Six decimals at most, checked beside the schema. */
     charge: nullable(Type.Number({ exclusiveMinimum: 0, maximum: LIMITS.maxAmountCredits })),
-    execution: nullable(ModelExecution),
+    execution: Type.Union([ModelExecution, WorkExecution, Type.Null()]),
     permissionsDeclared: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }),
     /** Sorted; a refused use is recorded as `refused:<permission>`. */
     permissionsUsed: Type.Array(Type.String({ maxLength: 300 }), { maxItems: 128 }),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
+import type { Receipt, RunUse } from '../../../protocols/receipt/v1/schema.ts';
+import { modelExecutionOf } from '../../capsule/model-execution.ts';
 import type { ReceiptsVerification } from '../../engine/types.ts';
 import type { CapsuleView } from '../../exchange/types.ts';
 import { MeshError } from '../../lib/errors.ts';
@@ -126,7 +127,8 @@ function showList({ items, cursor }: Receipts, layout: Layout): string {
 }
 
 function showReceipt(receipt: Receipt, layout: Layout): string {
-  const { execution } = receipt;
+  const execution = modelExecutionOf(receipt);
+  const use = receipt.execution?.use;
   return facts(
     [
       ['receipt', receipt.receiptHash],
@@ -143,6 +145,7 @@ function showReceipt(receipt: Receipt, layout: Layout): string {
       ['lease', receipt.lease ?? '-'],
       ['charge', receipt.charge === null ? '-' : `${receipt.charge} credits`],
       ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
+      ...(use === undefined ? [] : [['took', amounts(use)] as const]),
       ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
       ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],
       ['state', `${receipt.previousStateRoot} -> ${receipt.nextStateRoot}`],
@@ -158,4 +161,11 @@ function showVerification({ ok, receipts, problems }: ReceiptsVerification): str
     heading,
     ...problems.map(({ sequence, problem }) => `receipt ${String(sequence)}: ${problem}`),
   ].join('\n');
+}
+
+/** `12.3 ms of processor time, 24 MB of memory`. */
+function amounts({ cpuMs, peakMemoryBytes }: RunUse): string {
+  const cpu = cpuMs === null ? [] : [`${cpuMs} ms of processor time`];
+  const memory = peakMemoryBytes === null ? [] : [`${Math.ceil(peakMemoryBytes / 1_000_000)} MB of memory`];
+  return [...cpu, ...memory].join(', ') || '-';
 }

@@ -39,6 +39,7 @@ async function ownCode({ id, from }: ModuleCode): Promise<CapabilityModule> {
 class InProcessModule implements LoadedModule {
   readonly hasProbe: boolean;
   readonly slots = null;
+  readonly closed = null;
   readonly #code: CapabilityModule;
   readonly #kills = new Set<AbortController>();
 

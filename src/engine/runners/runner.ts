@@ -43,6 +43,8 @@ export interface LoadedModule {
   readonly hasProbe: boolean;
   /** What may run at once of all modules with the same key, where they share their rooms: the queue in front begins no more. */
   readonly slots: { readonly key: string; readonly concurrency: number } | null;
+  /** Why it takes no calls now, in a sentence for the operator; null while it does. Asked at each offer, so cheap. */
+  readonly closed: string | null;
   call(request: CallRequest): Run<unknown>;
   probe(request: ProbeRequest): Run<Availability>;
   /** Ends what runs of it, at once where that is possible; each call ends with `reason`. A later call starts anew. */

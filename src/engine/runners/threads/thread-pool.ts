@@ -87,6 +87,7 @@ interface ThreadModuleInit {
 class ThreadModule implements LoadedModule {
   readonly hasProbe: boolean;
   readonly slots: LoadedModule['slots'];
+  readonly closed = null;
   readonly #code: RoomCode;
   readonly #set: RoomSet;
   readonly #probes: RoomSet;
