@@ -15,7 +15,7 @@ import type { ModuleStorage } from './module-storage.ts';
 import { undeclared } from './permission-errors.ts';
 import { PermissionUse } from './permission-use.ts';
 import type { PermissionBook } from './permissions.ts';
-import type { Scope, ScopeFacts } from './runners/runner.ts';
+import type { Namespace, Scope, ScopeFacts } from './runners/runner.ts';
 import { type ModelsPort, scopedModels } from './scoped-models.ts';
 import { scopedNetwork, type Webhooks } from './scoped-network.ts';
 import { scopedSeal } from './scoped-seal.ts';
@@ -84,6 +84,16 @@ export class IntentScope implements Scope<CapabilityApi> {
         this.execution = execution;
       },
     });
+  }
+
+  touched(namespace: Namespace): void {
+    try {
+      void this.api[namespace];
+      // Which host or webhook it would have been is for a request to say.
+      if (namespace !== 'network') this.permissions.use(namespace);
+    } catch {
+      // Noted by the refusal itself; the code has been told already.
+    }
   }
 
   facts(): ScopeFacts {

@@ -1,5 +1,4 @@
 import type { RunUse } from '../../../protocols/receipt/v1/schema.ts';
-import { toErrorBody } from '../../lib/errors.ts';
 import type { CapabilityApi } from '../capability.ts';
 import { describeFailure } from '../failure.ts';
 import { MAX_OPEN_CHARS, MAX_OPEN_NOTES, MAX_OPEN_REQUESTS } from './bounds.ts';
@@ -7,16 +6,16 @@ import type { Meter } from './channel.ts';
 import { Deferred } from './deferred.ts';
 import type { Note, RequestMessage, ToRoom } from './messages.ts';
 import { type AskedApi, readRequest } from './requests.ts';
-import type { Run, RunEnd } from './runner.ts';
+import type { Namespace, Run, RunEnd } from './runner.ts';
 
 /** What the node does for one run: all of the API, or a probe's part of it. */
-export type HostedApi = AskedApi &
-  Partial<Pick<CapabilityApi, 'progress' | 'log' | 'identity' | 'recordExecution'>>;
+export type HostedApi = AskedApi & Partial<Pick<CapabilityApi, 'progress' | 'log' | 'recordExecution'>>;
 
 export interface HostRunInit {
   id: number;
   module: string;
   api: HostedApi;
+  touched: (namespace: Namespace) => void;
   post: (message: ToRoom) => void;
   meter: Meter | undefined;
 }
@@ -131,15 +130,6 @@ export class HostRun implements Run<unknown> {
       api.progress?.({ ...(delta !== undefined && { delta }), ...(stage !== undefined && { stage }) });
     } else if ('log' in note) api.log?.(note.log, note.context);
     else if ('execution' in note) api.recordExecution?.(note.execution);
-    else this.#touch(note.touched);
-  }
-
-  /** The API itself notes a use, or a refusal that the code has heard of already. */
-  #touch(name: Extract<Note, { touched: string }>['touched']): void {
-    try {
-      void this.#init.api[name];
-    } catch (error) {
-      if (toErrorBody(error).code !== 'permission_denied') throw error;
-    }
+    else this.#init.touched(note.touched);
   }
 }

@@ -11,7 +11,7 @@ import { Deferred } from './deferred.ts';
 import { type HostedApi, HostRun } from './host-run.ts';
 import { type FromRoom, readFromRoom, type ToRoom, writeMessage } from './messages.ts';
 import { brokeRules, RoomFailure } from './room-failure.ts';
-import type { CallRequest, CodeInFolder, ProbeRequest, Run } from './runner.ts';
+import type { CallRequest, CodeInFolder, Namespace, ProbeRequest, Run, Scope } from './runner.ts';
 
 /** For asking what a run took that is about to be killed. */
 const MEASURE_MS = 20;
@@ -92,7 +92,7 @@ export class Room {
 
   /** Of a module that was loaded. */
   call(module: string, { intent, scope, signal }: CallRequest): Run<unknown> {
-    return this.#begin(module, scope.api, signal, (run) => ({
+    return this.#begin(module, scope, signal, (run) => ({
       t: 'call',
       run,
       module,
@@ -102,7 +102,7 @@ export class Room {
   }
 
   probe(module: string, { scope, signal }: ProbeRequest): Run<Availability> {
-    const run = this.#begin(module, scope.api, signal, (id) => ({
+    const run = this.#begin(module, scope, signal, (id) => ({
       t: 'probe',
       run: id,
       module,
@@ -136,13 +136,15 @@ export class Room {
 
   #begin(
     module: string,
-    api: HostedApi,
+    scope: Scope<HostedApi>,
     signal: AbortSignal,
     message: (run: number) => ToRoom,
   ): Run<unknown> {
     const id = ++this.#lastRun;
     const meter = this.#components.channel.meter?.();
-    const run = new HostRun({ id, module, api, post: (reply) => this.#post(reply), meter });
+    const touched = (namespace: Namespace): void => scope.touched?.(namespace);
+    const post = (reply: ToRoom): void => this.#post(reply);
+    const run = new HostRun({ id, module, api: scope.api, touched, post, meter });
     if (this.#end !== undefined) {
       run.end({ thrown: this.#end });
       run.leave();

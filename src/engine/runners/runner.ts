@@ -62,10 +62,14 @@ export interface ProbeRequest {
   readonly signal: AbortSignal;
 }
 
+export type Namespace = 'storage' | 'network' | 'models' | 'seal' | 'progress' | 'log' | 'identity';
+
 /** What a call may reach. */
 export interface Scope<Api> {
   /** The node's side: it checks every use, and is the only thing that a room's messages lead to. */
   readonly api: Api;
+  /** The code used a part of the API, or was refused it, without asking the node: noted for the receipt. Never throws. */
+  touched?(namespace: Namespace): void;
   /** What the code's side of the API says without asking. */
   facts(): ScopeFacts;
 }
