@@ -24,6 +24,7 @@ export async function bundle(folder: string, more: readonly string[] = []): Prom
     'src/daemon/config',
     // Programs of their own, started by their address.
     'src/engine/runners/threads/thread',
+    'src/engine/runners/wasm/wasm-thread',
     ...capabilities(),
     ...more,
   ];

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
+import { Type } from 'typebox';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
+import { ModelExecution, WasmExecution } from '../../protocols/receipt/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';
@@ -57,11 +58,11 @@ export interface ScopeInit {
   onProgress: ((update: { delta?: string; stage?: string }) => void) | undefined;
 }
 
-/** The API of one intent, and what remains of it: permissions used, staged writes, what a model ran. */
+/** The API of one intent, and what remains of it: permissions used, staged writes, what was recorded of it. */
 export class IntentScope implements Scope<CapabilityApi> {
   readonly permissions: PermissionUse;
   readonly api: CapabilityApi;
-  execution: ModelExecution | null = null;
+  execution: ModelExecution | WasmExecution | null = null;
   readonly #components: ScopeComponents;
   readonly #init: ScopeInit;
   #storage: ScopedStorage | undefined;
@@ -140,7 +141,7 @@ export function factsOf(
 interface ScopeParts {
   permissions: PermissionUse;
   storage: () => StorageApi;
-  recordExecution: (execution: ModelExecution) => void;
+  recordExecution: (execution: ModelExecution | WasmExecution) => void;
 }
 
 /** A namespace that the manifest does not declare throws as soon as it is touched (capability.ts `CapabilityApi`). */
@@ -233,8 +234,9 @@ class ScopedApi implements CapabilityApi {
     return Object.freeze({ node, origin, standing: standing(origin) });
   }
 
-  recordExecution(execution: ModelExecution): void {
-    this.#parts.permissions.use('models');
+  recordExecution(execution: ModelExecution | WasmExecution): void {
+    if ('model' in execution) this.#parts.permissions.use('models');
+    else this.#parts.permissions.assertRunning();
     this.#parts.recordExecution(checkExecution(execution));
   }
 
@@ -257,15 +259,15 @@ function* piecesOf(text: string): Generator<string> {
   }
 }
 
-const executionCheck = checkOf(ModelExecution);
+const executionCheck = checkOf(Type.Union([ModelExecution, WasmExecution]));
 
 /** Detached from the capability, and certain to fit into a receipt. Throws `internal`. */
-function checkExecution(execution: ModelExecution): ModelExecution {
+function checkExecution(execution: ModelExecution | WasmExecution): ModelExecution | WasmExecution {
   const canonical = executionCheck.accepts(execution) ? canonicalJson(execution) : '';
   if (canonical === '' || Buffer.byteLength(canonical) > MAX_EXECUTION_BYTES) {
     throw new MeshError('internal', 'The capability recorded an execution that does not fit into a receipt.');
   }
   // What it took is for the node to say.
-  const { use, ...recorded }: ModelExecution = JSON.parse(canonical);
+  const { use, ...recorded }: ModelExecution | WasmExecution = JSON.parse(canonical);
   return deepFreeze(recorded);
 }

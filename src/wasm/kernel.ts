@@ -30,7 +30,7 @@ export interface HostFunctions {
 export const NO_HOST: HostFunctions = { user: new Map(), config: {}, log: () => {} };
 
 /** Throws `invalid_payload` for an import that is not there. */
-export function checkImports({ imports, types }: Sections, user: HostFunctions['user']): void {
+export function checkImports({ imports, types }: Sections, user: Pick<HostFunctions['user'], 'has'>): void {
   for (const { from, name, type } of imports) {
     const known = from === KERNEL ? KERNEL_FUNCTIONS.has(name) : from === USER && user.has(name);
     if (!known) throw unfit(`imports "${name}" from "${from}", which is not there`);

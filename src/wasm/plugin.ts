@@ -12,13 +12,13 @@ import { readSections } from './sections.ts';
 
 /** Of what a module, or the engine, says of its failure: the rest of the sentence needs room too. */
 const MAX_REASON_CHARS = 300;
-/** Every trap of the engine's that says that the stack is full. */
-const STACK_FULL = RangeError;
+/** How Extism begins to tell of an error that the plug-in itself set. */
+const SAID = 'Plugin-originated error: ';
 
 export interface CompileInit {
   memoryPages: number;
   /** Names that it may import from `extism:host/user`. */
-  user: HostFunctions['user'];
+  user: Pick<HostFunctions['user'], 'has'>;
   /** Whether it may do only what gives the same everywhere. */
   deterministic: boolean;
 }
@@ -115,12 +115,12 @@ function failureOf(error: unknown, fault: ErrorCode, fullPages: number | null): 
       `The module failed when its memory of ${fullPages} pages was full: ${reasonIn(error)}.`,
     );
   }
-  if (error instanceof STACK_FULL) return new MeshError(fault, `The module failed: ${reasonIn(error)}.`);
   if (error instanceof WebAssembly.RuntimeError)
     return new MeshError(fault, `The module trapped: ${reasonIn(error)}.`);
-  const said =
-    error instanceof Error ? /^Plugin-originated error: ([^]*)$/.exec(error.message)?.[1] : undefined;
-  if (said !== undefined) return new MeshError(fault, `The module says: ${reasonIn(new Error(said))}.`);
+  if (error instanceof Error && error.message.startsWith(SAID)) {
+    const said = new Error(error.message.slice(SAID.length));
+    return new MeshError(fault, `The module says: ${reasonIn(said)}.`);
+  }
   return new MeshError(fault, `The module failed: ${reasonIn(error)}.`);
 }
 

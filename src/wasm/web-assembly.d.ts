@@ -1,6 +1,7 @@
 /** The part of the engine's WebAssembly that is used here: without a browser's library nothing declares it. */
 
 declare namespace WebAssembly {
+  function validate(bytes: Uint8Array<ArrayBuffer>): boolean;
   class Module {
     constructor(bytes: Uint8Array<ArrayBuffer>);
   }

@@ -43,7 +43,32 @@ export const ModelExecution = Type.Object(
 );
 export type ModelExecution = Static<typeof ModelExecution>;
 
-/** What is known of work without a model. */
+/** Which module in WebAssembly an order brought along, and what it could have (`wasm.run`). */
+export const WasmExecution = Type.Object(
+  {
+    wasm: Type.Object(
+      {
+        /** SHA-256 of the module's bytes. */
+        sha256: Hex32,
+        /** The exported function that was called. */
+        function: Type.String({ minLength: 1, maxLength: 128 }),
+        limits: Type.Object(
+          { timeMs: Type.Integer({ minimum: 1 }), memoryPages: Type.Integer({ minimum: 1 }) },
+          closed,
+        ),
+        /** Pages of its memory in the end; null where that is not known. */
+        memoryPages: nullable(Type.Integer({ minimum: 0 })),
+      },
+      closed,
+    ),
+    /** By the node, where it can tell. */
+    use: Type.Optional(RunUse),
+  },
+  closed,
+);
+export type WasmExecution = Static<typeof WasmExecution>;
+
+/** What is known of work without either. */
 export const WorkExecution = Type.Object({ use: RunUse }, closed);
 export type WorkExecution = Static<typeof WorkExecution>;
 
@@ -70,7 +95,7 @@ export const Receipt = Type.Object(
     epoch: nullable(Type.Integer({ minimum: 1 })),
     /** Credits that it costs whoever asked; null where it failed or nobody pays. Six decimals at most, checked beside the schema. */
     charge: nullable(Type.Number({ exclusiveMinimum: 0, maximum: LIMITS.maxAmountCredits })),
-    execution: Type.Union([ModelExecution, WorkExecution, Type.Null()]),
+    execution: Type.Union([ModelExecution, WasmExecution, WorkExecution, Type.Null()]),
     permissionsDeclared: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }),
     /** Sorted; a refused use is recorded as `refused:<permission>`. */
     permissionsUsed: Type.Array(Type.String({ maxLength: 300 }), { maxItems: 128 }),

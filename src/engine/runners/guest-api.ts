@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import type { JsonObject, JsonValue } from '../../../protocols/common/v1/schema.ts';
-import type { ModelExecution } from '../../../protocols/receipt/v1/schema.ts';
+import type { ModelExecution, WasmExecution } from '../../../protocols/receipt/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { fromHex, toHex } from '../../lib/hex.ts';
 import { describeProblem, jsonProblem } from '../../lib/json.ts';
@@ -99,9 +99,11 @@ export class GuestApi implements CapabilityApi {
     return Object.freeze({ ...identity });
   }
 
-  recordExecution(execution: ModelExecution): void {
-    this.#assertDeclared('models');
-    assertGranted(this.#calls, 'models');
+  recordExecution(execution: ModelExecution | WasmExecution): void {
+    if ('model' in execution) {
+      this.#assertDeclared('models');
+      assertGranted(this.#calls, 'models');
+    }
     this.#calls.note({ execution });
   }
 

@@ -46,19 +46,19 @@ export class NoteOutbox {
 
   /** Resolves when all of it has been sent. */
   async flushed(): Promise<void> {
-    if (!this.#isEmpty) await new Promise<void>((resolve) => (this.#whenEmpty = resolve));
+    if (!this.isEmpty) await new Promise<void>((resolve) => (this.#whenEmpty = resolve));
   }
 
-  get #isEmpty(): boolean {
+  get isEmpty(): boolean {
     return this.#delta === '' && this.#stage === undefined && this.#others.length === 0;
   }
 
   #flush(): void {
-    while (this.#credit > 0 && !this.#isEmpty) {
+    while (this.#credit > 0 && !this.isEmpty) {
       this.#credit--;
       this.#send(this.#next());
     }
-    if (this.#isEmpty) this.#whenEmpty?.();
+    if (this.isEmpty) this.#whenEmpty?.();
   }
 
   #next(): Note {

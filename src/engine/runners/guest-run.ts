@@ -8,7 +8,8 @@ import { NoteOutbox, RequestOutbox } from './guest-outbox.ts';
 import type { Note, ToRoom } from './messages.ts';
 import type { ScopeFacts } from './runner.ts';
 
-interface Pending {
+/** Who waits for the answer to a request. */
+export interface Pending {
   resolve: (value: JsonValue | undefined) => void;
   reject: (error: unknown) => void;
   onDelta: ((delta: string) => void) | undefined;
@@ -44,15 +45,23 @@ export class GuestRun implements GuestCalls {
     body: object,
     onDelta?: (delta: string) => void,
   ): Promise<JsonValue | undefined> {
+    return new Promise((resolve, reject) => this.ask(name, body, { resolve, reject, onDelta }));
+  }
+
+  /** The same for who cannot wait for a promise: `pending` is told in the turn in which the answer arrives. */
+  ask(name: string, body: object, pending: Pending): void {
     if (!this.running) throw hasEnded();
     const request = ++this.#lastRequest;
     const text = JSON.stringify({ t: 'request', run: this.#id, request, name, body });
     if (text.length > MAX_MESSAGE_CHARS)
       throw new MeshError('too_large', `The call of ${name} is too large.`);
-    return new Promise((resolve, reject) => {
-      this.#pending.set(request, { resolve, reject, onDelta });
-      this.#requests.add(request, text.length, () => this.#post(text));
-    });
+    this.#pending.set(request, pending);
+    this.#requests.add(request, text.length, () => this.#post(text));
+  }
+
+  /** Whether all that it had to say has been sent. */
+  get isSaid(): boolean {
+    return this.#notes.isEmpty;
   }
 
   progress(delta: string, stage: string | undefined): void {

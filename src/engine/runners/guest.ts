@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { RunUse } from '../../../protocols/receipt/v1/schema.ts';
 import { framesOf, MeshError } from '../../lib/errors.ts';
 import { deepFreeze } from '../../lib/json.ts';
-import type { CapabilityModule } from '../capability.ts';
+import type { CapabilityApi, CapabilityModule } from '../capability.ts';
 import { describeFailure } from '../failure.ts';
 import { resultProblem } from '../result.ts';
 import { MAX_MESSAGE_CHARS, MAX_TRACE_CHARS } from './bounds.ts';
@@ -21,6 +21,8 @@ export interface GuestComponents {
   load: (order: ToRoom & { t: 'load' }) => Promise<CapabilityModule>;
   /** What the room has taken up to now. */
   use?: () => { cpuMs: number; memoryBytes: number };
+  /** What code gets of a run, unless told. */
+  api?: (run: GuestRun) => CapabilityApi;
 }
 
 /** The room's side of the wall: loads modules, calls them, and gives each call the API over messages. */
@@ -107,7 +109,7 @@ export class Guest {
     if (code === undefined) throw new MeshError('internal', `The module ${order.module} is not loaded.`);
     const value = await (order.t === 'probe'
       ? code.probe?.(probeApi(run))
-      : code.run(deepFreeze(order.intent), new GuestApi(run)));
+      : code.run(deepFreeze(order.intent), this.#components.api?.(run) ?? new GuestApi(run)));
     // Before it is written as JSON, which would leave out or change what is none.
     const problem = resultProblem(value);
     if (problem !== null) throw problem;

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import { closed, JsonObject, type JsonValue, nullable } from '../../../protocols/common/v1/schema.ts';
-import { ModelExecution, RunUse } from '../../../protocols/receipt/v1/schema.ts';
+import { ModelExecution, RunUse, WasmExecution } from '../../../protocols/receipt/v1/schema.ts';
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { isNestedDeeper } from '../../lib/json-scan.ts';
@@ -71,7 +71,7 @@ const Note = Type.Union([
   ),
   Type.Object({ log: Text(bounds.MAX_LOG_CHARS), context: Type.Optional(JsonObject) }, closed),
   Type.Object({ touched: Touched }, closed),
-  Type.Object({ execution: ModelExecution }, closed),
+  Type.Object({ execution: Type.Union([ModelExecution, WasmExecution]) }, closed),
 ]);
 export type Note = Static<typeof Note>;
 

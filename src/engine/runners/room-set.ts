@@ -93,7 +93,8 @@ export class RoomSet {
         gone.resolve();
       });
       const end = await run.ended;
-      if ('value' in end) place.worked = true;
+      // Whoever gave up a run makes a room end that was in order.
+      if ('value' in end || signal.aborted) place.worked = true;
       return end;
     } catch (error) {
       gone.resolve();

@@ -12,6 +12,12 @@ const BYTES_PER_MB = 1_048_576;
 export interface ThreadChannelInit {
   /** Of its heap, and of what lies beside it, such as buffers. */
   memoryMb: number;
+  /** What runs in it; the one for modules in folders unless told. */
+  program?: URL;
+  /** For the program. */
+  data?: unknown;
+  /** A number that is counted up with each message, for a thread that waits without turns of its loop. */
+  bell?: Int32Array<SharedArrayBuffer>;
 }
 
 /** A thread of this process that has no environment and writes nowhere. */
@@ -21,13 +27,17 @@ export class ThreadChannel implements Channel {
   readonly #memoryMb: number;
   readonly #meters = new Set<ThreadMeter>();
   #cancelSample = (): void => {};
+  readonly #bell: ThreadChannelInit['bell'];
   #why: MeshError | undefined;
   #open = true;
 
-  constructor(components: { clock: Pick<Clock, 'after'> }, { memoryMb }: ThreadChannelInit) {
+  constructor(components: { clock: Pick<Clock, 'after'> }, init: ThreadChannelInit) {
+    const { memoryMb, program = THREAD_PROGRAM, data, bell } = init;
+    this.#bell = bell;
     this.#clock = components.clock;
     this.#memoryMb = memoryMb;
-    this.#worker = new Worker(THREAD_PROGRAM, {
+    this.#worker = new Worker(program, {
+      workerData: data,
       env: {},
       argv: [],
       execArgv: [],
@@ -57,7 +67,11 @@ export class ThreadChannel implements Channel {
   }
 
   post(text: string): void {
-    if (this.#open) this.#worker.postMessage(text);
+    if (!this.#open) return;
+    this.#worker.postMessage(text);
+    if (this.#bell === undefined) return;
+    Atomics.add(this.#bell, 0, 1);
+    Atomics.notify(this.#bell, 0);
   }
 
   kill(): void {
