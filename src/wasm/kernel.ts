@@ -39,7 +39,7 @@ export function checkImports({ imports, types }: Sections, user: Pick<HostFuncti
   }
 }
 
-/** The functions that the plug-in gets beside Extism's, and in place of those that know no bound. One for each run. */
+/** The functions that the plug-in gets beside Extism's, and in place of those that know no bound. One set for each run; `maxBytes` are those of all blocks together. */
 export function kernelFunctions(host: HostFunctions, maxBytes: number) {
   let blocks = 0;
   let bytes = 0;

@@ -10,6 +10,8 @@ import { checkImports, type HostFunctions, kernelFunctions } from './kernel.ts';
 import { PAGE_BYTES } from './limits.ts';
 import { readSections } from './sections.ts';
 
+/** Of input and output beside the module's memory, however small that is: the largest result, and room to put it together. */
+const MIN_BLOCK_BYTES = 4_194_304;
 /** Of what a module, or the engine, says of its failure: the rest of the sentence needs room too. */
 const MAX_REASON_CHARS = 300;
 /** How Extism begins to tell of an error that the plug-in itself set. */
@@ -83,7 +85,7 @@ export async function callPlugin(
         fetch: noFetch,
         config: Object.assign(Object.create(null), host.config),
         logger: loggerOf(host),
-        functions: kernelFunctions(host, memoryPages * PAGE_BYTES),
+        functions: kernelFunctions(host, Math.max(MIN_BLOCK_BYTES, (memoryPages * PAGE_BYTES) / 2)),
       },
     );
     const output = await running.call(name, input);

@@ -48,3 +48,47 @@ export const SOURCES = {
     '@external("extism:host/env", "http_request") declare function fetchIt(request: u64, body: u64): u64;\n',
   ),
 } as const;
+
+/** Hands its payload's `body` to the function of the host that its action names, and gives back what that answered. */
+function calling(...names: readonly string[]): string {
+  const declared = names
+    .map((name) => `@external("extism:host/user", "${name}") declare function host_${name}(at: u64): u64;`)
+    .join('\n');
+  const functions = names.map(
+    (name) => `export function unit_${name}(): i32 { return pass(host_${name}(input())); }`,
+  );
+  return `${PDK}
+import { Memory } from '@extism/as-pdk';
+@external("extism:host/env", "length") declare function lengthOf(at: u64): u64;
+${declared}
+function input(): u64 { return Memory.allocateString(Host.inputString()).offset; }
+function pass(at: u64): i32 { Host.outputMemory(new Memory(at, lengthOf(at))); return 0; }
+${functions.join('\n')}`;
+}
+
+export const HOST_CALLS = {
+  alone: calling('now', 'config'),
+  all: calling(
+    ...['now', 'config', 'identity', 'progress', 'log', 'storage_get', 'storage_put', 'storage_delete'],
+    ...['storage_list', 'network_fetch', 'models_list', 'models_chat'],
+  ),
+  /** Streams 20,000 pieces of 100 characters. */
+  flood: `${PDK}
+import { Memory } from '@extism/as-pdk';
+@external("extism:host/user", "progress") declare function progress(at: u64): u64;
+export function run(): i32 {
+  const piece = Memory.allocateString('{"delta":"' + "0123456789".repeat(10) + '"}');
+  for (let count = 0; count < 20_000; count++) progress(piece.offset);
+  return answer("null");
+}`,
+  /** Asks for a page that never comes. */
+  waiting: `${PDK}
+import { Memory } from '@extism/as-pdk';
+@external("extism:host/user", "network_fetch") declare function fetchIt(at: u64): u64;
+export function run(): i32 {
+  fetchIt(Memory.allocateString('{"url":"https://example.org/never"}').offset);
+  return answer("null");
+}`,
+  /** Says what the whole intent is that the common function gets. */
+  intent: `${PDK}export function run(): i32 { return answer(Host.inputString()); }`,
+} as const;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Receipt, RunUse } from '../../../protocols/receipt/v1/schema.ts';
+import type { Receipt, RunUse, WasmExecution } from '../../../protocols/receipt/v1/schema.ts';
 import { modelExecutionOf } from '../../capsule/model-execution.ts';
 import type { ReceiptsVerification } from '../../engine/types.ts';
 import type { CapsuleView } from '../../exchange/types.ts';
@@ -129,6 +129,7 @@ function showList({ items, cursor }: Receipts, layout: Layout): string {
 function showReceipt(receipt: Receipt, layout: Layout): string {
   const execution = modelExecutionOf(receipt);
   const use = receipt.execution?.use;
+  const wasm = receipt.execution !== null && 'wasm' in receipt.execution ? receipt.execution.wasm : null;
   return facts(
     [
       ['receipt', receipt.receiptHash],
@@ -145,6 +146,7 @@ function showReceipt(receipt: Receipt, layout: Layout): string {
       ['lease', receipt.lease ?? '-'],
       ['charge', receipt.charge === null ? '-' : `${receipt.charge} credits`],
       ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
+      ...(wasm === null ? [] : [['module', moduleFacts(wasm)] as const]),
       ...(use === undefined ? [] : [['took', amounts(use)] as const]),
       ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
       ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],
@@ -161,6 +163,12 @@ function showVerification({ ok, receipts, problems }: ReceiptsVerification): str
     heading,
     ...problems.map(({ sequence, problem }) => `receipt ${String(sequence)}: ${problem}`),
   ].join('\n');
+}
+
+/** `<SHA-256>, run, at most 5000 ms and 256 pages, 17 used`. */
+function moduleFacts({ sha256, function: name, limits, memoryPages }: WasmExecution['wasm']): string {
+  const used = memoryPages === null ? '' : `, ${memoryPages} used`;
+  return `${sha256}, ${name}, at most ${limits.timeMs} ms and ${plural(limits.memoryPages, 'page')}${used}`;
 }
 
 /** `12.3 ms of processor time, 24 MB of memory`. */

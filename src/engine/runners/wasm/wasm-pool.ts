@@ -15,6 +15,8 @@ import { wasmOf } from './wasm-of.ts';
 const LOAD_MS = 20_000;
 /** Milliseconds between abort and kill: code in WebAssembly hears of no signal, so this is for an answer on its way. */
 const GRACE_MS = 10;
+/** Of a thread's memory that of a module; a quarter more may be its input and output, and the rest is the engine's. */
+const MODULE_SHARE = 0.5;
 const BYTES_PER_MB = 1_048_576;
 
 /** What its threads are told at their start. */
@@ -33,7 +35,7 @@ export interface WasmPoolComponents {
 export interface WasmPoolInit {
   /** Runs at once; one more where the owner's own work waits. */
   rooms: number;
-  /** Megabytes of one thread, and of a module's memory. */
+  /** Megabytes of one thread; a module's memory has half of them. */
   memoryMb: number;
   /** Milliseconds that the code may run, where it is less than the engine gives. */
   timeLimit?: (request: CallRequest) => number | undefined;
@@ -51,7 +53,7 @@ export class WasmPool implements Runner {
     this.#init = init;
     const { clock } = components;
     const { memoryMb } = init;
-    const memoryPages = Math.floor((memoryMb * BYTES_PER_MB) / PAGE_BYTES);
+    const memoryPages = Math.floor((MODULE_SHARE * memoryMb * BYTES_PER_MB) / PAGE_BYTES);
     const open = (onRetired: () => void): Room => {
       const bell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
       const data: WasmThreadData = { bell, memoryPages };
