@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { RunUse } from '../../../../protocols/receipt/v1/schema.ts';
 import type { Clock } from '../../../lib/clock.ts';
@@ -28,6 +30,7 @@ export class ThreadChannel implements Channel {
     this.#clock = components.clock;
     this.#memoryMb = memoryMb;
     this.#worker = new Worker(THREAD_PROGRAM, {
+      workerData: compileCache(),
       env: {},
       argv: [],
       execArgv: [],
@@ -94,6 +97,12 @@ export class ThreadChannel implements Channel {
       `The work takes more memory than a run may have here: ${this.#memoryMb} MB.`,
     );
   }
+}
+
+/** The folder that was given; the engine adds one for its version. */
+function compileCache(): string | undefined {
+  const folder = getCompileCacheDir();
+  return folder && dirname(folder);
 }
 
 class ThreadMeter implements Meter {

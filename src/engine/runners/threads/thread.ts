@@ -1,8 +1,12 @@
-import { parentPort } from 'node:worker_threads';
+import { enableCompileCache } from 'node:module';
+import { parentPort, workerData } from 'node:worker_threads';
 import { loadCode } from '../../code-loading.ts';
 import { Guest } from '../guest.ts';
 
 /* The program of a thread that runs capabilities (`thread-channel.ts`). */
+
+// A folder of compiled code, where the program has one: it has no environment that could tell.
+if (typeof workerData === 'string') enableCompileCache(workerData);
 
 const guest = new Guest({
   post: (text) => parentPort?.postMessage(text),
