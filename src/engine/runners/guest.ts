@@ -138,8 +138,8 @@ export class Guest {
 }
 
 function failureOf(error: unknown): Failure {
-  const { code, message } = describeFailure(error);
-  if (!(error instanceof Error)) return { code, message };
+  const described = describeFailure(error);
+  if (!(error instanceof Error)) return described;
   const trace = `${error.message}\n${framesOf(error)}`.slice(0, MAX_TRACE_CHARS);
-  return { code, message, name: String(error.name).slice(0, MAX_NAME_CHARS), trace };
+  return { ...described, name: String(error.name).slice(0, MAX_NAME_CHARS), trace };
 }

@@ -38,6 +38,7 @@ const Failure = Type.Object(
   {
     code: Text(64),
     message: Text(LIMITS.errorMessageChars),
+    detail: Type.Optional(Type.Unknown()),
     name: Type.Optional(Text(128)),
     trace: Type.Optional(Text(bounds.MAX_TRACE_CHARS)),
   },
