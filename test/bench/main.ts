@@ -4,6 +4,7 @@ import { failoverFigures } from './failover.ts';
 import { type Figure, report } from './figures.ts';
 import { recoveryFigures, storeFigures } from './full-store.ts';
 import { rowFigures } from './rows.ts';
+import { runnerFigures } from './runners.ts';
 import { benchScheduler } from './scheduler.ts';
 import { benchStart } from './startup.ts';
 import { sustainedFigures } from './sustained.ts';
@@ -63,6 +64,7 @@ const GROUPS = {
   payloads: payloadFigures,
   sustained: sustainedFigures,
   failover: failoverFigures,
+  runners: runnerFigures,
 } as const;
 
 const { values } = parseArgs({

@@ -83,9 +83,11 @@ const Request = Type.Object(
 );
 const NoteMessage = Type.Object({ t: Type.Literal('note'), run: Count, note: Note }, closed);
 const use = nullable(RunUse);
+/** Milliseconds of processor time that the room has taken since it began. */
+const spent = Type.Optional(Type.Number({ minimum: 0 }));
 const End = Type.Union([
-  Type.Object({ t: Type.Literal('end'), run: Count, value: Type.Unknown(), use }, closed),
-  Type.Object({ t: Type.Literal('end'), run: Count, failure: Failure, use }, closed),
+  Type.Object({ t: Type.Literal('end'), run: Count, value: Type.Unknown(), use, spent }, closed),
+  Type.Object({ t: Type.Literal('end'), run: Count, failure: Failure, use, spent }, closed),
 ]);
 
 /** In the order of how often they come. */

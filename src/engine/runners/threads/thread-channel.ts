@@ -68,8 +68,8 @@ export class ThreadChannel implements Channel {
     void this.#worker.terminate();
   }
 
-  meter(): Meter {
-    const meter = new ThreadMeter(this.#worker, () => this.#meters.delete(meter));
+  meter(spent: number): Meter {
+    const meter = new ThreadMeter(this.#worker, spent, () => this.#meters.delete(meter));
     this.#meters.add(meter);
     if (this.#meters.size === 1) this.#sampleLater();
     return meter;
@@ -108,13 +108,13 @@ function compileCache(): string | undefined {
 class ThreadMeter implements Meter {
   readonly #worker: Worker;
   readonly #done: () => void;
-  readonly #before: Promise<number | null>;
+  readonly #spent: number;
   #peak = 0;
 
-  constructor(worker: Worker, done: () => void) {
+  constructor(worker: Worker, spent: number, done: () => void) {
     this.#worker = worker;
+    this.#spent = spent;
     this.#done = done;
-    this.#before = cpuOf(worker);
   }
 
   sawMemory(bytes: number): void {
@@ -132,13 +132,9 @@ class ThreadMeter implements Meter {
   }
 
   async read(): Promise<RunUse> {
-    const [before, after, memory] = await Promise.all([
-      this.#before,
-      cpuOf(this.#worker),
-      memoryOf(this.#worker),
-    ]);
+    const [total, memory] = await Promise.all([cpuOf(this.#worker), memoryOf(this.#worker)]);
     this.sawMemory(memory);
-    const cpuMs = before === null || after === null ? null : Math.max(0, after - before);
+    const cpuMs = total === null ? null : Math.max(0, Math.round(total - this.#spent));
     return { cpuMs, peakMemoryBytes: this.#peak };
   }
 }

@@ -1,4 +1,5 @@
 import { enableCompileCache } from 'node:module';
+import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadCode } from '../../code-loading.ts';
 import { Guest } from '../guest.ts';
@@ -13,8 +14,8 @@ const guest = new Guest({
   load: ({ code, codeHash }) => loadCode(code, codeHash),
   use: () => {
     const { user, system } = process.threadCpuUsage();
-    const { heapUsed, external } = process.memoryUsage();
-    return { cpuMs: (user + system) / 1_000, memoryBytes: heapUsed + external };
+    const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
+    return { cpuMs: (user + system) / 1_000, memoryBytes: heap + external };
   },
 });
 // Rejections that nobody handles come here too.
