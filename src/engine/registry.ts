@@ -51,7 +51,7 @@ export class Registry {
     this.#modules.clear();
     this.#byCapability.clear();
     for (const source of this.#init.sources) this.#add(await this.#read(source));
-    for (const module of this.#modules.values()) await this.#admit(module);
+    await Promise.all([...this.#modules.values()].map((module) => this.#admit(module)));
   }
 
   modules(): IterableIterator<EngineModule> {

@@ -9,8 +9,11 @@ export interface Channel {
   post(text: string): void;
   /** Ends the room at once, whatever it does; `closed` follows. Again is fine. */
   kill(): void;
-  /** Begins to measure a run, where the platform tells what a room takes without asking the room. */
-  meter?(): Meter;
+  /**
+   * Begins to measure a run, where the platform tells what a room takes without asking the room. `spent` is the processor
+   * time, in milliseconds, that the room had taken when it was last heard of.
+   */
+  meter?(spent: number): Meter;
 }
 
 /** Of one run. */

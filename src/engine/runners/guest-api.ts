@@ -26,22 +26,21 @@ type Touched = Extract<Note, { touched: string }>['touched'];
 
 /** The API as code in a room sees it: the same errors, at the same moment, as where the node itself is called. */
 export class GuestApi implements CapabilityApi {
-  readonly signal: AbortSignal;
   readonly config: JsonObject;
   readonly #calls: GuestCalls;
-  readonly #storage: StorageApi;
-  readonly #network: NetworkApi;
-  readonly #models: ModelsApi;
+  #storage: StorageApi | undefined;
+  #network: NetworkApi | undefined;
+  #models: ModelsApi | undefined;
   readonly #began = performance.now();
 
   constructor(calls: GuestCalls) {
-    this.signal = calls.signal;
     this.config = calls.facts.config;
     this.#calls = calls;
-    this.#storage = storageOver(calls);
-    this.#network = networkOver(calls);
-    this.#models = modelsOver(calls);
     Object.freeze(this);
+  }
+
+  get signal(): AbortSignal {
+    return this.#calls.signal;
   }
 
   now(): number {
@@ -50,17 +49,20 @@ export class GuestApi implements CapabilityApi {
 
   get storage(): StorageApi {
     this.#assertDeclared('storage');
+    this.#storage ??= storageOver(this.#calls);
     return this.#storage;
   }
 
   get network(): NetworkApi {
     const declared = this.#calls.facts.declared.some((permission) => permission.startsWith('network:'));
     this.#assert('network', declared);
+    this.#network ??= networkOver(this.#calls);
     return this.#network;
   }
 
   get models(): ModelsApi {
     this.#assertDeclared('models');
+    this.#models ??= modelsOver(this.#calls);
     return this.#models;
   }
 

@@ -23,7 +23,9 @@ export class GuestRun implements GuestCalls {
   shared = false;
   readonly #id: number;
   readonly #post: (text: string) => void;
-  readonly #controller = new AbortController();
+  /** Made when somebody asks for it: most never do, and it costs as much as the rest of a small call. */
+  #controller: AbortController | undefined;
+  #cancelled: MeshError | undefined;
   readonly #notes: NoteOutbox;
   readonly #requests = new RequestOutbox();
   readonly #pending = new Map<number, Pending>();
@@ -37,6 +39,8 @@ export class GuestRun implements GuestCalls {
   }
 
   get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled);
     return this.#controller.signal;
   }
 
@@ -73,7 +77,8 @@ export class GuestRun implements GuestCalls {
   }
 
   cancel({ code, message }: ErrorBody): void {
-    this.#controller.abort(new MeshError(code, message));
+    this.#cancelled = new MeshError(code, message);
+    this.#controller?.abort(this.#cancelled);
   }
 
   reply({ request, value, error }: ToRoom & { t: 'reply' }): void {

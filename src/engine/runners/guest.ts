@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { RunUse } from '../../../protocols/receipt/v1/schema.ts';
 import { framesOf, MeshError } from '../../lib/errors.ts';
 import { deepFreeze } from '../../lib/json.ts';
 import type { CapabilityApi, CapabilityModule } from '../capability.ts';
@@ -8,10 +7,12 @@ import { resultProblem } from '../result.ts';
 import { MAX_MESSAGE_CHARS, MAX_TRACE_CHARS } from './bounds.ts';
 import { GuestApi, probeApi } from './guest-api.ts';
 import { GuestRun } from './guest-run.ts';
-import type { Failure, FromRoom, ToRoom } from './messages.ts';
+import type { EndMessage, Failure, FromRoom, ToRoom } from './messages.ts';
 
 /** Of an error's name, in the operator's log. */
 const MAX_NAME_CHARS = 128;
+
+type Measured = Pick<EndMessage, 'use' | 'spent'>;
 
 /** Loads nothing but this, so that a room is small: no validator, no logger. */
 export interface GuestComponents {
@@ -116,32 +117,35 @@ export class Guest {
     return value;
   }
 
-  #end(run: number, ended: { value: unknown } | { failure: Failure }, use: RunUse | null): void {
-    const text = JSON.stringify({ t: 'end', run, ...ended, use });
+  #end(run: number, ended: { value: unknown } | { failure: Failure }, measured: Measured): void {
+    const text = JSON.stringify({ t: 'end', run, ...ended, ...measured });
     if (text.length <= MAX_MESSAGE_CHARS) return this.#components.post(text);
     const failure = failureOf(new MeshError('too_large', 'The result is too large.'));
-    this.#post({ t: 'end', run, failure, use });
+    this.#post({ t: 'end', run, failure, ...measured });
   }
 
   /** Processor time is told only of runs that had the room to themselves: of others it cannot be told apart. */
-  #meter(run: GuestRun): () => RunUse | null {
+  #meter(run: GuestRun): () => Measured {
     const { use } = this.#components;
-    if (use === undefined) return () => null;
+    if (use === undefined) return () => ({ use: null });
     if (this.#runs.size > 1) for (const each of this.#runs.values()) each.shared = true;
     const before = use();
     return () => {
       const after = use();
       return {
-        cpuMs: run.shared ? null : Math.round((after.cpuMs - before.cpuMs) * 1_000) / 1_000,
-        peakMemoryBytes: Math.max(before.memoryBytes, after.memoryBytes),
+        use: {
+          cpuMs: run.shared ? null : Math.round((after.cpuMs - before.cpuMs) * 1_000) / 1_000,
+          peakMemoryBytes: Math.max(before.memoryBytes, after.memoryBytes),
+        },
+        spent: after.cpuMs,
       };
     };
   }
 }
 
 function failureOf(error: unknown): Failure {
-  const { code, message } = describeFailure(error);
-  if (!(error instanceof Error)) return { code, message };
+  const described = describeFailure(error);
+  if (!(error instanceof Error)) return described;
   const trace = `${error.message}\n${framesOf(error)}`.slice(0, MAX_TRACE_CHARS);
-  return { code, message, name: String(error.name).slice(0, MAX_NAME_CHARS), trace };
+  return { ...described, name: String(error.name).slice(0, MAX_NAME_CHARS), trace };
 }

@@ -38,6 +38,7 @@ const Failure = Type.Object(
   {
     code: Text(64),
     message: Text(LIMITS.errorMessageChars),
+    detail: Type.Optional(Type.Unknown()),
     name: Type.Optional(Text(128)),
     trace: Type.Optional(Text(bounds.MAX_TRACE_CHARS)),
   },
@@ -82,9 +83,11 @@ const Request = Type.Object(
 );
 const NoteMessage = Type.Object({ t: Type.Literal('note'), run: Count, note: Note }, closed);
 const use = nullable(RunUse);
+/** Milliseconds of processor time that the room has taken since it began. */
+const spent = Type.Optional(Type.Number({ minimum: 0 }));
 const End = Type.Union([
-  Type.Object({ t: Type.Literal('end'), run: Count, value: Type.Unknown(), use }, closed),
-  Type.Object({ t: Type.Literal('end'), run: Count, failure: Failure, use }, closed),
+  Type.Object({ t: Type.Literal('end'), run: Count, value: Type.Unknown(), use, spent }, closed),
+  Type.Object({ t: Type.Literal('end'), run: Count, failure: Failure, use, spent }, closed),
 ]);
 
 /** In the order of how often they come. */

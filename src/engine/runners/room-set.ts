@@ -9,8 +9,8 @@ import type { Run, RunEnd } from './runner.ts';
 const BACK_OFF_MS = { first: 100, most: 5_000 } as const;
 /** Rooms that were replaced and wait for the last of their runs; more of them are closed, whatever runs there. */
 const MAX_RETIRED = 2;
-/** A room that nobody used for ten minutes gives its memory back. */
-const IDLE_MS = 600_000;
+/** A room that nobody uses gives its memory back: soon where it was opened for a look at the code only. */
+const IDLE_MS = { looked: 5_000, worked: 600_000 } as const;
 
 export interface RoomSetComponents {
   clock: Pick<Clock, 'after' | 'monotonic'>;
@@ -40,6 +40,7 @@ export class RoomSet {
   readonly #retired = new Set<Place>();
   /** Who waits for a room, in order. Bounded by the queue in front of all runs. */
   readonly #waiting = new Set<() => void>();
+  #looking: Promise<unknown> = Promise.resolve();
   #fruitless = 0;
   #notBefore = 0;
   #stopped: MeshError | undefined;
@@ -49,8 +50,14 @@ export class RoomSet {
     this.#init = init;
   }
 
-  /** Loads a module in one of them. Throws as `Room.load` does. */
-  async load(code: RoomCode): Promise<{ probe: boolean }> {
+  /** Loads a module to see whether it can be, one after the other, so that one room does for all. Throws as `Room.load` does. */
+  load(code: RoomCode): Promise<{ probe: boolean }> {
+    const loaded = this.#looking.then(() => this.#load(code));
+    this.#looking = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async #load(code: RoomCode): Promise<{ probe: boolean }> {
     const place = await this.#enter(code, undefined);
     try {
       return await place.room.load(code);
@@ -180,9 +187,10 @@ export class RoomSet {
   #leave(place: Place): void {
     place.used--;
     if (place.used === 0 && !place.room.retired) {
-      place.cancelIdle = this.#components.clock.after(IDLE_MS, () =>
-        place.room.kill(new MeshError('internal', 'The room was not used.')),
-      );
+      place.cancelIdle = this.#components.clock.after(place.worked ? IDLE_MS.worked : IDLE_MS.looked, () => {
+        place.worked = true;
+        place.room.kill(new MeshError('internal', 'The room was not used.'));
+      });
     }
     this.#wake();
   }

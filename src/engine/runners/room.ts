@@ -53,6 +53,7 @@ export class Room {
   readonly #runs = new Map<number, HostRun>();
   #lastRun = 0;
   #strays = 0;
+  #spent = 0;
   #retired = false;
   /** Why it ended, or is being ended. */
   #end: MeshError | undefined;
@@ -141,7 +142,7 @@ export class Room {
     message: (run: number) => ToRoom,
   ): Run<unknown> {
     const id = ++this.#lastRun;
-    const meter = this.#components.channel.meter?.();
+    const meter = this.#components.channel.meter?.(this.#spent);
     const touched = (namespace: Namespace): void => scope.touched?.(namespace);
     const post = (reply: ToRoom): void => this.#post(reply);
     const run = new HostRun({ id, module, api: scope.api, touched, post, meter });
@@ -243,7 +244,8 @@ export class Room {
       case 'request':
         return run.request(message, chars);
       case 'end': {
-        const { use } = message;
+        const { use, spent = 0 } = message;
+        this.#spent = spent;
         run.end(
           'value' in message ? { value: message.value } : { thrown: new RoomFailure(message.failure) },
           use,

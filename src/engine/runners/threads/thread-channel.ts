@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { RunUse } from '../../../../protocols/receipt/v1/schema.ts';
 import type { Clock } from '../../../lib/clock.ts';
@@ -14,10 +16,16 @@ export interface ThreadChannelInit {
   memoryMb: number;
   /** What runs in it; the one for modules in folders unless told. */
   program?: URL;
-  /** For the program. */
-  data?: unknown;
+  /** More for the program. */
+  data?: object;
   /** A number that is counted up with each message, for a thread that waits without turns of its loop. */
   bell?: Int32Array<SharedArrayBuffer>;
+}
+
+/** What the program of a thread is told at its start. */
+export interface ThreadData {
+  /** A folder of compiled code, where the node has one: a thread has no environment that could tell. */
+  readonly compileCache: string | undefined;
 }
 
 /** A thread of this process that has no environment and writes nowhere. */
@@ -37,7 +45,7 @@ export class ThreadChannel implements Channel {
     this.#clock = components.clock;
     this.#memoryMb = memoryMb;
     this.#worker = new Worker(program, {
-      workerData: data,
+      workerData: { ...data, compileCache: compileCache() } satisfies ThreadData,
       env: {},
       argv: [],
       execArgv: [],
@@ -79,8 +87,8 @@ export class ThreadChannel implements Channel {
     void this.#worker.terminate();
   }
 
-  meter(): Meter {
-    const meter = new ThreadMeter(this.#worker, () => this.#meters.delete(meter));
+  meter(spent: number): Meter {
+    const meter = new ThreadMeter(this.#worker, spent, () => this.#meters.delete(meter));
     this.#meters.add(meter);
     if (this.#meters.size === 1) this.#sampleLater();
     return meter;
@@ -110,16 +118,22 @@ export class ThreadChannel implements Channel {
   }
 }
 
+/** The folder that was given; the engine adds one for its version. */
+function compileCache(): string | undefined {
+  const folder = getCompileCacheDir();
+  return folder && dirname(folder);
+}
+
 class ThreadMeter implements Meter {
   readonly #worker: Worker;
   readonly #done: () => void;
-  readonly #before: Promise<number | null>;
+  readonly #spent: number;
   #peak = 0;
 
-  constructor(worker: Worker, done: () => void) {
+  constructor(worker: Worker, spent: number, done: () => void) {
     this.#worker = worker;
+    this.#spent = spent;
     this.#done = done;
-    this.#before = cpuOf(worker);
   }
 
   sawMemory(bytes: number): void {
@@ -137,13 +151,9 @@ class ThreadMeter implements Meter {
   }
 
   async read(): Promise<RunUse> {
-    const [before, after, memory] = await Promise.all([
-      this.#before,
-      cpuOf(this.#worker),
-      memoryOf(this.#worker),
-    ]);
+    const [total, memory] = await Promise.all([cpuOf(this.#worker), memoryOf(this.#worker)]);
     this.sawMemory(memory);
-    const cpuMs = before === null || after === null ? null : Math.max(0, after - before);
+    const cpuMs = total === null ? null : Math.max(0, Math.round(total - this.#spent));
     return { cpuMs, peakMemoryBytes: this.#peak };
   }
 }

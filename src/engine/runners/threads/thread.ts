@@ -1,18 +1,6 @@
-import { parentPort } from 'node:worker_threads';
 import { loadCode } from '../../code-loading.ts';
-import { Guest } from '../guest.ts';
+import { threadGuest } from './thread-guest.ts';
 
 /* The program of a thread that runs capabilities (`thread-channel.ts`). */
 
-const guest = new Guest({
-  post: (text) => parentPort?.postMessage(text),
-  load: ({ code, codeHash }) => loadCode(code, codeHash),
-  use: () => {
-    const { user, system } = process.threadCpuUsage();
-    const { heapUsed, external } = process.memoryUsage();
-    return { cpuMs: (user + system) / 1_000, memoryBytes: heapUsed + external };
-  },
-});
-// Rejections that nobody handles come here too.
-process.on('uncaughtException', (error) => guest.fault(error));
-parentPort?.on('message', (text: string) => guest.receive(text));
+threadGuest({ load: ({ code, codeHash }) => loadCode(code, codeHash) });

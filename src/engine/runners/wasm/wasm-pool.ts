@@ -19,7 +19,7 @@ const GRACE_MS = 10;
 const MODULE_SHARE = 0.5;
 const BYTES_PER_MB = 1_048_576;
 
-/** What its threads are told at their start. */
+/** What its threads are told beside what all are. */
 export interface WasmThreadData {
   readonly bell: Int32Array<SharedArrayBuffer>;
   readonly memoryPages: number;

@@ -1,9 +1,9 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { CapabilityApi } from '../../capability.ts';
 import { loadCode } from '../../code-loading.ts';
-import { Guest } from '../guest.ts';
 import { GuestApi } from '../guest-api.ts';
 import type { GuestRun } from '../guest-run.ts';
+import { threadGuest } from '../threads/thread-guest.ts';
 import { hostFunctions, type Mail } from './host-functions.ts';
 import { loadWasmFolder } from './wasm-folder.ts';
 import { wasmOf } from './wasm-of.ts';
@@ -33,16 +33,10 @@ const mail: Mail = {
   },
 };
 
-const guest = new Guest({
-  post: (text) => parentPort?.postMessage(text),
+const guest = threadGuest({
   load: ({ code, codeHash }) => {
     if (wasmOf(code.files.map(([path]) => path)) === undefined) return loadCode(code, codeHash);
     return loadWasmFolder(code, { memoryPages, host: hostOf });
-  },
-  use: () => {
-    const { user, system } = process.threadCpuUsage();
-    const { heapUsed, external } = process.memoryUsage();
-    return { cpuMs: (user + system) / 1_000, memoryBytes: heapUsed + external };
   },
   api: (run) => {
     const api = new GuestApi(run);
@@ -56,6 +50,3 @@ function hostOf(names: ReadonlySet<string>, api: CapabilityApi) {
   if (run === undefined) throw new TypeError('A plug-in runs within a run.');
   return hostFunctions(names, { api, run, mail });
 }
-
-process.on('uncaughtException', (error) => guest.fault(error));
-parentPort?.on('message', (text: string) => guest.receive(text));
