@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
 import type { CapabilityApi, Intent } from '../../src/engine/capability.ts';
 import { NO_HOST } from '../../src/wasm/kernel.ts';
@@ -10,51 +10,59 @@ import { fail } from '../fail.ts';
 import { requiredString, stringOf } from '../payload.ts';
 
 /** Whatever a module does wrong, it does everywhere: nobody is to try it elsewhere. */
-const FAULT = 'invalid_payload';
+const FAULT = 'invalid_payload' as const;
 const DEFAULT_FUNCTION = 'run';
-/** Modules that stay compiled in one thread; each may take some megabytes. */
-const MAX_COMPILED = 8;
+/** Modules that stay in one thread as they were read and compiled; each takes some megabytes. */
+const MAX_KNOWN = 8;
 
-/** By hash and pages of memory, the last used last. */
-const compiled = new Map<string, CompiledPlugin>();
+interface KnownModule {
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  /** For as much memory as it had last. */
+  plugin?: CompiledPlugin;
+}
+
+/** By their base64, the last used last. */
+const known = new Map<string, KnownModule>();
 
 /** Throws `invalid_payload` for a module that is wrong or goes wrong, `permission_denied` for one that may not run here. */
 export async function runModule({ payload }: Intent, api: CapabilityApi): Promise<JsonValue> {
   const settings = readSettings(api.config);
   const limits = limitsOf(payload, settings);
-  const bytes = moduleOf(payload);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (!allows(settings.allow, { sha256, signer: api.identity.origin }))
+  const module = knownModule(requiredString(payload, 'module'));
+  const { sha256 } = module;
+  if (!allows(settings.allow, sha256, () => api.identity.origin))
     throw fail('permission_denied', `The module ${sha256} may not run here: the operator allows others.`);
   const name = stringOf(payload, 'function') ?? DEFAULT_FUNCTION;
-  const record = (memoryPages: number | null): void =>
-    api.recordExecution({ wasm: { sha256, function: name, limits, memoryPages } });
   // Before the run, which may be killed.
-  record(null);
-  const plugin = compile(bytes, sha256, limits);
-  const call = { name, input: inputOf(payload), host: NO_HOST, fault: FAULT } as const;
-  const { output, memoryPages } = await callPlugin(plugin, call);
-  record(memoryPages);
+  api.recordExecution({ wasm: { sha256, function: name, limits } });
+  const plugin = compile(module, limits);
+  const output = await callPlugin(plugin, { name, input: inputOf(payload), host: NO_HOST, fault: FAULT });
   return payload.answer === 'text' ? { text: textOf(output, FAULT) } : { output: jsonOf(output, FAULT) };
 }
 
-function moduleOf(payload: JsonObject): Uint8Array {
-  const text = requiredString(payload, 'module');
+function knownModule(text: string): KnownModule {
+  const module = known.get(text) ?? readModule(text);
+  known.delete(text);
+  known.set(text, module);
+  const [oldest = text] = known.keys();
+  if (known.size > MAX_KNOWN) known.delete(oldest);
+  return module;
+}
+
+function readModule(text: string): KnownModule {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') !== text) throw fail('invalid_payload', '"module" is not base64.');
-  if (bytes.length <= MAX_MODULE_BYTES) return bytes;
+  if (bytes.length <= MAX_MODULE_BYTES) return { bytes, sha256: hash('sha256', bytes) };
   throw fail('too_large', `The module has ${bytes.length} bytes; ${MAX_MODULE_BYTES} are allowed.`);
 }
 
-function compile(bytes: Uint8Array, sha256: string, { memoryPages }: RunLimits): CompiledPlugin {
-  const key = `${sha256} ${memoryPages}`;
-  const known = compiled.get(key);
-  const plugin = known ?? compilePlugin(bytes, { memoryPages, user: NO_HOST.user, deterministic: true });
-  compiled.delete(key);
-  compiled.set(key, plugin);
-  const [oldest = key] = compiled.keys();
-  if (compiled.size > MAX_COMPILED) compiled.delete(oldest);
-  return plugin;
+function compile(module: KnownModule, { memoryPages }: RunLimits): CompiledPlugin {
+  if (module.plugin?.memoryPages !== memoryPages) {
+    const init = { memoryPages, user: NO_HOST.user, deterministic: true };
+    module.plugin = compilePlugin(module.bytes, init);
+  }
+  return module.plugin;
 }
 
 /** A text as it is, else JSON. */

@@ -49,9 +49,10 @@ export function limitsOf(payload: JsonObject, { maxTimeMs, maxMemoryPages }: Was
   };
 }
 
-export function allows(allow: Allowed, { sha256, signer }: { sha256: string; signer: string }): boolean {
+/** `signer` is asked only where it matters. */
+export function allows(allow: Allowed, sha256: string, signer: () => string): boolean {
   if (allow === 'none' || allow === 'all') return allow === 'all';
-  return allow.hashes.has(sha256) || allow.signers.has(signer);
+  return allow.hashes.has(sha256) || (allow.signers.size > 0 && allow.signers.has(signer()));
 }
 
 function allowedBy(allow: JsonValue): Allowed {

@@ -60,17 +60,11 @@ export interface PluginCall {
   fault: ErrorCode;
 }
 
-export interface PluginAnswer {
-  output: Uint8Array;
-  /** Of its memory, as it was in the end; null where it exports none. */
-  memoryPages: number | null;
-}
-
 /** One run in an instance of its own. Throws what a function of the host threw; else a `MeshError` with the module's fault. */
 export async function callPlugin(
   plugin: CompiledPlugin,
   { name, input, host, fault }: PluginCall,
-): Promise<PluginAnswer> {
+): Promise<Uint8Array> {
   const { module, memoryPages } = plugin;
   if (!plugin.functions.has(name)) throw unfit(`exports no function "${name.slice(0, 64)}"`);
   let running: Plugin | undefined;
@@ -89,7 +83,7 @@ export async function callPlugin(
       },
     );
     const output = await running.call(name, input);
-    return { output: bytesOf(output, fault), memoryPages: await pagesOf(running) };
+    return bytesOf(output, fault);
   } catch (error) {
     if (error instanceof MeshError) throw error;
     const full = running !== undefined && (await pagesOf(running)) === memoryPages;

@@ -25,16 +25,18 @@ const LOOK_MS = 5;
 const KILLS = 5;
 const LIMIT_MS = 300;
 
-async function withEngine<T>(
+export async function withEngine<T>(
   folder: string,
   runner: Runner | undefined,
   work: (engine: MeshEngine) => Promise<T>,
+  config: ReadonlyMap<string, JsonObject> = new Map(),
 ) {
   const engine = new MeshEngine(
     { db: memoryTestDatabase(), clock: systemClock, crypto: nodeCrypto, signer: bob.signer, log: silentLog },
     {
       modules: [{ folder, ...(runner && { runner }) }],
       grantedByDefault: () => true,
+      config,
     },
   );
   await engine.start();
@@ -47,7 +49,7 @@ async function withEngine<T>(
 }
 
 const pool = (): ThreadPool => new ThreadPool({ clock: systemClock, log: silentLog });
-const own = (capability: string, payload: JsonObject) => ({
+export const own = (capability: string, payload: JsonObject) => ({
   ...request(capability, payload),
   origin: bob.identity,
 });

@@ -56,8 +56,6 @@ export const WasmExecution = Type.Object(
           { timeMs: Type.Integer({ minimum: 1 }), memoryPages: Type.Integer({ minimum: 1 }) },
           closed,
         ),
-        /** Pages of its memory in the end; null where that is not known. */
-        memoryPages: nullable(Type.Integer({ minimum: 0 })),
       },
       closed,
     ),

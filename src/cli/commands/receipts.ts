@@ -165,10 +165,9 @@ function showVerification({ ok, receipts, problems }: ReceiptsVerification): str
   ].join('\n');
 }
 
-/** `<SHA-256>, run, at most 5000 ms and 256 pages, 17 used`. */
-function moduleFacts({ sha256, function: name, limits, memoryPages }: WasmExecution['wasm']): string {
-  const used = memoryPages === null ? '' : `, ${memoryPages} used`;
-  return `${sha256}, ${name}, at most ${limits.timeMs} ms and ${plural(limits.memoryPages, 'page')}${used}`;
+/** `<SHA-256>, run, at most 5000 ms and 256 pages`. */
+function moduleFacts({ sha256, function: name, limits }: WasmExecution['wasm']): string {
+  return `${sha256}, ${name}, at most ${limits.timeMs} ms and ${plural(limits.memoryPages, 'page')}`;
 }
 
 /** `12.3 ms of processor time, 24 MB of memory`. */

@@ -59,7 +59,6 @@ describe('wasm.run', () => {
         sha256: sha256(await assemble(SOURCES.echo)),
         function: 'run',
         limits: { timeMs: 5_000, memoryPages: 256 },
-        memoryPages: 1,
       },
       use: { cpuMs: expect.any(Number) },
     });
@@ -124,7 +123,6 @@ describe('wasm.run', () => {
       wasm: {
         sha256: sha256(await assemble(SOURCES.loop)),
         limits: { timeMs: 30, memoryPages: 8 },
-        memoryPages: null,
       },
     });
   });

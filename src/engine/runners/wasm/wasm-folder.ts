@@ -59,7 +59,7 @@ function compile(
 async function run(plugin: CompiledPlugin, intent: Intent, host: HostFunctions): Promise<JsonValue> {
   const own = functionFor(plugin, intent.action) ?? COMMON_FUNCTION;
   const input = JSON.stringify(own === COMMON_FUNCTION ? intent : intent.payload);
-  const { output } = await callPlugin(plugin, { name: own, input, host, fault: 'internal' });
+  const output = await callPlugin(plugin, { name: own, input, host, fault: 'internal' });
   return jsonOf(output, 'internal');
 }
 

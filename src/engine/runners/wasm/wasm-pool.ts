@@ -108,8 +108,11 @@ class WasmModule implements LoadedModule {
     const run = set.run(this.#code, controller.signal, (room) => {
       const limit = timeLimit?.(request);
       if (limit !== undefined) {
-        const late = new MeshError('timeout', `The module was not done within its limit of ${limit} ms.`);
-        stopTimer = clock.after(limit, () => controller.abort(late));
+        stopTimer = clock.after(limit, () =>
+          controller.abort(
+            new MeshError('timeout', `The module was not done within its limit of ${limit} ms.`),
+          ),
+        );
       }
       return room.call(this.#code.id, { ...request, signal: controller.signal });
     });
