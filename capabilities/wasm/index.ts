@@ -12,8 +12,5 @@ export async function run(intent: Intent, api: CapabilityApi): Promise<JsonValue
 /** Nothing is on offer until the operator says whose modules, or which, may run. */
 export async function probe({ config }: Pick<ProbeApi, 'config'>): Promise<Availability> {
   if (readSettings(config).allow !== 'none') return { capabilities: [{ id: 'wasm.run' }] };
-  throw fail(
-    'capability_unavailable',
-    'It is off until capabilities.settings.wasm.allow says what may run: "all", or {"hashes": […], "signers": […]}.',
-  );
+  throw fail('capability_unavailable', 'Off until capabilities.settings.wasm.allow says what may run.');
 }

@@ -147,7 +147,7 @@ describe('what an operator lets run', () => {
     const { engine, stop } = await nodeWith({});
     try {
       expect(offers(engine)).toEqual([]);
-      expect(reason(engine)).toContain('It is off until capabilities.settings.wasm.allow says what may run');
+      expect(reason(engine)).toContain('Off until capabilities.settings.wasm.allow says what may run.');
       expect(errorOf(await order(engine, 'echo')).code).toBe('capability_unavailable');
     } finally {
       await stop();
