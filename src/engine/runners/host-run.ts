@@ -107,8 +107,8 @@ export class HostRun implements Run<unknown> {
 
   note(note: Note): string | undefined {
     if (++this.#notes > MAX_OPEN_NOTES) return 'it sent more progress than it had credit for';
-    // All that came in one turn is credited together, so that nobody is flooded who does not read.
-    if (this.#notes === 1) setImmediate(this.#credit);
+    // Few need no credit at all. All that came in one turn is credited together, so that nobody is flooded who does not read.
+    if (this.#notes === MAX_OPEN_NOTES / 2) setImmediate(this.#credit);
     try {
       this.#take(note);
     } catch (error) {
