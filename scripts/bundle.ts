@@ -18,7 +18,16 @@ const CHUNKS = 'src/chunks';
 /** Makes it in `folder`; `more` are further entries, such as a test's program, by their sources without extension. */
 export async function bundle(folder: string, more: readonly string[] = []): Promise<void> {
   // The configuration is read by scripts beside a node, too.
-  const program = ['src/cli/main', 'src/daemon/node', 'src/daemon/config', ...capabilities(), ...more];
+  const program = [
+    'src/cli/main',
+    'src/daemon/node',
+    'src/daemon/config',
+    // Programs of their own, started by their address.
+    'src/engine/runners/threads/thread',
+    'src/engine/runners/wasm/wasm-thread',
+    ...capabilities(),
+    ...more,
+  ];
   await make(folder, CHUNKS, {
     external: STAYS_OUTSIDE,
     input: {

@@ -16,7 +16,7 @@ const LAYERS = [
   ['src/exchange'],
   ['src/engine', 'src/market', 'src/ledger'],
   ['src/store', 'src/network', 'src/telemetry'],
-  ['src/capsule', 'src/archive'],
+  ['src/capsule', 'src/archive', 'src/wasm'],
   ['protocols'],
   ['src/lib'],
 ];
@@ -24,7 +24,7 @@ const LAYERS = [
 /** What a capability may import besides its own folder: the port, pure parts, the cleaner of text from outside, and helpers right in `capabilities/`. */
 const CAPABILITY_IMPORTS = [
   /^src\/engine\/capability\.ts$/,
-  /^src\/(?:capsule|archive)\//,
+  /^src\/(?:capsule|archive|wasm)\//,
   /^protocols\//,
   /^src\/lib\/untrusted-text\.ts$/,
   /^capabilities\/[^/]+\.ts$/,

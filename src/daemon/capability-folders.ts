@@ -1,6 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { wasmOf } from '../engine/runners/wasm/wasm-of.ts';
 import { MeshError } from '../lib/errors.ts';
 
 /** Beside `src/`, in the sources and in the built package alike. */
@@ -11,6 +12,16 @@ export interface CapabilityFolder {
   name: string;
   folder: string;
   builtIn: boolean;
+  /** Whether its code is a module in WebAssembly. */
+  wasm: boolean;
+}
+
+/** The built-in module that runs modules of orders. */
+const WASM_RUN = 'wasm';
+
+/** Whether it runs in threads for WebAssembly. */
+export function isWasm({ name, builtIn, wasm }: CapabilityFolder): boolean {
+  return wasm || (builtIn && name === WASM_RUN);
 }
 
 /**
@@ -27,7 +38,7 @@ export async function findCapabilities(options: {
     const path = resolve(folder);
     found.push(
       ...((await hasManifest(path))
-        ? [{ name: nameOf(path), folder: path, builtIn: false }]
+        ? [await moduleIn(path, nameOf(path), false)]
         : await modulesIn(path, false)),
     );
   }
@@ -48,9 +59,14 @@ async function modulesIn(folder: string, builtIn: boolean): Promise<CapabilityFo
   const modules: CapabilityFolder[] = [];
   for (const name of (await entriesOf(folder)).sort()) {
     const path = join(folder, name);
-    if (await hasManifest(path)) modules.push({ name, folder: path, builtIn });
+    if (await hasManifest(path)) modules.push(await moduleIn(path, name, builtIn));
   }
   return modules;
+}
+
+async function moduleIn(folder: string, name: string, builtIn: boolean): Promise<CapabilityFolder> {
+  const files = builtIn ? [] : await readdir(folder).catch(() => []);
+  return { name, folder, builtIn, wasm: wasmOf(files) !== undefined };
 }
 
 async function entriesOf(folder: string): Promise<string[]> {

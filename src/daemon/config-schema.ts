@@ -197,6 +197,18 @@ export const ConfigSchema = Type.Object(
         60_000,
       ),
       probeIntervalMs: ms('Between two looks at what a module offers now.', 15_000, 100),
+      graceMs: ms('Between the end of the time that a run may take and its being killed.', 250, 1),
+      threads: count(
+        'Threads for built-in capabilities that compute, each for one run at a time; as many again for WebAssembly, once there is some to run. One more of each is there for the node itself alone.',
+        2,
+        256,
+      ),
+      threadMemoryMb: count(
+        'Megabytes that a run in such a thread may take; a module in WebAssembly has half of them as its memory.',
+        512,
+        65_536,
+        64,
+      ),
     }),
     market: section('Advertising, and choosing among providers.', {
       weights: Weights,

@@ -5,6 +5,9 @@ import type { NodeStatus } from '../api/schemas/node.ts';
 import { identityOf } from '../capsule/identity.ts';
 import { MeshEngine } from '../engine/engine.ts';
 import { OllamaModels } from '../engine/ollama-models.ts';
+import type { Runner } from '../engine/runners/runner.ts';
+import { ThreadPool } from '../engine/runners/threads/thread-pool.ts';
+import { WasmPool } from '../engine/runners/wasm/wasm-pool.ts';
 import { DEFAULT_EXCHANGE_INIT } from '../exchange/components.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { Life } from '../exchange/machine/state.ts';
@@ -29,7 +32,7 @@ import { openDatabase } from '../store/database.ts';
 import type { Database } from '../store/types.ts';
 import { Workflows } from '../workflow/tree.ts';
 import { archivesOf } from './archives.ts';
-import { findCapabilities } from './capability-folders.ts';
+import { type CapabilityFolder, findCapabilities, isWasm } from './capability-folders.ts';
 import type { Config } from './config-schema.ts';
 import { checkConsistency } from './consistency.ts';
 import { defaultGrants } from './default-grants.ts';
@@ -41,6 +44,7 @@ import { reconcileWith } from './reconciliation.ts';
 import { standingsOf } from './standing.ts';
 import { loadOrCreateToken, removeApiAddress, writeApiAddress } from './token-file.ts';
 import { packageVersion } from './version.ts';
+import { wasmTimeLimit } from './wasm-time-limit.ts';
 import { webhooksOf } from './webhooks.ts';
 
 export interface NodeOptions {
@@ -101,6 +105,13 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
 
   const folders = await findCapabilities(config.capabilities);
   const builtIn = new Set(folders.filter((each) => each.builtIn).map(({ name }) => name));
+  const { threads: computing, threadMemoryMb: memoryMb, graceMs } = config.engine;
+  const threads = new ThreadPool({ clock, log: part('engine') }, { computing, memoryMb, graceMs });
+  const wasm = new WasmPool(
+    { clock, log: part('engine'), probes: threads },
+    { rooms: computing, memoryMb, timeLimit: wasmTimeLimit },
+  );
+  const runnerOf = (found: CapabilityFolder): Runner => (isWasm(found) ? wasm : threads);
   const models = new OllamaModels({}, { host: config.models.ollama }).port;
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log: part('engine'), models, faults },
@@ -108,7 +119,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
       ...config.engine,
       maxWaiting: config.engine.queue,
       standing,
-      modules: folders.map(({ folder }) => ({ folder })),
+      modules: folders.map((found) => ({ folder: found.folder, runner: runnerOf(found) })),
       config: new Map(Object.entries(config.capabilities.settings)),
       prices: pricesOf(config),
       webhooks: webhooksOf(config, process.env),
@@ -243,6 +254,8 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const parts = [
     closing(db),
     ledger,
+    stopping(threads),
+    stopping(wasm),
     engine,
     starting(() =>
       checkConsistency({ receipts: engine.receipts, ledger, capsules, identity: signer.identity }),
@@ -277,6 +290,10 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
 
 function starting(work: () => Promise<void>): Startable {
   return { start: work, stop: async () => {} };
+}
+
+function stopping(runner: Runner): Startable {
+  return { start: async () => {}, stop: () => runner.stop() };
 }
 
 function closing(db: Database): Startable {

@@ -1,16 +1,17 @@
 import type { Logger } from 'pino';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { raceAbort } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MeshError } from '../lib/errors.ts';
 import { canonicalJson, deepFreeze } from '../lib/json.ts';
 import type { Startable } from '../lib/lifecycle.ts';
-import type { Availability, CapabilityModule } from './capability.ts';
+import type { Availability } from './capability.ts';
 import { describeFailure } from './failure.ts';
 import type { EngineModule } from './module.ts';
 import { PermissionUse } from './permission-use.ts';
 import type { PermissionBook } from './permissions.ts';
 import type { Registry } from './registry.ts';
+import type { LoadedModule } from './runners/runner.ts';
+import { factsOf } from './scoped-api.ts';
 import { type ModelsPort, scopedModels } from './scoped-models.ts';
 
 /** Canonical bytes of what an advertisement says about one capability. */
@@ -78,7 +79,9 @@ export class AvailabilityMonitor implements Startable {
   offered(capabilityId: string): Offered | undefined {
     const module = this.#components.registry.moduleOf(capabilityId);
     if (module === undefined || module.state !== 'ready') return undefined;
-    return module.code?.probe === undefined ? OFFERED : this.#offered.get(module)?.get(capabilityId);
+    const { code } = module;
+    if (code === undefined || code.closed !== null) return undefined;
+    return code.hasProbe ? this.#offered.get(module)?.get(capabilityId) : OFFERED;
   }
 
   /** Throws `capability_unavailable` where it is not on offer now. */
@@ -114,15 +117,13 @@ export class AvailabilityMonitor implements Startable {
   async #probe(module: EngineModule, signal: AbortSignal, first: boolean): Promise<boolean> {
     await this.#components.registry.check(module);
     const { code } = module;
-    if (code?.probe === undefined || module.state === 'safe_mode') return false;
+    if (code === undefined || module.state === 'safe_mode') return false;
     const before = fingerprint(module, this.#offered.get(module));
     try {
-      const answer = await this.#ask(module, code.probe.bind(code), signal);
+      if (code.hasProbe) this.#offered.set(module, readAnswer(module, await this.#ask(module, code, signal)));
       if (signal.aborted) return false;
-      this.#offered.set(module, readAnswer(module, answer));
-      const offers = this.#offered.get(module)?.size ?? 0;
-      module.state = offers > 0 ? 'ready' : 'unavailable';
-      module.reason = offers > 0 ? null : 'What it depends on is not there.';
+      module.reason = code.closed ?? (this.#hasOffers(module) ? null : 'What it depends on is not there.');
+      module.state = module.reason === null ? 'ready' : 'unavailable';
     } catch (error) {
       if (signal.aborted) return false;
       this.#offered.delete(module);
@@ -139,26 +140,27 @@ export class AvailabilityMonitor implements Startable {
     return changed;
   }
 
-  async #ask(
-    module: EngineModule,
-    probe: NonNullable<CapabilityModule['probe']>,
-    stop: AbortSignal,
-  ): Promise<Availability> {
+  #hasOffers(module: EngineModule): boolean {
+    return module.code?.hasProbe !== true || (this.#offered.get(module)?.size ?? 0) > 0;
+  }
+
+  async #ask(module: EngineModule, code: LoadedModule, stop: AbortSignal): Promise<Availability> {
     const { clock, models, permissions } = this.#components;
     const controller = new AbortController();
     const timeout = new MeshError('timeout', 'It did not say in time what it can offer.');
     const cancel = clock.after(this.#init.probeTimeoutMs, () => controller.abort(timeout));
     const signal = AbortSignal.any([stop, controller.signal]);
     const use = new PermissionUse(module, permissions);
-    const granted = (permission: string): boolean => permissions.granted(module.manifest.id, permission);
     try {
-      const api = { models: scopedModels(models, signal, use), config: module.config, signal, granted };
       if (this.#probing.has(module)) throw timeout;
       this.#probing.add(module);
-      const answer = (async () => probe(api))();
-      const ended = (): void => void this.#probing.delete(module);
-      answer.then(ended, ended);
-      return await raceAbort(answer, signal);
+      const api = { models: scopedModels(models, signal, use) };
+      const facts = () => factsOf(module, permissions, clock.now());
+      const { ended, gone } = code.probe({ scope: { api, facts }, signal });
+      void gone.then(() => this.#probing.delete(module));
+      const end = await ended;
+      if ('thrown' in end) throw end.thrown;
+      return end.value;
     } finally {
       cancel();
       use.end();

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
-import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
+import type { ModelExecution, WasmExecution } from '../../protocols/receipt/v1/schema.ts';
 
 /** What a capability's `run` is given: a frozen value, valid against the manifest's input schema. */
 export interface Intent {
@@ -97,8 +97,8 @@ export interface CapabilityApi {
     /** What the origin is to the node. */
     readonly standing: 'own' | 'known' | 'stranger';
   };
-  /** Binds what a model really ran into the receipt. Needs `models`. */
-  recordExecution(execution: ModelExecution): void;
+  /** Binds into the receipt what a model really ran, which needs `models`, or a module that came with the order. The last one counts. */
+  recordExecution(execution: ModelExecution | WasmExecution): void;
   /** This capability's section of the configuration, validated by nobody but the capability itself. */
   readonly config: JsonObject;
 }

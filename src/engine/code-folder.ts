@@ -1,21 +1,18 @@
 import { statSync } from 'node:fs';
-import { access, readdir, readFile, realpath } from 'node:fs/promises';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { MeshError, reasonOf } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
 import { decodeText } from '../lib/local-text.ts';
-import type { CapabilityModule } from './capability.ts';
-import { guardLoads } from './code-guard.ts';
+import type { CodeInFolder } from './runners/runner.ts';
 
 /** Files a capability's folder may hold: more is a mistake, such as a data directory put there. */
 const MAX_FILES = 1_000;
 /** What the code does not depend on: written by the build beside it. */
 const NOT_CODE = /\.(map|d\.ts|tsbuildinfo)$/;
 const MAX_MANIFEST_BYTES = 1_048_576;
-const ENTRIES = ['index.js', 'index.ts'];
 
 /** The value in `manifest.json` of a capability's folder, not validated yet. Throws `config_invalid` naming the file. */
 export async function readManifest(folder: string): Promise<unknown> {
@@ -80,29 +77,9 @@ export class CodeFolder {
     return true;
   }
 
-  /**
-   * Imports the code, which runs it; so only as it was read. Throws `integrity_lock` where it has changed since. What it
-   * imports later is held to the same.
-   */
-  async load(): Promise<CapabilityModule> {
-    const folder = this.#folder;
-    if (!(await this.isUnchanged())) {
-      throw new MeshError('integrity_lock', `The code in ${folder} has changed since the node started.`);
-    }
-    const url = `${pathToFileURL(folder).href}/`;
-    const files = this.#listing.files.map(
-      ([path, hash]) => [pathToFileURL(join(folder, path)).href, hash] as const,
-    );
-    guardLoads({ url, files: new Map(files) }, this.#crypto);
-    const entry = await findEntry(folder);
-    const address = pathToFileURL(entry);
-    // Modules are cached by their address: other code must not be answered with what was imported before.
-    address.searchParams.set('code', this.hash);
-    const loaded: unknown = await import(address.href).catch((error: unknown) => {
-      throw invalid(`${entry} cannot be loaded`, error);
-    });
-    if (isCapabilityModule(loaded)) return loaded;
-    throw invalid(`${entry} does not export a function "run"`);
+  /** What a runner loads. */
+  get code(): CodeInFolder {
+    return { folder: this.#folder, files: this.#listing.files };
   }
 }
 
@@ -133,26 +110,6 @@ function stampOf(paths: readonly string[]): string {
       return stat && [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
     })
     .join('\n');
-}
-
-async function findEntry(folder: string): Promise<string> {
-  for (const name of ENTRIES) {
-    const path = join(folder, name);
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path;
-  }
-  throw invalid(`${folder} has neither ${ENTRIES.join(' nor ')}`);
-}
-
-function isCapabilityModule(value: unknown): value is CapabilityModule {
-  if (typeof value !== 'object' || value === null) return false;
-  if (!('run' in value) || typeof value.run !== 'function') return false;
-  return !('probe' in value) || typeof value.probe === 'function';
 }
 
 function invalid(problem: string, cause?: unknown): MeshError {

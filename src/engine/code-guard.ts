@@ -1,6 +1,6 @@
+import { hash } from 'node:crypto';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { Crypto } from '../lib/crypto.ts';
 import { MeshError } from '../lib/errors.ts';
 
 /** SHA-256 by the address of a file; a folder's own address ends with a slash. */
@@ -14,10 +14,10 @@ const folders = new Map<string, GuardedFolder['files']>();
 let registered = false;
 
 /**
- * From here on no file of the folder is loaded as code, in this process and however late, but with the bytes that were
+ * From here on no file of the folder is loaded as code, in this process or thread and however late, but with the bytes that were
  * hashed. A file that was not hashed is not loaded at all.
  */
-export function guardLoads({ url, files }: GuardedFolder, crypto: Pick<Crypto, 'sha256Hex'>): void {
+export function guardLoads({ url, files }: GuardedFolder): void {
   folders.set(url, files);
   if (registered) return;
   registered = true;
@@ -30,7 +30,7 @@ export function guardLoads({ url, files }: GuardedFolder, crypto: Pick<Crypto, '
       // The very bytes that were hashed are those that run.
       const { source } = loaded;
       const bytes = typeof source === 'string' ? Buffer.from(source) : toBytes(source);
-      if (bytes !== undefined && guarded.get(path) === crypto.sha256Hex(bytes)) return loaded;
+      if (bytes !== undefined && guarded.get(path) === hash('sha256', bytes)) return loaded;
       throw new MeshError(
         'integrity_lock',
         `${fileURLToPath(path)} is not what it was when the node started.`,

@@ -2,6 +2,7 @@ import { type ErrorBody, type ErrorCode, isErrorCode } from '../../protocols/com
 import { LIMITS } from '../../protocols/common/v1/limits.ts';
 import { MeshError, toErrorBody } from '../lib/errors.ts';
 import { cutText } from '../lib/text.ts';
+import { RoomFailure } from './runners/room-failure.ts';
 
 /** By these a coordinator knows that nothing was begun, and has the work done elsewhere. */
 const NOT_BEGUN: ReadonlySet<ErrorCode> = new Set([
@@ -21,8 +22,11 @@ export function describeFailure(thrown: unknown, begun = false): ErrorBody {
   if (!(thrown instanceof MeshError) && thrown instanceof Error) {
     const code: unknown = Object.getOwnPropertyDescriptor(thrown, 'code')?.value;
     const message = String(thrown.message).split('\n', 1)[0]?.trim() ?? '';
-    if (typeof code === 'string' && isErrorCode(code) && !(begun && NOT_BEGUN.has(code)) && message !== '')
-      return { code, message: cutText(message, LIMITS.errorMessageChars) };
+    if (typeof code === 'string' && isErrorCode(code) && !(begun && NOT_BEGUN.has(code)) && message !== '') {
+      const told = { code, message: cutText(message, LIMITS.errorMessageChars) };
+      const detail = thrown instanceof RoomFailure ? thrown.detail : undefined;
+      return detail === undefined ? told : { ...told, detail };
+    }
   }
   return toErrorBody(thrown);
 }

@@ -1,9 +1,8 @@
 import type { Logger } from 'pino';
 import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
-import type { JsonValue } from '../../protocols/common/v1/schema.ts';
-import { RECEIPT_VERSION } from '../../protocols/receipt/v1/schema.ts';
+import { RECEIPT_VERSION, type Receipt, type RunUse } from '../../protocols/receipt/v1/schema.ts';
 import { toMicro } from '../capsule/credits.ts';
-import { abortError, follow, raceAbort, throwIfAborted } from '../lib/abort.ts';
+import { abortError, follow, throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Crypto } from '../lib/crypto.ts';
 import { framesOf, MeshError } from '../lib/errors.ts';
@@ -11,7 +10,7 @@ import type { FaultPoints } from '../lib/fault-points.ts';
 import type { Database } from '../store/types.ts';
 import { type Admission, Place } from './admission.ts';
 import type { AvailabilityMonitor } from './availability.ts';
-import type { CapabilityModule, Intent } from './capability.ts';
+import type { Intent } from './capability.ts';
 import { describeFailure } from './failure.ts';
 import { type ReadIntent, readIntent } from './intent.ts';
 import type { LatencyTracker } from './latency.ts';
@@ -19,6 +18,7 @@ import type { ReceiptChain } from './receipt-chain.ts';
 import type { Registry } from './registry.ts';
 import { checkResult, type SoundResult } from './result.ts';
 import type { Route, Router } from './router.ts';
+import type { LoadedModule } from './runners/runner.ts';
 import { IntentScope, type ScopeComponents } from './scoped-api.ts';
 import type { ReceiptFacts } from './state-root.ts';
 import type { HandleOptions, IntentRequest, Outcome } from './types.ts';
@@ -54,8 +54,10 @@ interface Run {
   readonly controller: AbortController;
   /** A handed over one, or one taken when the route is known. */
   place: Place | undefined;
-  /** Set when the code begins; the place is its own until it has really ended. */
-  running: Promise<JsonValue> | undefined;
+  /** Set when the code begins; the place is its own until nothing of it runs any more. */
+  begun: boolean;
+  /** What the code took, when it has ended. */
+  use: RunUse | null;
   startedAt: number | undefined;
   route: Route | undefined;
   scope: IntentScope | undefined;
@@ -94,7 +96,8 @@ export class IntentHandler {
       origin,
       controller,
       place,
-      running: undefined,
+      begun: false,
+      use: null,
       startedAt: undefined,
       route: undefined,
       scope: undefined,
@@ -109,7 +112,7 @@ export class IntentHandler {
       return await this.#conclude(run, end);
     } finally {
       release();
-      if (run.running === undefined) run.place?.release();
+      if (!run.begun) run.place?.release();
       this.#running.delete(run);
       // Stops what the code left behind, such as a request that nobody waits for.
       controller.abort(this.#ended);
@@ -150,7 +153,12 @@ export class IntentHandler {
     const onYield = (): void =>
       run.controller.abort(new MeshError('busy', 'This node needed the place for its own work.'));
     const { idempotent } = route.target.spec;
-    await place.work.start({ lane: route.lane, signal, ...(idempotent && { onYield }) });
+    await place.work.start({
+      lane: route.lane,
+      ...(code.slots && { shared: code.slots }),
+      signal,
+      ...(idempotent && { onYield }),
+    });
     const value = await this.#execute(run, route, code, intent);
     faults.hit('intent.executed');
     return checkResult(value, route.target, crypto);
@@ -161,8 +169,8 @@ export class IntentHandler {
     return run.place;
   }
 
-  /** Runs the code until it ends, or its time is over, or somebody cancels; it may go on unheard after that. */
-  async #execute(run: Run, route: Route, code: CapabilityModule, intent: Intent): Promise<JsonValue> {
+  /** Runs the code until it ends: by itself, or with its grace after its time is over or somebody cancels. */
+  async #execute(run: Run, route: Route, code: LoadedModule, intent: Intent): Promise<unknown> {
     const { clock } = this.#components;
     const { controller, options, scope, place } = run;
     const { defaultTimeoutMs, maxTimeoutMs, strangerTimeoutMs } = this.#init;
@@ -178,16 +186,17 @@ export class IntentHandler {
     const began = clock.monotonic();
     run.startedAt = place.now();
     try {
-      const running = (async () => code.run(intent, scope.api))();
-      run.running = running;
-      // Code that does not heed the signal keeps its slot, or it would run beside as many others again.
-      running.then(
-        () => place.release(),
-        () => place.release(),
-      );
-      const value = await raceAbort(running, controller.signal);
+      run.begun = true;
+      const { ended, gone } = code.call({ intent, scope, signal: controller.signal });
+      // Code that cannot be stopped keeps its slot, or it would run beside as many others again.
+      void gone.then(() => place.release());
+      const end = await ended;
+      run.use = end.use;
+      if ('thrown' in end) throw end.thrown;
+      // An answer that comes when it is too late is none.
+      throwIfAborted(controller.signal);
       this.#measure(route, began);
-      return value;
+      return end.value;
     } catch (error) {
       // A refusal is quick and a cancellation says nothing; not being done in time does.
       if (tookTooLong) this.#measure(route, began);
@@ -246,7 +255,7 @@ export class IntentHandler {
       lease: options.lease ?? null,
       epoch: options.epoch ?? null,
       charge: 'result' in end && options.price ? options.price : null,
-      execution: run.scope?.execution ?? null,
+      execution: executionOf(run),
       permissionsDeclared: route?.module.manifest.permissions ?? [],
       permissionsUsed: run.scope?.permissions.recorded() ?? [],
       startedAt: run.startedAt ?? finishedAt,
@@ -257,7 +266,7 @@ export class IntentHandler {
   #failure(run: Run, thrown: unknown): ErrorBody {
     const { signal } = run.controller;
     // Aborted code fails in ways of its own; what ended it is the reason.
-    const begun = run.running !== undefined && run.route?.target.spec.idempotent === false;
+    const begun = run.begun && run.route?.target.spec.idempotent === false;
     const error = describeFailure(signal.aborted ? abortError(signal) : thrown, begun);
     const { capabilityId } = run.read;
     const fields = { capabilityId, capsuleId: run.options.capsuleId, code: error.code };
@@ -277,9 +286,23 @@ function placeOrThrow(admitted: Place | ErrorBody): Place {
   throw new MeshError(admitted.code, admitted.message);
 }
 
+/** What the receipt says of the work: the model's part by the capability, what it took by the node. */
+function executionOf({ scope, use }: Run): Receipt['execution'] {
+  const model = scope?.execution ?? null;
+  if (use === null) return model;
+  return { ...model, use };
+}
+
 /** A mismatch of the code hash puts a module in safe mode: nothing of it runs. */
-function runnableCode({ module }: Route): CapabilityModule {
+function runnableCode({ module }: Route): LoadedModule {
   if (module.code !== undefined && module.state !== 'safe_mode') return module.code;
+  if (module.state === 'unavailable') {
+    const sentence = module.reason ?? 'It is not there now.';
+    throw new MeshError(
+      'capability_unavailable',
+      `The module ${module.manifest.id} is not available. ${sentence}`,
+    );
+  }
   throw new MeshError(
     'integrity_lock',
     module.reason ?? `The code of the module ${module.manifest.id} is not trusted.`,

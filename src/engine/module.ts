@@ -4,6 +4,7 @@ import { parseManifest } from '../capsule/manifest.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { CapabilityModule } from './capability.ts';
 import { compileJsonSchema, type JsonSchemaCheck } from './json-schema.ts';
+import type { LoadedModule, Runner } from './runners/runner.ts';
 import type { ModuleState } from './types.ts';
 
 /** One thing a module can be asked for, ready to be enforced. */
@@ -15,12 +16,12 @@ export interface EngineCapability {
 
 /** Where a module comes from: a folder, or code of this process. */
 export type ModuleSource =
-  /** `capabilities/<name>` with `manifest.json` and `index.js` or `index.ts`. */
-  | { folder: string }
+  /** `capabilities/<name>` with `manifest.json` and its code, and what runs it; this process unless told. */
+  | { folder: string; runner?: Runner }
   /** `codeHash` is 64 hex characters and stands for the code, as a folder's hash does. */
   | { manifest: CapabilityManifest; module: CapabilityModule; codeHash: string };
 
-/** A module in the registry. `code` is there once it was imported, which a module in safe mode never is. */
+/** A module in the registry. `code` is there once it was loaded, which a module in safe mode never is. */
 export interface EngineModule {
   readonly manifest: CapabilityManifest;
   readonly codeHash: string;
@@ -28,10 +29,10 @@ export interface EngineModule {
   readonly declared: ReadonlySet<string>;
   /** By capability id. */
   readonly capabilities: ReadonlyMap<string, EngineCapability>;
-  readonly load: () => Promise<CapabilityModule>;
+  readonly load: () => Promise<LoadedModule>;
   /** Whether the code is still what `codeHash` stands for; told at once where nothing was written. */
   readonly isUnchanged: () => boolean | Promise<boolean>;
-  code: CapabilityModule | undefined;
+  code: LoadedModule | undefined;
   state: ModuleState;
   reason: string | null;
 }
@@ -43,7 +44,7 @@ export interface EngineModule {
 export function buildModule(
   value: unknown,
   place: string,
-  from: (id: string) => Pick<EngineModule, 'codeHash' | 'config' | 'load' | 'isUnchanged'>,
+  from: (manifest: CapabilityManifest) => Pick<EngineModule, 'codeHash' | 'config' | 'load' | 'isUnchanged'>,
   prices: ReadonlyMap<string, number> = new Map(),
 ): EngineModule {
   const parsed = parseManifest(value);
@@ -61,7 +62,7 @@ export function buildModule(
     });
   }
   return {
-    ...from(manifest.id),
+    ...from(manifest),
     manifest,
     declared: new Set(manifest.permissions),
     capabilities,

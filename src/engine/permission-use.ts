@@ -1,5 +1,6 @@
-import { MeshError } from '../lib/errors.ts';
+import type { MeshError } from '../lib/errors.ts';
 import type { EngineModule } from './module.ts';
+import { hasEnded, undeclared, ungranted } from './permission-errors.ts';
 import type { PermissionBook } from './permissions.ts';
 
 /** Entries a receipt holds at most, and characters of one (protocols/receipt). */
@@ -29,29 +30,21 @@ export class PermissionUse {
   /** Records the use. Throws `permission_denied` where it is not declared or not granted, `cancelled` after `end`. */
   use(permission: string): void {
     this.assertRunning();
-    if (!this.declares(permission)) {
-      throw this.refuse(
-        permission,
-        `The module ${this.moduleId} does not declare the permission ${permission}.`,
-      );
-    }
+    if (!this.declares(permission)) throw this.refuse(permission, undeclared(this.moduleId, permission));
     if (!this.#book.granted(this.moduleId, permission)) {
-      throw this.refuse(
-        permission,
-        `The operator has not granted ${permission} to the module ${this.moduleId}.`,
-      );
+      throw this.refuse(permission, ungranted(this.moduleId, permission));
     }
     this.#record(permission);
   }
 
   /** Records a refused use and gives the error to throw. */
-  refuse(permission: string, sentence: string): MeshError {
+  refuse(permission: string, error: MeshError): MeshError {
     this.#record(`refused:${permission}`);
-    return new MeshError('permission_denied', sentence);
+    return error;
   }
 
   assertRunning(): void {
-    if (this.#ended) throw new MeshError('cancelled', 'The intent has ended; its API no longer works.');
+    if (this.#ended) throw hasEnded();
   }
 
   end(): void {

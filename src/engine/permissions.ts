@@ -24,6 +24,8 @@ export class PermissionBook implements Permissions {
   readonly #db: Database;
   readonly #registry: PermissionBookComponents['registry'];
   readonly #init: PermissionBookInit;
+  /** What the store says, since it is asked at every use. As many as the manifests declare. */
+  readonly #known = new Map<string, boolean | undefined>();
 
   constructor(components: PermissionBookComponents, init: PermissionBookInit) {
     this.#db = components.db;
@@ -44,9 +46,9 @@ export class PermissionBook implements Permissions {
 
   granted(module: string, permission: string): boolean {
     if (!this.#registry.module(module)?.declared.has(permission)) return false;
-    return (
-      this.#db.get(decisions, `${module}:${permission}`) ?? this.#init.grantedByDefault(module, permission)
-    );
+    const key = `${module}:${permission}`;
+    if (!this.#known.has(key)) this.#known.set(key, this.#db.get(decisions, key));
+    return this.#known.get(key) ?? this.#init.grantedByDefault(module, permission);
   }
 
   grant(module: string, permission: string): Promise<void> {
@@ -66,6 +68,7 @@ export class PermissionBook implements Permissions {
     const tx = this.#db.transaction();
     tx.put(decisions, `${module}:${permission}`, granted);
     await tx.commit();
+    this.#known.set(`${module}:${permission}`, granted);
     await this.#init.onChange?.(module);
   }
 }

@@ -4,9 +4,11 @@ import { MeshError } from '../lib/errors.ts';
 import { deepFreeze } from '../lib/json.ts';
 import { keyspace } from '../store/keyspaces.ts';
 import type { Database } from '../store/types.ts';
-import type { CapabilityModule } from './capability.ts';
 import { CodeFolder, readManifest } from './code-folder.ts';
+import { loadCode } from './code-loading.ts';
+import { describeFailure } from './failure.ts';
 import { buildModule, type EngineModule, type ModuleSource } from './module.ts';
+import { InProcessRunner } from './runners/in-process.ts';
 
 /** Code hashes accepted so far, by `<module>@<version>`. */
 const codeHashes = keyspace<string>('codeHashes');
@@ -32,18 +34,24 @@ export class Registry {
   readonly #init: RegistryInit;
   readonly #modules = new Map<string, EngineModule>();
   readonly #byCapability = new Map<string, EngineModule>();
+  readonly #ownProcess = new InProcessRunner(({ from, codeHash }) =>
+    'module' in from ? Promise.resolve(from.module) : loadCode(from, codeHash),
+  );
 
   constructor(components: RegistryComponents, init: RegistryInit) {
     this.#components = components;
     this.#init = init;
   }
 
-  /** Loads every source. Throws `config_invalid` for the first that is unusable. */
+  /**
+   * Loads every source. Throws `config_invalid` for the first that is unusable by its manifest; where only its code cannot
+   * be loaded, the module is unavailable.
+   */
   async load(): Promise<void> {
     this.#modules.clear();
     this.#byCapability.clear();
     for (const source of this.#init.sources) this.#add(await this.#read(source));
-    for (const module of this.#modules.values()) await this.#admit(module);
+    await Promise.all([...this.#modules.values()].map((module) => this.#admit(module)));
   }
 
   modules(): IterableIterator<EngineModule> {
@@ -79,7 +87,7 @@ export class Registry {
   }
 
   /**
-   * Imports the code that was found at the start and accepts it from now on. Throws `not_found`, and `integrity_lock`
+   * Loads the code that was found at the start and accepts it from now on. Throws `not_found`, and `integrity_lock`
    * where it has changed since.
    */
   async trust(id: string): Promise<void> {
@@ -95,26 +103,29 @@ export class Registry {
   async #read(source: ModuleSource): Promise<EngineModule> {
     if ('module' in source) {
       const { manifest, codeHash, module } = source;
-      const load = async (): Promise<CapabilityModule> => module;
-      const isUnchanged = (): boolean => true;
       return buildModule(
         manifest,
         'this process',
-        (id) => ({ codeHash, config: this.#config(id), load, isUnchanged }),
+        ({ id, permissions }) => ({
+          codeHash,
+          config: this.#config(id),
+          load: () => this.#ownProcess.start({ id, codeHash, permissions, from: { module } }),
+          isUnchanged: () => true,
+        }),
         this.#init.prices,
       );
     }
-    const { crypto } = this.#components;
-    const { folder } = source;
+    const { folder, runner = this.#ownProcess } = source;
     const manifest = await readManifest(folder);
-    const code = await CodeFolder.read(folder, crypto);
+    const code = await CodeFolder.read(folder, this.#components.crypto);
+    const { hash: codeHash } = code;
     return buildModule(
       manifest,
       folder,
-      (id) => ({
-        codeHash: code.hash,
+      ({ id, permissions }) => ({
+        codeHash,
         config: this.#config(id),
-        load: () => code.load(),
+        load: () => runner.start({ id, codeHash, permissions, from: code.code }),
         isUnchanged: () => code.isUnchanged(),
       }),
       this.#init.prices,
@@ -146,8 +157,15 @@ export class Registry {
       module.reason = `The code of ${recordKey(module)} is not what it was when it was first loaded.`;
       return;
     }
-    // Imported before it is recorded: code that could not be loaded may be mended without a new version.
-    module.code ??= await module.load();
+    // Loaded before it is recorded: code that could not be loaded may be mended without a new version.
+    try {
+      if (!(await module.isUnchanged())) throw new MeshError('integrity_lock', changedMeanwhile(module));
+      module.code ??= await module.load();
+    } catch (error) {
+      module.state = 'unavailable';
+      module.reason = describeFailure(error).message;
+      return;
+    }
     if (recorded === undefined) await this.#record(module);
     module.state = 'ready';
     module.reason = null;

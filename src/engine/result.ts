@@ -14,11 +14,16 @@ export interface SoundResult {
   hash: string;
 }
 
+/** `internal` for what is no JSON, or nested too deeply; null for what is fine. */
+export function resultProblem(value: unknown): MeshError | null {
+  const problem = jsonProblem(value, MAX_RESULT_DEPTH);
+  return problem && new MeshError('internal', describeProblem('The result of the capability', problem));
+}
+
 /** Throws `internal` for what is no JSON or not what the manifest promises, `too_large` above `LIMITS.resultBytes`. */
 export function checkResult(value: unknown, capability: EngineCapability, crypto: Crypto): SoundResult {
-  const problem = jsonProblem(value, MAX_RESULT_DEPTH);
-  if (problem !== null)
-    throw new MeshError('internal', describeProblem('The result of the capability', problem));
+  const problem = resultProblem(value);
+  if (problem !== null) throw problem;
   const mismatch = capability.checkOutput(value);
   if (mismatch !== null) {
     throw new MeshError('internal', `The result is not what ${capability.spec.id} promises: ${mismatch}.`);

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
+import { Type } from 'typebox';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
+import { ModelExecution, WasmExecution } from '../../protocols/receipt/v1/schema.ts';
 import { checkOf } from '../lib/check.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Signer } from '../lib/crypto.ts';
@@ -12,8 +13,10 @@ import type { Transaction } from '../store/types.ts';
 import type { CapabilityApi, ModelsApi, NetworkApi, SealApi, StorageApi } from './capability.ts';
 import type { EngineModule } from './module.ts';
 import type { ModuleStorage } from './module-storage.ts';
+import { undeclared } from './permission-errors.ts';
 import { PermissionUse } from './permission-use.ts';
 import type { PermissionBook } from './permissions.ts';
+import type { Namespace, Scope, ScopeFacts } from './runners/runner.ts';
 import { type ModelsPort, scopedModels } from './scoped-models.ts';
 import { scopedNetwork, type Webhooks } from './scoped-network.ts';
 import { scopedSeal } from './scoped-seal.ts';
@@ -55,14 +58,18 @@ export interface ScopeInit {
   onProgress: ((update: { delta?: string; stage?: string }) => void) | undefined;
 }
 
-/** The API of one intent, and what remains of it: permissions used, staged writes, what a model ran. */
-export class IntentScope {
+/** The API of one intent, and what remains of it: permissions used, staged writes, what was recorded of it. */
+export class IntentScope implements Scope<CapabilityApi> {
   readonly permissions: PermissionUse;
   readonly api: CapabilityApi;
-  execution: ModelExecution | null = null;
+  execution: ModelExecution | WasmExecution | null = null;
+  readonly #components: ScopeComponents;
+  readonly #init: ScopeInit;
   #storage: ScopedStorage | undefined;
 
   constructor(components: ScopeComponents, init: ScopeInit) {
+    this.#components = components;
+    this.#init = init;
     this.permissions = new PermissionUse(init.module, components.permissions);
     this.api = new ScopedApi(components, init, {
       permissions: this.permissions,
@@ -80,6 +87,27 @@ export class IntentScope {
     });
   }
 
+  touched(namespace: Namespace): void {
+    try {
+      void this.api[namespace];
+      // Which host or webhook it would have been is for a request to say.
+      if (namespace !== 'network') this.permissions.use(namespace);
+    } catch {
+      // Noted by the refusal itself; the code has been told already.
+    }
+  }
+
+  facts(): ScopeFacts {
+    const { clock, identity: node, standing, signer } = this.#components;
+    const { module, origin } = this.#init;
+    const facts = factsOf(module, this.#components.permissions, clock.now());
+    return {
+      ...facts,
+      identity: facts.granted.includes('identity') ? { node, origin, standing: standing(origin) } : null,
+      sealKey: module.declared.has('seal') ? signer.identity : null,
+    };
+  }
+
   /** Stages what the intent wrote; null where it wrote nothing. */
   applyWrites(tx: Transaction): string | null {
     return this.#storage?.apply(tx) ?? null;
@@ -92,10 +120,28 @@ export class IntentScope {
   }
 }
 
+/** What any code of a module is told of itself. */
+export function factsOf(
+  { manifest, declared, config }: EngineModule,
+  book: Pick<PermissionBook, 'granted'>,
+  now: number,
+): ScopeFacts {
+  const granted = [...declared].filter((permission) => book.granted(manifest.id, permission));
+  return {
+    module: manifest.id,
+    declared: [...declared],
+    granted,
+    config,
+    now,
+    identity: null,
+    sealKey: null,
+  };
+}
+
 interface ScopeParts {
   permissions: PermissionUse;
   storage: () => StorageApi;
-  recordExecution: (execution: ModelExecution) => void;
+  recordExecution: (execution: ModelExecution | WasmExecution) => void;
 }
 
 /** A namespace that the manifest does not declare throws as soon as it is touched (capability.ts `CapabilityApi`). */
@@ -134,7 +180,7 @@ class ScopedApi implements CapabilityApi {
   get network(): NetworkApi {
     const { permissions } = this.#parts;
     const declared = [...this.#init.module.declared].some((permission) => permission.startsWith('network:'));
-    if (!declared) throw permissions.refuse('network', this.#undeclared('network'));
+    if (!declared) throw permissions.refuse('network', undeclared(permissions.moduleId, 'network'));
     this.#network ??= scopedNetwork({
       fetch: this.#components.fetch,
       permissions,
@@ -188,19 +234,18 @@ class ScopedApi implements CapabilityApi {
     return Object.freeze({ node, origin, standing: standing(origin) });
   }
 
-  recordExecution(execution: ModelExecution): void {
-    this.#parts.permissions.use('models');
+  recordExecution(execution: ModelExecution | WasmExecution): void {
+    if ('model' in execution) this.#parts.permissions.use('models');
+    else this.#parts.permissions.assertRunning();
     this.#parts.recordExecution(checkExecution(execution));
   }
 
   #assertDeclared(permission: string): void {
     const { permissions } = this.#parts;
     permissions.assertRunning();
-    if (!permissions.declares(permission)) throw permissions.refuse(permission, this.#undeclared(permission));
-  }
-
-  #undeclared(permission: string): string {
-    return `The module ${this.#init.module.manifest.id} does not declare the permission ${permission}.`;
+    if (!permissions.declares(permission)) {
+      throw permissions.refuse(permission, undeclared(permissions.moduleId, permission));
+    }
   }
 }
 
@@ -214,13 +259,15 @@ function* piecesOf(text: string): Generator<string> {
   }
 }
 
-const executionCheck = checkOf(ModelExecution);
+const executionCheck = checkOf(Type.Union([ModelExecution, WasmExecution]));
 
 /** Detached from the capability, and certain to fit into a receipt. Throws `internal`. */
-function checkExecution(execution: ModelExecution): ModelExecution {
+function checkExecution(execution: ModelExecution | WasmExecution): ModelExecution | WasmExecution {
   const canonical = executionCheck.accepts(execution) ? canonicalJson(execution) : '';
   if (canonical === '' || Buffer.byteLength(canonical) > MAX_EXECUTION_BYTES) {
     throw new MeshError('internal', 'The capability recorded an execution that does not fit into a receipt.');
   }
-  return deepFreeze(JSON.parse(canonical));
+  // What it took is for the node to say.
+  const { use, ...recorded }: ModelExecution | WasmExecution = JSON.parse(canonical);
+  return deepFreeze(recorded);
 }

@@ -49,6 +49,8 @@ interface Entry {
 export interface StartOptions {
   /** Where it runs, if not where it was asked. */
   lane?: Lane;
+  /** What it shares with tasks of other lanes: so many of all that name the same key run at once. */
+  shared?: Lane;
   signal?: AbortSignal;
   /** Called at most once, on a stranger's task that runs in the only slot that the owner waits for. */
   onYield?: () => void;
@@ -74,6 +76,8 @@ export class WorkQueue {
   /** Lanes and parties with a ticket, so bounded by the places. */
   readonly #lanes = new Map<string, LaneState>();
   readonly #parties = new Map<string, PartyState>();
+  /** By what tasks share. As few as the caller knows. */
+  readonly #shared = new Map<string, LaneBounds>();
   /** Lanes in which a task waits for a slot, in the order of their turns. */
   readonly #waiting = new Set<LaneState>();
   /** Strangers that run and can be told to make room; the newest has done least. */
@@ -138,12 +142,15 @@ export class WorkQueue {
     };
   }
 
-  #start(entry: Entry, { lane, signal, onYield }: StartOptions): Promise<void> {
+  #start(entry: Entry, { lane, shared, signal, onYield }: StartOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       if (entry.state !== 'admitted') throw new MeshError('internal', 'A ticket is started once.');
       throwIfAborted(signal);
       if (lane !== undefined && lane.key !== entry.asked.lane.key) entry.runs = this.#enter(lane);
-      entry.slots = this.#slotsOf(entry.runs, entry.party);
+      entry.slots = [
+        ...this.#slotsOf(entry.runs, entry.party),
+        ...(shared === undefined ? [] : this.#sharedSlots(shared, entry.party)),
+      ];
       entry.yield = onYield;
       const onAbort = (): void => {
         if (entry.state !== 'waiting' || signal === undefined) return;
@@ -247,6 +254,13 @@ export class WorkQueue {
     const { slots } = this.#party(party).bounds;
     const shares = [all.slots, lane.all, others.slots, lane.others.slots, slots];
     return party.standing === 'known' ? shares : [...shares, strangers.slots];
+  }
+
+  /** One of them is kept for the owner, as in a lane. */
+  #sharedSlots({ key, concurrency }: Lane, { standing }: Party): Share[] {
+    const bounds = this.#shared.get(key) ?? QueueShares.ofLane(concurrency, 0);
+    this.#shared.set(key, bounds);
+    return standing === 'own' ? [bounds.all] : [bounds.all, bounds.others.slots];
   }
 
   #party({ key, standing }: Party): PartyState {

@@ -5,10 +5,12 @@ import { failoverFigures } from './failover.ts';
 import { type Figure, report } from './figures.ts';
 import { recoveryFigures, storeFigures } from './full-store.ts';
 import { rowFigures } from './rows.ts';
+import { runnerFigures } from './runners.ts';
 import { benchScheduler } from './scheduler.ts';
 import { benchStart } from './startup.ts';
 import { sustainedFigures } from './sustained.ts';
 import { payloadFigures, pipelineFigures } from './versus-prototype.ts';
+import { wasmFigures } from './wasm.ts';
 
 /*
  * `npm run bench -- [--json] [--only NAME]… [--rounds N]`: every figure the project holds itself to, as a ratio of two
@@ -64,6 +66,8 @@ const GROUPS = {
   payloads: payloadFigures,
   sustained: sustainedFigures,
   failover: failoverFigures,
+  wasm: wasmFigures,
+  runners: runnerFigures,
 } as const;
 
 const USAGE = `npm run bench -- [--json] [--only NAME]… [--rounds N]

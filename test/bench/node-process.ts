@@ -19,6 +19,8 @@ export interface BenchNode {
 /** A complete node as `capsule start` composes it, on free ports and a directory of its own. */
 export async function startBenchNode(options: {
   echo: boolean;
+  /** Whether it runs modules in WebAssembly that orders bring along. */
+  wasm?: boolean;
   bootstrap?: string[];
   directory?: string;
 }): Promise<BenchNode> {
@@ -29,7 +31,11 @@ export async function startBenchNode(options: {
   config.network.bootstrap = options.bootstrap ?? [];
   config.network.mdns = false;
   config.api.port = 0;
-  config.capabilities.enabled = options.echo ? ['echo-capability'] : [];
+  config.capabilities.enabled = [
+    ...(options.echo ? ['echo-capability'] : []),
+    ...(options.wasm === true ? ['wasm'] : []),
+  ];
+  config.capabilities.settings = { wasm: { allow: options.wasm === true && 'all' } };
   config.capabilities.folders = [ECHO_CAPABILITY];
   config.permissions.granted = { 'test-echo': ['progress'] };
   config.engine.concurrency = 64;

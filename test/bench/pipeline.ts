@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import { createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
+import { type CapsuleOptions, createCapsule, signCapsule } from '../../src/capsule/capsule.ts';
 import type { NodeInfo } from '../../src/daemon/node.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createSigner } from '../../src/lib/crypto.ts';
@@ -21,7 +21,7 @@ export async function startPipeline(payload: JsonObject): Promise<Pipeline> {
   const url = new URL('./executor-process.ts', import.meta.url);
   const executor = await BenchProcess.begin<NodeInfo>(url);
   const submitter = await startBenchNode({ echo: false, bootstrap: executor.ready.addresses });
-  const { roundTrip, end } = submitting(submitter, payload);
+  const { roundTrip, end } = submitting(submitter, echoing(payload));
   return {
     roundTrip,
     usage: () => executor.usage(),
@@ -35,10 +35,21 @@ export async function startPipeline(payload: JsonObject): Promise<Pipeline> {
   };
 }
 
+/** The `count`th order of a benchmark, each of them another. */
+export type Ordering = (count: number) => Pick<CapsuleOptions, 'requestedCapability' | 'payload'>;
+
+const echoing =
+  (payload: JsonObject): Ordering =>
+  (count) => ({ requestedCapability: 'test.echo', payload: { ...payload, count } });
+
 /** One node that executes what it submits. */
 export async function startLocal(payload: JsonObject): Promise<RoundTrips> {
-  const bench = await startBenchNode({ echo: true });
-  const { roundTrip, end } = submitting(bench, payload);
+  return localTrips(await startBenchNode({ echo: true }), echoing(payload));
+}
+
+/** The same with a node that is there, which it stops. */
+export function localTrips(bench: BenchNode, ordering: Ordering): RoundTrips {
+  const { roundTrip, end } = submitting(bench, ordering);
   return {
     roundTrip,
     usage: async () => ownUsage(),
@@ -49,7 +60,7 @@ export async function startLocal(payload: JsonObject): Promise<RoundTrips> {
   };
 }
 
-function submitting({ node, seed }: BenchNode, payload: JsonObject) {
+function submitting({ node, seed }: BenchNode, ordering: Ordering) {
   const signer = createSigner(nodeCrypto, seed);
   const waiting = new Map<string, (failure: Error | null) => void>();
   const end = node.exchange.follow((event) => {
@@ -59,14 +70,7 @@ function submitting({ node, seed }: BenchNode, payload: JsonObject) {
   });
   let count = 0;
   const roundTrip = async (): Promise<void> => {
-    const draft = createCapsule(
-      {
-        originIdentity: signer.identity,
-        requestedCapability: 'test.echo',
-        payload: { ...payload, count: count++ },
-      },
-      systemClock,
-    );
+    const draft = createCapsule({ originIdentity: signer.identity, ...ordering(count++) }, systemClock);
     const capsule = signCapsule(signer, nodeCrypto, draft);
     const ended = new Promise<void>((resolve, reject) => {
       waiting.set(capsule.id, (failure) => (failure === null ? resolve() : reject(failure)));

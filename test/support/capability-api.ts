@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
-import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
+import type { ModelExecution, WasmExecution } from '../../protocols/receipt/v1/schema.ts';
 import type {
   CapabilityApi,
   Intent,
@@ -30,7 +30,7 @@ export interface MemoryApi {
   storage: Map<string, JsonValue>;
   logs: { message: string; context: JsonObject | undefined }[];
   progress: { delta?: string; stage?: string }[];
-  executions: ModelExecution[];
+  executions: (ModelExecution | WasmExecution)[];
 }
 
 /** A `CapabilityApi` in memory. It enforces no permissions: that is the engine's part, tested with the engine. */
@@ -38,7 +38,7 @@ export function memoryApi(options: MemoryApiOptions = {}): MemoryApi {
   const storage = options.storage ?? new Map<string, JsonValue>();
   const logs: MemoryApi['logs'] = [];
   const progress: MemoryApi['progress'] = [];
-  const executions: ModelExecution[] = [];
+  const executions: (ModelExecution | WasmExecution)[] = [];
   const absent = () => Promise.reject(new Error('this test gave no such namespace'));
   const api: CapabilityApi = {
     signal: options.signal ?? new AbortController().signal,

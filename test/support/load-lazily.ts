@@ -4,12 +4,14 @@
  */
 import { argv } from 'node:process';
 import { CodeFolder } from '../../src/engine/code-folder.ts';
+import { loadCode } from '../../src/engine/code-loading.ts';
 import { describeFailure } from '../../src/engine/failure.ts';
 import { nodeCrypto } from '../../src/lib/crypto-node.ts';
 import { intentOf, memoryApi } from './capability-api.ts';
 
 const [, , folder = '', ...words] = argv;
-const code = await (await CodeFolder.read(folder, nodeCrypto)).load();
+const read = await CodeFolder.read(folder, nodeCrypto);
+const code = await loadCode(read.code, read.hash);
 const answers: unknown[] = [];
 for (const word of words) {
   const { api } = memoryApi();

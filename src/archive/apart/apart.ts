@@ -23,20 +23,12 @@ type Options = Order['options'] & Pick<VerifyOptions, 'signal'>;
  * their own, so that the worst of archives keeps that thread busy until `signal` aborts, and nothing else. Throws
  * `too_large` where it takes more memory than one archive gets.
  */
-export function verifyApart(bytes: Uint8Array, { signal, ...options }: Options = {}): Promise<JsonObject> {
-  return apart({ job: 'verify', bytes, options }, signal);
-}
-
-/** The same for what a model may see: `{messages, sections, truncated}`. Throws as `openArchive` does too. */
-export function projectApart(
+export async function verifyApart(
   bytes: Uint8Array,
-  { signal, task, ...options }: Options & { task?: string } = {},
+  { signal, ...options }: Options = {},
 ): Promise<JsonObject> {
-  return apart({ job: 'project', bytes, options, task }, signal);
-}
-
-async function apart(order: Order, signal?: AbortSignal): Promise<JsonObject> {
   throwIfAborted(signal);
+  const order: Order = { bytes, options };
   const answer = (await isLight(order)) ? await work(order, signal) : await workInThread(order, signal);
   if ('value' in answer) return answer.value;
   const { code, message, detail } = answer.refused;

@@ -1,4 +1,5 @@
-import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
+import type { Receipt, RunUse, WasmExecution } from '../../../protocols/receipt/v1/schema.ts';
+import { modelExecutionOf } from '../../capsule/model-execution.ts';
 import type { MeshClient } from '../../client/client.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { writeText } from '../archive-files.ts';
@@ -96,7 +97,10 @@ async function findReceipt(client: MeshClient, id: string): Promise<Receipt> {
 }
 
 function showReceipt(receipt: Receipt, layout: Layout): string {
-  const { error, execution, charge } = receipt;
+  const { error, charge } = receipt;
+  const execution = modelExecutionOf(receipt);
+  const use = receipt.execution?.use;
+  const wasm = receipt.execution !== null && 'wasm' in receipt.execution ? receipt.execution.wasm : null;
   return facts(
     [
       ['receipt', receipt.receiptHash],
@@ -110,6 +114,8 @@ function showReceipt(receipt: Receipt, layout: Layout): string {
       ['lease', receipt.lease ?? '-'],
       ['charge', charge === null ? '-' : `${charge} credits`],
       ['model', execution === null ? '-' : `${execution.model} ${execution.digest ?? ''}`.trim()],
+      ...(wasm === null ? [] : [['module', moduleFacts(wasm)] as const]),
+      ...(use === undefined ? [] : [['took', amounts(use)] as const]),
       ['permissions', receipt.permissionsUsed.join(', ') || 'none used'],
       ['ran', `${time(receipt.startedAt)} UTC for ${duration(receipt.finishedAt - receipt.startedAt)}`],
       ['state', `${receipt.previousStateRoot} -> ${receipt.nextStateRoot}`],
@@ -117,4 +123,16 @@ function showReceipt(receipt: Receipt, layout: Layout): string {
     ],
     layout,
   );
+}
+
+/** `<SHA-256>, run, at most 5000 ms and 256 pages`. */
+function moduleFacts({ sha256, function: name, limits }: WasmExecution['wasm']): string {
+  return `${sha256}, ${name}, at most ${limits.timeMs} ms and ${plural(limits.memoryPages, 'page')}`;
+}
+
+/** `12.3 ms of processor time, 24 MB of memory`. */
+function amounts({ cpuMs, peakMemoryBytes }: RunUse): string {
+  const cpu = cpuMs === null ? [] : [`${cpuMs} ms of processor time`];
+  const memory = peakMemoryBytes === null ? [] : [`${Math.ceil(peakMemoryBytes / 1_000_000)} MB of memory`];
+  return [...cpu, ...memory].join(', ') || '-';
 }

@@ -1,5 +1,6 @@
 import type { Participant } from '../../../protocols/archive/v1/schema.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
+import { modelExecutionOf } from '../../capsule/model-execution.ts';
 import { executorOf, type WorkflowFacts, type WorkflowStep } from './facts.ts';
 
 /** Letters of a model's name that an actor id keeps; the name itself stands in the events, as what it is: a claim. */
@@ -31,7 +32,7 @@ export function nodesOf({ steps }: WorkflowFacts, sealingNode: string): Map<stri
 
 /** Names of the models that wrote something, as their executors state them. */
 export function modelsOf({ steps }: WorkflowFacts): string[] {
-  return [...new Set(steps.flatMap(({ receipt }) => receipt?.execution?.model ?? []))];
+  return [...new Set(steps.flatMap(({ receipt }) => (receipt && modelExecutionOf(receipt)?.model) ?? []))];
 }
 
 /** The origin, the nodes, and the models: each actor once (archive-v0.6 "Manifest"). */

@@ -3,6 +3,7 @@ import type { Receipt } from '../../../protocols/receipt/v1/schema.ts';
 import { timestampOf } from '../../archive/strict.ts';
 import type { EventDraft } from '../../archive/types.ts';
 import { nodeIdOf } from '../../capsule/identity.ts';
+import { modelExecutionOf } from '../../capsule/model-execution.ts';
 import { nodeActor, originActor } from './actors.ts';
 import { priceOf, type WorkflowFacts, type WorkflowStep } from './facts.ts';
 
@@ -76,7 +77,8 @@ function capsuleEvent(step: WorkflowStep, at: number): EventDraft {
 
 function receiptEvent(step: WorkflowStep, receipt: Receipt, at: number, lost: number): EventDraft {
   const { capsule, stored } = step;
-  const { status, error, execution } = receipt;
+  const { status, error } = receipt;
+  const execution = modelExecutionOf(receipt);
   const seconds = Math.max(0, receipt.finishedAt - receipt.startedAt) / 1000;
   const statement = textOf(stored?.result)?.slice(0, STATEMENT_CHARS).toWellFormed();
   const payload: JsonObject = {

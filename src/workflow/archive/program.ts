@@ -1,4 +1,5 @@
 import { timestampOf } from '../../archive/strict.ts';
+import { modelExecutionOf } from '../../capsule/model-execution.ts';
 import { markdownLine, markdownQuotation } from '../../lib/untrusted-text.ts';
 import { DEEDS, modelActor, modelsOf, nodeActor, nodesOf, originActor } from './actors.ts';
 import { textOf } from './events.ts';
@@ -131,7 +132,8 @@ function stepBlocks(step: WorkflowStep, number: number): string {
       `Took: ${took}, from ${wholeSecondsOf(receipt.startedAt)}, by its own clock`,
       `Receipt: \`${receipt.receiptHash}\``,
     );
-    if (receipt.execution !== null) lines.push(`Model: ${markdownLine(receipt.execution.model)}`);
+    const execution = modelExecutionOf(receipt);
+    if (execution !== null) lines.push(`Model: ${markdownLine(execution.model)}`);
   }
   if (record.attempts > 1) lines.push(`Executions begun: ${record.attempts}; what is told is the last`);
   lines.push(`Price paid: ${credits(priceOf(step))}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { projectApart, verifyApart } from '../../../src/archive/apart/apart.ts';
+import { verifyApart } from '../../../src/archive/apart/apart.ts';
 import { nodeArchiveCrypto } from '../../../src/archive/crypto/node-crypto.ts';
 import { verificationReport } from '../../../src/archive/report.ts';
 import { verifyArchive } from '../../../src/archive/verify.ts';
@@ -89,19 +89,5 @@ describe('archives of anybody, verified by a host that has other work', () => {
     const work = verifyApart(large, { signal: controller.signal });
     setImmediate(() => controller.abort());
     await expect(work).rejects.toMatchObject({ code: 'cancelled' });
-  });
-
-  it.each([
-    ['small', small],
-    ['large', large],
-  ])('projects what verifies, and refuses the rest with its code: %s', async (_name, bytes) => {
-    const { messages, truncated } = await projectApart(bytes, { task: 'What is this?' });
-    expect(JSON.stringify(messages)).toContain('What is this?');
-    expect(truncated).toBe(false);
-    await expect(projectApart(patched(bytes, '# Program', '# Pr0gram'))).rejects.toMatchObject({
-      code: 'unverified_archive',
-      detail: { failing: ['content_index'] },
-    });
-    await expect(projectApart(bytes.subarray(0, 600))).rejects.toMatchObject({ code: 'invalid_archive' });
   });
 });

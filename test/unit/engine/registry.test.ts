@@ -12,6 +12,7 @@ import {
   ECHO_FOLDER,
   errorOf,
   request,
+  resultOf,
   startedEngine,
   testEngine,
   testModule,
@@ -218,12 +219,27 @@ describe('a folder that cannot be used stops the start', () => {
     await writeFile(join(folder, 'manifest.json'), '{"id": "x"}');
     await expect(starting()).rejects.toMatchObject(refused(/manifest is not valid/));
   });
+});
 
-  it('without code, or with code that has no run', async () => {
-    await writeFile(join(folder, 'index.ts'), 'export const walk = 1;');
-    await expect(starting()).rejects.toMatchObject(refused(/does not export a function "run"/));
-    await rm(join(folder, 'index.ts'));
-    await expect(starting()).rejects.toMatchObject(refused(/has neither index\.js nor index\.ts/));
+describe('a folder whose code cannot be loaded', () => {
+  const refusal = async (code: string | undefined) => {
+    if (code === undefined) await rm(join(folder, 'index.ts'));
+    else await writeFile(join(folder, 'index.ts'), code);
+    const { engine } = await startedEngine({ modules: [{ folder }, testModule(async () => 'fine')] });
+    expect(resultOf(await engine.handleIntent(request('unit.run')))).toBe('fine');
+    expect(engine.offers().map(({ module }) => module)).toEqual(['unit']);
+    return errorOf(await engine.handleIntent(request('test.echo')));
+  };
+
+  it.each([
+    ['export const walk = 1;', /does not export a function "run"/],
+    ['throw new Error("no");', /cannot be loaded/],
+    [undefined, /has neither index\.js nor index\.ts/],
+  ])('is not on offer, and says why: %s', async (code, reason) => {
+    expect(await refusal(code)).toEqual({
+      code: 'capability_unavailable',
+      message: expect.stringMatching(reason),
+    });
   });
 });
 
