@@ -105,7 +105,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
   const builtIn = new Set(folders.filter((each) => each.builtIn).map(({ name }) => name));
   const { threads: computing, threadMemoryMb: memoryMb, graceMs } = config.engine;
   const threads = new ThreadPool({ clock, log: part('engine') }, { computing, memoryMb, graceMs });
-  const models = new OllamaModels({}, { host: config.models.ollama }).port;
+  const models = new OllamaModels({ host: config.models.ollama, parallel: config.models.parallel }).port;
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log: part('engine'), models, faults },
     {

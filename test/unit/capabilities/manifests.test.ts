@@ -9,7 +9,7 @@ import * as notify from '../../../capabilities/notify/index.ts';
 import * as report from '../../../capabilities/report/index.ts';
 import * as text from '../../../capabilities/text/index.ts';
 import { CapabilityManifest } from '../../../protocols/manifest/v1/schema.ts';
-import { compileJsonSchema } from '../../../src/engine/json-schema.ts';
+import { compileJsonSchema } from '../../../src/capsule/json-schema.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 
 const modules = { archive, data, gemma, notify, report, text };
