@@ -46,7 +46,7 @@ describe.skipIf(!answers)('a real Ollama server', () => {
       const asked =
         ability === 'completion'
           ? models().chat({ ...limit, messages: [{ role: 'user', content }] })
-          : models().embed({ ...limit, input: ['word '.repeat(model.contextTokens * 2)] });
+          : models().embed({ ...limit, input: [content] });
       await expect(asked).rejects.toMatchObject({ code: 'too_large' });
     },
     120_000,
