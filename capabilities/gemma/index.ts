@@ -1,20 +1,21 @@
 import type { JsonObject, JsonValue } from '../../protocols/common/v1/schema.ts';
-import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
 import type {
   Availability,
   CapabilityApi,
-  ChatMessage,
   Intent,
   ModelInfo,
   ProbeApi,
 } from '../../src/engine/capability.ts';
 import { actions } from '../actions.ts';
 import { fail } from '../fail.ts';
-import { stringOf } from '../payload.ts';
+import { isJsonObject, stringOf } from '../payload.ts';
 import { parseAnalysis } from './answer.ts';
+import { answerSchema } from './answer-schema.ts';
+import { type Completion, complete, usageOf } from './complete.ts';
+import { extract } from './extract.ts';
 import { pickModel, servedModels } from './models.ts';
-import { modelOptions, withContext } from './options.ts';
-import { analysisMessages, chatMessages, summaryMessages } from './prompts.ts';
+import { contextLimit } from './options.ts';
+import { analysisMessages, chatMessages, summaryMessages, visionMessages } from './prompts.ts';
 
 /** As repeatable as a model allows, for work that is not a conversation. */
 const STEADY = { temperature: 0, seed: 0 };
@@ -22,58 +23,73 @@ const STEADY = { temperature: 0, seed: 0 };
 const MAX_INPUTS = 32;
 /** An advertisement has 4 KiB for this. */
 const MAX_DETAIL_MODELS = 12;
+const MAX_TOOLS = 32;
+const MAX_TOOLS_CHARS = 65_536;
 
-/** Gemma through the node's Ollama server. The engine binds `api.models` to the intent's signal. */
+/** Models of the node's own model server. The engine binds `api.models` to the intent's signal. */
 export const run = actions({
-  'ai.chat': async (intent, api) => {
-    const { text, ...rest } = await complete(api, intent, chatMessages(intent));
-    return { text, message: { role: 'assistant', content: text }, ...rest };
+  'ai.chat': chat,
+  'ai.summarize': async ({ payload }, api) => {
+    const init = { messages: summaryMessages(payload), defaults: STEADY, think: false };
+    const { text, facts } = whole(await complete(api, payload, init));
+    return { summary: text, ...facts };
   },
-  'ai.summarize': async (intent, api) => {
-    const { text, ...rest } = await complete(api, intent, summaryMessages(intent.payload), STEADY);
-    return { summary: text, ...rest };
+  'ai.analyze': async ({ payload }, api) => {
+    const init = { messages: analysisMessages(payload), defaults: STEADY, think: false };
+    const { text, facts } = whole(await complete(api, payload, init));
+    return { ...parseAnalysis(text), ...facts };
   },
-  'ai.analyze': async (intent, api) => {
-    const { text, ...rest } = await complete(api, intent, analysisMessages(intent.payload), STEADY);
-    return { ...parseAnalysis(text), ...rest };
+  'ai.extract': (intent, api) => extract(intent, api, STEADY),
+  'ai.vision': async (intent, api) => {
+    const { text, facts, thinking } = await complete(api, intent.payload, {
+      messages: visionMessages(intent),
+    });
+    return { text, ...(thinking !== '' && { thinking }), ...facts };
   },
   'ai.embed': embed,
 });
 
 /** On offer is what an installed model can do now. Rejects with what is wrong while the server does not answer. */
 export async function probe({ models, config }: Pick<ProbeApi, 'models' | 'config'>): Promise<Availability> {
-  const { chat, embed } = servedModels(await models.list(), config);
+  const { chat, vision, embed, reason } = servedModels(await models.list(), config);
   return {
     capabilities: [
-      ...(chat.length === 0
-        ? []
-        : ['ai.chat', 'ai.summarize', 'ai.analyze'].map((id) => ({ id, detail: detail(chat) }))),
-      ...(embed.length === 0 ? [] : [{ id: 'ai.embed', detail: detail(embed) }]),
+      ...['ai.chat', 'ai.summarize', 'ai.analyze', 'ai.extract'].flatMap((id) => offer(id, chat)),
+      ...offer('ai.vision', vision),
+      ...offer('ai.embed', embed),
     ],
+    ...(reason !== undefined && { reason }),
   };
 }
 
-async function complete(
-  api: CapabilityApi,
-  { payload }: Intent,
-  messages: ChatMessage[],
-  defaults?: JsonObject,
-): Promise<{ text: string; model: string; usage: JsonObject }> {
-  const options = withContext(modelOptions(payload, defaults), messages, api.config);
-  const { chat } = servedModels(await api.models.list(), api.config);
-  const model = pickModel(chat, stringOf(payload, 'model'));
-  const answer = await api.models.chat({ model, messages, options }, (delta) => api.progress({ delta }));
-  api.recordExecution(answer.execution);
-  const text = answer.text.trim();
-  if (text === '') throw fail('model_unavailable', `The model ${model} gave an empty answer.`);
-  return { text, model, usage: usageOf(answer.execution) };
+/** What is cut is said in the result: in a conversation half an answer is worth something. */
+async function chat(intent: Intent, api: CapabilityApi): Promise<JsonObject> {
+  const { payload } = intent;
+  const tools = toolsOf(payload.tools);
+  const format = payload.format === undefined ? undefined : answerSchema(payload.format, 'format');
+  const init = { messages: chatMessages(intent), ...(tools && { tools }), ...(format && { format }) };
+  const { text, thinking, toolCalls, facts } = await complete(api, payload, init);
+  const calls = toolCalls.length === 0 ? {} : { toolCalls: toolCalls.map((call) => ({ ...call })) };
+  return {
+    text,
+    message: { role: 'assistant', content: text, ...calls },
+    ...calls,
+    ...(thinking !== '' && { thinking }),
+    ...facts,
+  };
+}
+
+/** Half a summary says something else than the document. */
+function whole(completion: Completion): Completion {
+  if (completion.cut !== undefined) throw fail('too_large', completion.cut);
+  return completion;
 }
 
 async function embed({ payload }: Intent, api: CapabilityApi): Promise<JsonObject> {
   const input = inputsOf(payload.input ?? payload.text);
   const { embed } = servedModels(await api.models.list(), api.config);
-  const model = pickModel(embed, stringOf(payload, 'model'));
-  const { embeddings, execution } = await api.models.embed({ model, input });
+  const { name: model } = pickModel(embed, stringOf(payload, 'model'));
+  const { embeddings, execution } = await api.models.embed({ model, input, ...contextLimit(api.config) });
   api.recordExecution(execution);
   if (embeddings.length !== input.length) {
     throw fail(
@@ -93,14 +109,26 @@ function inputsOf(value: JsonValue | undefined): string[] {
   return inputs;
 }
 
+function toolsOf(value: JsonValue | undefined): JsonObject[] | undefined {
+  if (value === undefined) return undefined;
+  const tools = Array.isArray(value) ? value.filter(isJsonObject) : [];
+  const fit = Array.isArray(value) && tools.length === value.length && tools.length <= MAX_TOOLS;
+  if (!fit || JSON.stringify(tools).length > MAX_TOOLS_CHARS) {
+    throw fail('invalid_payload', `"tools" is a list of at most ${MAX_TOOLS} functions.`);
+  }
+  return tools.length === 0 ? undefined : tools;
+}
+
+/** By the model that is used where none is named. */
+function offer(id: string, models: readonly ModelInfo[]): Availability['capabilities'] {
+  const [first] = models;
+  return first === undefined ? [] : [{ id, detail: detail(models), maxConcurrent: first.parallel }];
+}
+
 function detail(models: readonly ModelInfo[]): JsonObject {
   return {
     models: models
       .slice(0, MAX_DETAIL_MODELS)
       .map(({ name, digest, quantization }) => ({ name, digest, quantization })),
   };
-}
-
-function usageOf({ promptTokens, completionTokens }: ModelExecution): JsonObject {
-  return { promptTokens, completionTokens };
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
-import type { ChatMessage } from '../../src/engine/capability.ts';
+import type { Think } from '../../src/engine/capability.ts';
 import { fail } from '../fail.ts';
 import { integerOf, isJsonObject } from '../payload.ts';
 
@@ -10,20 +10,30 @@ const NUMBERS: Record<string, { min: number; max: number; integer: boolean }> = 
   min_p: { min: 0, max: 1, integer: false },
   repeat_penalty: { min: 0, max: 2, integer: false },
   top_k: { min: 1, max: 1_000, integer: true },
-  seed: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
+  // 32 bits, of which the last value means "any".
+  seed: { min: 0, max: 4_294_967_294, integer: true },
   num_predict: { min: 1, max: 8_192, integer: true },
 };
 const MAX_STOPS = 8;
 const MAX_STOP_CHARS = 64;
 /** Tokens of an answer unless the caller says otherwise. */
-const DEFAULT_ANSWER_TOKENS = 1_024;
-/** Tokens of prompt and answer together: what Gemma reads well on a small machine. */
-const CONTEXT_TOKENS = { default: 16_384, min: 1_024, max: 131_072 };
-/** UTF-8 bytes a token stands for at least; more in English prose. */
-const BYTES_PER_TOKEN = 3;
+export const DEFAULT_ANSWER_TOKENS = 1_024;
+/** Tokens of prompt and answer together that an operator may allow. */
+const CONTEXT_TOKENS = { min: 512, max: 16_777_216 };
+/** A model may be kept loaded for an hour by whoever uses it; longer is the operator's business. */
+const MAX_KEEP_ALIVE_SECONDS = 3_600;
+const UNITS = new Map([
+  ['s', 1],
+  ['m', 60],
+  ['h', 3_600],
+]);
+const DEGREES: readonly unknown[] = ['low', 'medium', 'high'] satisfies Think[];
 
 /** The caller's options over `defaults`, checked. Throws `invalid_payload`. */
-export function modelOptions(payload: JsonObject, defaults: JsonObject = {}): JsonObject {
+export function modelOptions(
+  payload: JsonObject,
+  defaults: JsonObject = {},
+): JsonObject & { num_predict: number } {
   const asked = payload.options ?? {};
   if (!isJsonObject(asked)) throw fail('invalid_payload', '"options" must be an object.');
   for (const [name, value] of Object.entries(asked)) {
@@ -34,26 +44,40 @@ export function modelOptions(payload: JsonObject, defaults: JsonObject = {}): Js
       );
     }
   }
-  return { num_predict: DEFAULT_ANSWER_TOKENS, ...defaults, ...asked };
+  const { num_predict: answer } = asked;
+  const num_predict = typeof answer === 'number' ? answer : DEFAULT_ANSWER_TOKENS;
+  return { ...defaults, ...asked, num_predict };
 }
 
-/**
- * Sets the context so that the whole prompt fits, since a model server silently drops what does not. Throws
- * `too_large` where it cannot.
- */
-export function withContext(
-  options: JsonObject,
-  messages: readonly ChatMessage[],
-  config: JsonObject,
-): JsonObject {
-  const limit = integerOf(config, 'contextTokens', CONTEXT_TOKENS);
-  const bytes = messages.reduce((sum, message) => sum + Buffer.byteLength(message.content) + 32, 0);
-  const needed = Math.ceil(bytes / BYTES_PER_TOKEN) + Number(options.num_predict);
-  if (needed > limit) {
-    throw fail('too_large', `The text needs about ${needed} tokens of context; this node allows ${limit}.`);
+/** The operator's limit of context, as a part of a request; without one the model's own holds. */
+export function contextLimit(config: JsonObject): { contextTokens?: number } {
+  if (config.contextTokens === undefined) return {};
+  return {
+    contextTokens: integerOf(config, 'contextTokens', { ...CONTEXT_TOKENS, default: CONTEXT_TOKENS.max }),
+  };
+}
+
+/** `think` and `keep_alive`, as parts of a request. Throws `invalid_payload`. */
+export function loadOptions({ think, keep_alive: keep }: JsonObject): { think?: Think; keepAlive?: number } {
+  if (think !== undefined && !isThink(think)) {
+    throw fail('invalid_payload', '"think" must be true, false, "low", "medium" or "high".');
   }
-  // Powers of two, so that the server need not load the model anew for each length.
-  return { ...options, num_ctx: Math.min(limit, Math.max(4_096, 2 ** Math.ceil(Math.log2(needed)))) };
+  return {
+    ...(think !== undefined && { think }),
+    ...(keep !== undefined && { keepAlive: secondsOf(keep) }),
+  };
+}
+
+/** Seconds as a number, or as a text such as `90s`, `5m`, `1h`. */
+function secondsOf(value: unknown): number {
+  const [, digits, unit = ''] = typeof value === 'string' ? (/^(\d{1,4})([smh])$/.exec(value) ?? []) : [];
+  const seconds = typeof value === 'number' ? value : Number(digits) * (UNITS.get(unit) ?? Number.NaN);
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= MAX_KEEP_ALIVE_SECONDS) return seconds;
+  throw fail('invalid_payload', '"keep_alive" must be 0 to 3600 seconds, or a text such as "5m".');
+}
+
+function isThink(value: unknown): value is Think {
+  return typeof value === 'boolean' || DEGREES.includes(value);
 }
 
 function isInRange(ranges: typeof NUMBERS, name: string, value: unknown): boolean {

@@ -127,7 +127,17 @@ export async function send(
   if (options.out !== undefined) await writeText(options.out, ended(text), options);
   if (options.json) cli.printJson(shown(view));
   else if (options.out === undefined && streamed.trim() !== text.trim()) cli.content(ended(text));
+  if (!options.json && cut(view))
+    cli.note('The answer was cut: the model had no more tokens for it ("num_predict" in options).');
   if (!options.json && stderr.isTTY) for (const child of view.children) cli.note(`next: ${child}`);
+}
+
+/** A model's work says how its answer ended. */
+function cut({ result, receipt }: CapsuleView): boolean {
+  const ended = [result, receipt?.execution].map((part) =>
+    typeof part === 'object' && part !== null && 'ended' in part ? part.ended : undefined,
+  );
+  return ended.includes('length');
 }
 
 function printFailure(cli: Cli, view: CapsuleView, options: SendOptions): void {

@@ -190,7 +190,10 @@ export const ConfigSchema = Type.Object(
         100_000,
         0,
       ),
-      defaultTimeoutMs: ms('How long one run may take where its capsule does not say.', 120_000),
+      defaultTimeoutMs: ms(
+        'How long one run may take where its capsule does not say; one that streams may be silent for so long, and take as long as it goes on.',
+        120_000,
+      ),
       maxTimeoutMs: ms('Longest that any run may take, whatever its capsule says.', 3_600_000),
       strangerTimeoutMs: ms(
         'Longest that a run for a stranger may take: on a mesh without `network.allow`, any identity that `credits.known` does not name.',
@@ -271,6 +274,12 @@ export const ConfigSchema = Type.Object(
         default: 'http://127.0.0.1:11434',
         pattern: '^https?://[^\\s/]+(/[^\\s]*)?$',
       }),
+      parallel: count(
+        'Requests that the model server works on at once for each model, as with `OLLAMA_NUM_PARALLEL`; 0 means that the node finds out.',
+        0,
+        64,
+        0,
+      ),
     }),
     log: section('Logs, on standard error.', {
       level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

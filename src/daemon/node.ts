@@ -112,7 +112,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     { rooms: computing, memoryMb, timeLimit: wasmTimeLimit },
   );
   const runnerOf = (found: CapabilityFolder): Runner => (isWasm(found) ? wasm : threads);
-  const models = new OllamaModels({}, { host: config.models.ollama }).port;
+  const models = new OllamaModels({ host: config.models.ollama, parallel: config.models.parallel }).port;
   const engine = new MeshEngine(
     { db, crypto, signer, clock, log: part('engine'), models, faults },
     {

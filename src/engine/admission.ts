@@ -1,14 +1,15 @@
 import type { ErrorBody } from '../../protocols/common/v1/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Party, Ticket as QueueTicket, Standing, WorkQueue } from '../lib/queue.ts';
+import type { Lane, Party, Ticket as QueueTicket, Standing, WorkQueue } from '../lib/queue.ts';
 import type { EngineCapability } from './module.ts';
-import { laneOf } from './router.ts';
 import type { Ticket } from './types.ts';
 
 export interface AdmissionComponents {
   queue: WorkQueue;
   clock: Pick<Clock, 'now' | 'monotonic'>;
   standing: (identity: string) => Standing;
+  /** What runs at once of a capability; as its manifest says unless told. */
+  concurrencyOf?: (capability: EngineCapability) => number;
 }
 
 /** Who may have a place in the queue now. */
@@ -20,14 +21,23 @@ export class Admission {
   }
 
   hasRoom(capability: EngineCapability, origin: string): boolean {
-    return this.#components.queue.hasRoom(laneOf(capability), this.#party(origin));
+    return this.#components.queue.hasRoom(this.laneOf(capability), this.#party(origin));
   }
 
   admit(capability: EngineCapability, origin: string): Place | ErrorBody {
     const { queue, clock } = this.#components;
     const party = this.#party(origin);
-    const work = queue.admit(laneOf(capability), party);
+    const work = queue.admit(this.laneOf(capability), party);
     return work === undefined ? full(capability, party) : new Place(work, clock);
+  }
+
+  /** Work waits in line with its own capability's. */
+  laneOf(capability: EngineCapability): Lane {
+    const { concurrencyOf } = this.#components;
+    return {
+      key: capability.spec.id,
+      concurrency: concurrencyOf?.(capability) ?? capability.spec.maxConcurrent,
+    };
   }
 
   #party(origin: string): Party {

@@ -6,7 +6,7 @@ import { canonicalJson, deepFreeze } from '../lib/json.ts';
 import type { Startable } from '../lib/lifecycle.ts';
 import type { Availability } from './capability.ts';
 import { describeFailure } from './failure.ts';
-import type { EngineModule } from './module.ts';
+import type { EngineCapability, EngineModule } from './module.ts';
 import { PermissionUse } from './permission-use.ts';
 import type { PermissionBook } from './permissions.ts';
 import type { Registry } from './registry.ts';
@@ -38,6 +38,8 @@ export interface Offered {
   detail?: JsonObject;
   /** Not for others than the node itself. */
   ownOnly?: boolean;
+  /** In place of the manifest's. */
+  maxConcurrent?: number;
 }
 
 const OFFERED: Offered = Object.freeze({});
@@ -84,6 +86,11 @@ export class AvailabilityMonitor implements Startable {
     return code.hasProbe ? this.#offered.get(module)?.get(capabilityId) : OFFERED;
   }
 
+  /** How many of it may run at once. */
+  concurrencyOf({ spec }: EngineCapability): number {
+    return this.offered(spec.id)?.maxConcurrent ?? spec.maxConcurrent;
+  }
+
   /** Throws `capability_unavailable` where it is not on offer now. */
   assertOffered(capabilityId: string): void {
     if (this.offered(capabilityId) !== undefined) return;
@@ -120,10 +127,12 @@ export class AvailabilityMonitor implements Startable {
     if (code === undefined || module.state === 'safe_mode') return false;
     const before = fingerprint(module, this.#offered.get(module));
     try {
-      if (code.hasProbe) this.#offered.set(module, readAnswer(module, await this.#ask(module, code, signal)));
+      const answer = code.hasProbe ? await this.#ask(module, code, signal) : undefined;
+      if (answer !== undefined) this.#offered.set(module, readAnswer(module, answer));
       if (signal.aborted) return false;
-      module.reason = code.closed ?? (this.#hasOffers(module) ? null : 'What it depends on is not there.');
-      module.state = module.reason === null ? 'ready' : 'unavailable';
+      const there = code.closed === null && this.#hasOffers(module);
+      module.reason = code.closed ?? answer?.reason ?? (there ? null : 'What it depends on is not there.');
+      module.state = there ? 'ready' : 'unavailable';
     } catch (error) {
       if (signal.aborted) return false;
       this.#offered.delete(module);
@@ -171,7 +180,7 @@ export class AvailabilityMonitor implements Startable {
 /** Ids that the manifest does not have are left out. Throws where the details are no small JSON. */
 function readAnswer(module: EngineModule, { capabilities }: Availability): Map<string, Offered> {
   const offered = new Map<string, Offered>();
-  for (const { id, estimatedLatency, detail, ownOnly } of capabilities) {
+  for (const { id, estimatedLatency, detail, ownOnly, maxConcurrent } of capabilities) {
     if (!module.capabilities.has(id)) continue;
     if (detail !== undefined && Buffer.byteLength(canonicalJson(detail)) > MAX_DETAIL_BYTES) {
       throw new MeshError('too_large', `The details of ${id} have more than ${MAX_DETAIL_BYTES} bytes.`);
@@ -183,6 +192,7 @@ function readAnswer(module: EngineModule, { capabilities }: Availability): Map<s
       ...latency,
       ...(detail !== undefined && { detail: deepFreeze(detail) }),
       ...(ownOnly === true && { ownOnly }),
+      ...(maxConcurrent !== undefined && { maxConcurrent }),
     });
   }
   return offered;

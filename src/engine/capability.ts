@@ -48,24 +48,74 @@ export interface ModelInfo {
   quantization: string | null;
   /** Bytes on disk. */
   size: number | null;
+  /** Architectures in the server's words, such as `gemma3`. */
+  families: string[];
+  /** In the server's words: `completion`, `embedding`, `vision`, `tools`, `thinking`; null where it does not say. */
+  abilities: string[] | null;
+  /** Tokens that it reads at most, prompt and answer together; null where the server does not say. */
+  contextTokens: number | null;
+  /** Requests that it is worth sending at once. */
+  parallel: number;
+}
+
+export interface ToolCall {
+  name: string;
+  arguments: JsonObject;
 }
 
 export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant';
+  role: 'system' | 'user' | 'assistant' | 'tool';
   content: string;
+  /** Base64. */
+  images?: string[];
+  /** Of an assistant's message. */
+  toolCalls?: ToolCall[];
+  /** Of a tool's message: whose result it is. */
+  toolName?: string;
 }
 
-/** Ollama behind a port. Every method rejects with `model_unavailable` when the server or the model is not there. */
+/** How long a model may think before it answers; a server that knows no degrees takes any as `true`. */
+export type Think = boolean | 'low' | 'medium' | 'high';
+
+export interface ChatRequest {
+  model: string;
+  messages: ChatMessage[];
+  options?: JsonObject;
+  /** JSON Schema that the answer must fit. */
+  format?: JsonObject;
+  /** Functions that the model may ask for: `{type: 'function', function: {name, description, parameters}}`. */
+  tools?: JsonObject[];
+  think?: Think;
+  /** Seconds that the model stays loaded. */
+  keepAlive?: number;
+  /** Tokens of context that the server may be asked for at most. */
+  contextTokens?: number;
+}
+
+export interface ChatAnswer {
+  text: string;
+  /** What it thought before, where the server tells it apart. */
+  thinking: string;
+  toolCalls: ToolCall[];
+  /** `ended` in it says whether the answer is whole. */
+  execution: ModelExecution;
+}
+
+/** `delta` is of what the model thinks where `thinking`, else of its answer. */
+export type OnDelta = (delta: string, thinking: boolean) => void;
+
+/**
+ * A model server behind a port. Every method rejects with `model_unavailable` when the server or the model is not there,
+ * with the server's own words in `detail.reason`, and with `too_large` when it cannot read all of the text.
+ */
 export interface ModelsApi {
   list(): Promise<ModelInfo[]>;
   /** Streams deltas as they come; resolves with the whole text. A stream that ends early rejects. */
-  chat(
-    request: { model: string; messages: ChatMessage[]; options?: JsonObject },
-    onDelta?: (delta: string) => void,
-  ): Promise<{ text: string; execution: ModelExecution }>;
+  chat(request: ChatRequest, onDelta?: OnDelta): Promise<ChatAnswer>;
   embed(request: {
     model: string;
     input: string[];
+    contextTokens?: number;
   }): Promise<{ embeddings: number[][]; execution: ModelExecution }>;
 }
 
@@ -105,10 +155,18 @@ export interface CapabilityApi {
 
 /**
  * What is on offer right now; ids that are missing are not advertised. Latency in seconds. What is `ownOnly` is there for the
- * node's own identity, and nobody else hears of it.
+ * node's own identity, and nobody else hears of it. `maxConcurrent` stands in place of the manifest's.
  */
 export interface Availability {
-  capabilities: { id: string; estimatedLatency?: number; detail?: JsonObject; ownOnly?: boolean }[];
+  capabilities: {
+    id: string;
+    estimatedLatency?: number;
+    detail?: JsonObject;
+    ownOnly?: boolean;
+    maxConcurrent?: number;
+  }[];
+  /** Why something is missing, in a sentence for the operator. */
+  reason?: string;
 }
 
 /** What a probe may use. */

@@ -138,7 +138,12 @@ export class MeshEngine implements Engine {
     const latency = new LatencyTracker({ db });
     const { identity } = signer;
     const standing = init.standing ?? ((origin) => (origin === identity ? 'own' : 'known'));
-    const admission = new Admission({ queue, clock, standing });
+    const admission = new Admission({
+      queue,
+      clock,
+      standing,
+      concurrencyOf: (capability) => availability.concurrencyOf(capability),
+    });
     const scope = {
       clock,
       log,
@@ -210,7 +215,7 @@ export class MeshEngine implements Engine {
     const { module, requested: capability, target } = route;
     const average =
       this.#latency.average(capabilityId) ?? offered.estimatedLatency ?? capability.spec.estimatedLatency;
-    const ahead = this.#queue.sizeOf(capabilityId) / capability.spec.maxConcurrent;
+    const ahead = this.#queue.sizeOf(capabilityId) / (offered.maxConcurrent ?? capability.spec.maxConcurrent);
     return {
       capability: capability.spec,
       module: module.manifest.id,

@@ -21,6 +21,7 @@ import type { Route, Router } from './router.ts';
 import type { LoadedModule } from './runners/runner.ts';
 import { IntentScope, type ScopeComponents } from './scoped-api.ts';
 import type { ReceiptFacts } from './state-root.ts';
+import { type RunTimes, TimeLimit, timeFor } from './time-limit.ts';
 import type { HandleOptions, IntentRequest, Outcome } from './types.ts';
 
 export interface IntentHandlerComponents {
@@ -38,14 +39,6 @@ export interface IntentHandlerComponents {
   scope: ScopeComponents;
 }
 
-export interface IntentHandlerInit {
-  /** Milliseconds that code may run where its caller says nothing, and at most. */
-  defaultTimeoutMs: number;
-  maxTimeoutMs: number;
-  /** What a stranger's code may have at most. */
-  strangerTimeoutMs: number;
-}
-
 /** One intent on its way; what is known of it when it fails goes into the receipt. */
 interface Run {
   readonly read: ReadIntent;
@@ -61,6 +54,7 @@ interface Run {
   startedAt: number | undefined;
   route: Route | undefined;
   scope: IntentScope | undefined;
+  limit: TimeLimit | undefined;
 }
 
 type End = { result: SoundResult } | { error: ErrorBody };
@@ -68,12 +62,12 @@ type End = { result: SoundResult } | { error: ErrorBody };
 /** The spine of execution (node "One way for a capsule"). Whatever happens, it ends in a signed receipt. */
 export class IntentHandler {
   readonly #components: IntentHandlerComponents;
-  readonly #init: IntentHandlerInit;
+  readonly #init: RunTimes;
   readonly #running = new Set<Run>();
   readonly #ended = new MeshError('cancelled', 'The intent has ended.');
   #refusal: MeshError | undefined;
 
-  constructor(components: IntentHandlerComponents, init: IntentHandlerInit) {
+  constructor(components: IntentHandlerComponents, init: RunTimes) {
     this.#components = components;
     this.#init = init;
   }
@@ -101,6 +95,7 @@ export class IntentHandler {
       startedAt: undefined,
       route: undefined,
       scope: undefined,
+      limit: undefined,
     };
     const release = follow(controller, options.signal);
     this.#running.add(run);
@@ -131,7 +126,7 @@ export class IntentHandler {
 
   /** Validate, resolve, integrity, scoped API, run: each step refuses by throwing. */
   async #attempt(run: Run): Promise<SoundResult> {
-    const { registry, router, availability, scope, crypto, faults } = this.#components;
+    const { registry, router, availability, admission, scope, crypto, faults } = this.#components;
     const { signal } = run.controller;
     const { intent } = run.read;
     if (intent instanceof MeshError) throw intent;
@@ -146,7 +141,10 @@ export class IntentHandler {
     availability.assertOffered(route.target.spec.id);
     const mismatch = route.target.checkInput(intent.payload);
     if (mismatch !== null) throw new MeshError('invalid_payload', `The payload does not fit: ${mismatch}.`);
-    const { onProgress } = run.options;
+    const onProgress: HandleOptions['onProgress'] = (update) => {
+      run.limit?.hear();
+      run.options.onProgress?.(update);
+    };
     run.scope = new IntentScope(scope, { ...route, signal, origin: run.origin, raw: intent.raw, onProgress });
     faults.hit('intent.accepted');
     const place = this.#placeFor(run, route);
@@ -154,7 +152,7 @@ export class IntentHandler {
       run.controller.abort(new MeshError('busy', 'This node needed the place for its own work.'));
     const { idempotent } = route.target.spec;
     await place.work.start({
-      lane: route.lane,
+      lane: admission.laneOf(route.target),
       ...(code.slots && { shared: code.slots }),
       signal,
       ...(idempotent && { onYield }),
@@ -173,16 +171,12 @@ export class IntentHandler {
   async #execute(run: Run, route: Route, code: LoadedModule, intent: Intent): Promise<unknown> {
     const { clock } = this.#components;
     const { controller, options, scope, place } = run;
-    const { defaultTimeoutMs, maxTimeoutMs, strangerTimeoutMs } = this.#init;
     throwIfAborted(controller.signal);
     if (scope === undefined || place === undefined) throw new TypeError('An intent runs within its scope.');
-    const longest = place.standing === 'stranger' ? Math.min(maxTimeoutMs, strangerTimeoutMs) : maxTimeoutMs;
-    const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, longest);
-    let tookTooLong = false;
-    const stopTimer = clock.after(timeoutMs, () => {
-      tookTooLong = true;
-      controller.abort(new MeshError('timeout', `The work was not done within ${timeoutMs} ms.`));
-    });
+    const { standing } = place;
+    const time = timeFor(this.#init, { ...route.target.spec, standing, timeoutMs: options.timeoutMs });
+    const limit = new TimeLimit(clock, time, (reason) => controller.abort(reason));
+    run.limit = limit;
     const began = clock.monotonic();
     run.startedAt = place.now();
     try {
@@ -199,10 +193,10 @@ export class IntentHandler {
       return end.value;
     } catch (error) {
       // A refusal is quick and a cancellation says nothing; not being done in time does.
-      if (tookTooLong) this.#measure(route, began);
+      if (limit.over) this.#measure(route, began);
       throw error;
     } finally {
-      stopTimer();
+      limit.stop();
     }
   }
 

@@ -1,9 +1,9 @@
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { CapabilityManifest, ManifestCapability } from '../../protocols/manifest/v1/schema.ts';
+import { compileJsonSchema, type JsonSchemaCheck } from '../capsule/json-schema.ts';
 import { parseManifest } from '../capsule/manifest.ts';
 import { MeshError } from '../lib/errors.ts';
 import type { CapabilityModule } from './capability.ts';
-import { compileJsonSchema, type JsonSchemaCheck } from './json-schema.ts';
 import type { LoadedModule, Runner } from './runners/runner.ts';
 import type { ModuleState } from './types.ts';
 
@@ -34,6 +34,7 @@ export interface EngineModule {
   readonly isUnchanged: () => boolean | Promise<boolean>;
   code: LoadedModule | undefined;
   state: ModuleState;
+  /** Why it is not ready, or why not all that it has is on offer. */
   reason: string | null;
 }
 

@@ -1,200 +1,224 @@
-import { Ollama } from 'ollama';
+import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
 import { abortError, throwIfAborted } from '../lib/abort.ts';
-import { MeshError } from '../lib/errors.ts';
-import { cutText } from '../lib/text.ts';
-import type { ModelInfo, ModelsApi } from './capability.ts';
-import { jsonLines } from './json-lines.ts';
+import type { ChatAnswer, ChatMessage, ChatRequest, ModelsApi, OnDelta, ToolCall } from './capability.ts';
+import { AnswerText, endOf, executionOf } from './models/answer.ts';
+import { isTooLong, OllamaContext, promptTokensOf, refusedTokens, tooLong } from './models/context.ts';
+import { type InstalledModel, OllamaInventory } from './models/inventory.ts';
+import { Parallelism } from './models/parallelism.ts';
+import {
+  countIn,
+  lineValue,
+  listIn,
+  ModelServer,
+  memberOf,
+  stopped,
+  textIn,
+  unavailable,
+  wordsOf,
+} from './models/server.ts';
 import type { ModelsPort } from './scoped-models.ts';
 
-/** Characters of one answer: a result may have 1 MiB, and a model that repeats itself never stops. */
-const MAX_TEXT_CHARS = 1_048_576;
-/** Characters of the server's own words about a failure. */
-const MAX_REASON_CHARS = 200;
-/** Characters of its word for how an answer ended; a receipt has room for so many. */
-const MAX_ENDED_CHARS = 64;
+/** Characters of a model's name in a sentence. */
+const MAX_TOLD_CHARS = 200;
+/** Tokens of an answer where the request does not say: only for how much context to ask for. */
+const ANSWER_TOKENS = 1_024;
 
 export interface OllamaModelsInit {
   /** Base address of the server, such as `http://127.0.0.1:11434`; a user name and password in it are sent as Basic. */
   host: string;
+  /** Requests that it works on at once; 0 or nothing where that is to be learned. */
+  parallel?: number;
 }
 
-type Fetch = typeof globalThis.fetch;
-type ChatRequest = Parameters<ModelsApi['chat']>[0];
 type EmbedRequest = Parameters<ModelsApi['embed']>[0];
 
-/** Models of an Ollama server (capability.ts `ModelsApi`). Every failure of the server is `model_unavailable`. */
+/** Models of an Ollama server (capability.ts `ModelsApi`). */
 export class OllamaModels {
-  readonly #fetch: Fetch;
-  /** Without a user name and password: no request can be made of an address that holds them. */
-  readonly #host: string;
-  readonly #headers: Record<string, string>;
+  readonly #server: ModelServer;
+  readonly #inventory: OllamaInventory;
+  readonly #context: OllamaContext;
+  readonly #configured: number;
+  /** By name; what is no longer installed is dropped. */
+  readonly #parallelism = new Map<string, Parallelism>();
 
-  constructor(components: { fetch?: Fetch }, init: OllamaModelsInit) {
-    this.#fetch = components.fetch ?? globalThis.fetch;
-    const { address, headers } = withoutCredentials(init.host);
-    this.#host = address;
-    this.#headers = headers;
+  constructor(init: OllamaModelsInit) {
+    this.#server = new ModelServer({ name: 'Ollama', address: init.host });
+    this.#inventory = new OllamaInventory(this.#server);
+    this.#context = new OllamaContext(this.#inventory);
+    this.#configured = init.parallel ?? 0;
   }
 
   /** For the engine: the models as one intent sees them. Aborting `signal` ends the HTTP requests. */
   readonly port: ModelsPort = (signal) => ({
-    list: () => this.#guard(signal, (client) => listModels(client)),
-    chat: (request, onDelta = () => {}) => this.#guard(signal, (client) => chat(client, request, onDelta)),
-    embed: (request) => this.#guard(signal, (client) => embed(client, request)),
+    list: () => guarded(signal, (until) => this.#list(until)),
+    chat: (request, onDelta = () => {}) => guarded(signal, (until) => this.#chat(request, onDelta, until)),
+    embed: (request) => guarded(signal, (until) => this.#embed(request, until)),
   });
 
-  async #guard<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
-    throwIfAborted(signal);
-    // The client takes no signal, and closes no stream that is left early: each call has a fetch of its own.
-    const call = new AbortController();
-    const client = new Ollama({
-      host: this.#host,
-      headers: this.#headers,
-      fetch: this.#fetchUntil(AbortSignal.any([signal, call.signal])),
-    });
-    try {
-      return await work(client);
-    } catch (error) {
-      if (signal.aborted) throw abortError(signal);
-      throw error instanceof MeshError ? error : this.#unanswered(error);
-    } finally {
-      call.abort();
-    }
+  async #list(signal: AbortSignal): ReturnType<ModelsApi['list']> {
+    const models = await this.#inventory.list(signal);
+    const names = new Set(models.map(({ name }) => name));
+    for (const name of this.#parallelism.keys()) if (!names.has(name)) this.#parallelism.delete(name);
+    return models.map(({ usualContext: _, ...model }) => ({
+      ...model,
+      parallel: this.#configured || this.#parallel(model.name).limit,
+    }));
   }
 
-  /** The origin alone: a path or a query may be secret. */
-  #unanswered(cause: unknown): MeshError {
-    return unavailable(`Ollama does not answer at ${URL.parse(this.#host)?.origin ?? 'its address'}`, cause);
-  }
-
-  /** Refusals are read here, and lines that are no JSON end the answer here: the client would print both. */
-  #fetchUntil(signal: AbortSignal): Fetch {
-    return async (input, init) => {
-      const response = await this.#fetch(input, { ...init, signal });
-      if (response.ok) return isStreamed(input) ? linesOf(response) : response;
-      throw unavailable(`The model server refused the request${await refusalReason(response)}`);
-    };
-  }
-}
-
-async function listModels(client: Ollama): Promise<ModelInfo[]> {
-  const { models } = await client.list();
-  return models.map(({ name, digest, size, details }) => ({
-    name,
-    digest: digest || null,
-    quantization: details?.quantization_level || null,
-    size: Number.isSafeInteger(size) ? size : null,
-  }));
-}
-
-async function chat(
-  client: Ollama,
-  { model, messages, options }: ChatRequest,
-  onDelta: (delta: string) => void,
-): Promise<{ text: string; execution: ModelExecution }> {
-  const info = await findModel(client, model);
-  const stream = await client.chat({
-    model,
-    messages,
-    stream: true,
-    options: JSON.parse(JSON.stringify(options ?? {})),
-  });
-  let text = '';
-  try {
-    for await (const part of stream) {
-      text += part.message.content;
-      if (text.length > MAX_TEXT_CHARS) {
-        throw new MeshError('too_large', `The model's answer has more than ${MAX_TEXT_CHARS} characters.`);
+  async #chat(request: ChatRequest, onDelta: OnDelta, signal: AbortSignal): Promise<ChatAnswer> {
+    const model = await this.#installed(request.model, signal);
+    const { options = {}, contextTokens: most } = request;
+    const answer = typeof options.num_predict === 'number' ? options.num_predict : ANSWER_TOKENS;
+    const need = { prompt: promptTokensOf(request.messages), answer, most };
+    return this.#fitting(model, need, signal, async (context) => {
+      const sent = { ...options, ...(context !== undefined && { num_ctx: context }) };
+      const flow = this.#parallel(model.name).begin();
+      try {
+        return await this.#answer(model, request, sent, signal, (delta, thinking) => {
+          flow.flows();
+          onDelta(delta, thinking);
+        });
+      } finally {
+        flow.end();
       }
-      if (part.message.content !== '') onDelta(part.message.content);
-      if (part.done) return { text, execution: executionOf(info, options, part) };
-    }
-  } catch (error) {
-    throw error instanceof MeshError ? error : stopped(error);
+    });
   }
-  throw stopped();
+
+  async #answer(
+    model: InstalledModel,
+    request: ChatRequest,
+    options: JsonObject,
+    signal: AbortSignal,
+    onDelta: OnDelta,
+  ): Promise<ChatAnswer> {
+    const body = chatBody(model, request, options);
+    const answer = new AnswerText(onDelta);
+    const toolCalls: ToolCall[] = [];
+    for await (const line of this.#server.stream('api/chat', signal, body)) {
+      const part = lineValue(line);
+      const failure = wordsOf(part);
+      if (failure !== '') throw stopped(failure);
+      const message = memberOf(part, 'message');
+      answer.think(textIn(message, 'thinking'));
+      answer.say(textIn(message, 'content'));
+      for (const call of listIn(message, 'tool_calls'))
+        toolCalls.push(toolCallOf(memberOf(call, 'function')));
+      if (memberOf(part, 'done') !== true) continue;
+      return { ...answer.texts, toolCalls, execution: executionOf(model, options, usageOf(part)) };
+    }
+    throw stopped();
+  }
+
+  async #embed(request: EmbedRequest, signal: AbortSignal): ReturnType<ModelsApi['embed']> {
+    const { input, contextTokens: most } = request;
+    const model = await this.#installed(request.model, signal);
+    const longest = Math.max(0, ...input.map((content) => promptTokensOf([{ role: 'user', content }])));
+    return this.#fitting(model, { prompt: longest, answer: 0, most }, signal, async (context) => {
+      const options: JsonObject = context === undefined ? {} : { num_ctx: context };
+      const body = { model: model.name, input, truncate: false, ...(context !== undefined && { options }) };
+      const answer = await this.#server.ask('api/embed', signal, body);
+      return { embeddings: vectorsOf(answer), execution: executionOf(model, options, usageOf(answer)) };
+    });
+  }
+
+  /** Does the work with more context where the server says that the text does not fit, as far as the model goes. */
+  async #fitting<T>(
+    model: InstalledModel,
+    need: { prompt: number; answer: number; most: number | undefined },
+    signal: AbortSignal,
+    work: (context: number | undefined) => Promise<T>,
+  ): Promise<T> {
+    const first = await this.#context.choose(model, need, signal);
+    try {
+      return await work(first);
+    } catch (error) {
+      if (!isTooLong(error)) throw error;
+      const second = this.#context.larger(model, need, first, refusedTokens(error));
+      if (second === undefined) throw tooLong(error, model, need.prompt, need.most);
+      return work(second).catch((again: unknown) => {
+        throw isTooLong(again) ? tooLong(again, model, need.prompt, need.most) : again;
+      });
+    }
+  }
+
+  /** What is installed under this name now, so that the receipt binds the weights that answered. */
+  async #installed(name: string, signal: AbortSignal): Promise<InstalledModel> {
+    const found = await this.#inventory.find(name, signal);
+    if (found !== undefined) return found;
+    throw unavailable(`The model ${name.slice(0, MAX_TOLD_CHARS)} is not installed on the model server.`);
+  }
+
+  #parallel(model: string): Parallelism {
+    const known = this.#parallelism.get(model) ?? new Parallelism();
+    this.#parallelism.set(model, known);
+    return known;
+  }
 }
 
-async function embed(
-  client: Ollama,
-  { model, input }: EmbedRequest,
-): Promise<{ embeddings: number[][]; execution: ModelExecution }> {
-  const info = await findModel(client, model);
-  const answer = await client.embed({ model, input });
-  return { embeddings: answer.embeddings, execution: executionOf(info, undefined, answer) };
+/** Ends the requests of one call when it ends, however it does. */
+async function guarded<T>(signal: AbortSignal, work: (until: AbortSignal) => Promise<T>): Promise<T> {
+  throwIfAborted(signal);
+  const call = new AbortController();
+  try {
+    return await work(AbortSignal.any([signal, call.signal]));
+  } catch (error) {
+    if (signal.aborted) throw abortError(signal);
+    throw error;
+  } finally {
+    call.abort();
+  }
 }
 
-/** What is installed under this name now, so that the receipt binds the weights that answered. */
-async function findModel(client: Ollama, model: string): Promise<ModelInfo> {
-  const found = (await listModels(client)).find(({ name }) => name === model || name === `${model}:latest`);
-  if (found !== undefined) return found;
-  throw unavailable(`The model ${model.slice(0, MAX_REASON_CHARS)} is not installed on the model server`);
-}
-
-/** What the server says about the work that it did; older ones leave some of it out. */
-interface Answered {
-  prompt_eval_count?: number;
-  eval_count?: number;
-  done_reason?: string;
-}
-
-function executionOf(
-  { name, digest, quantization }: ModelInfo,
-  options: ChatRequest['options'] = {},
-  { prompt_eval_count, eval_count, done_reason }: Answered,
-): ModelExecution {
-  const { seed } = options;
+/** Nothing is cut or pushed out of the context without a word: the server refuses, or says that it ended for length. */
+function chatBody(
+  { name, abilities }: InstalledModel,
+  { messages, format, tools, think, keepAlive }: ChatRequest,
+  options: JsonObject,
+): object {
+  const thinks = think !== undefined && (abilities?.includes('thinking') ?? false);
   return {
     model: name,
-    digest,
-    quantization,
+    messages: messages.map(messageOf),
+    stream: true,
+    truncate: false,
+    shift: false,
     options,
-    seed: typeof seed === 'number' && Number.isSafeInteger(seed) ? seed : null,
-    promptTokens: prompt_eval_count ?? null,
-    completionTokens: eval_count ?? null,
-    ended: typeof done_reason === 'string' ? cutText(done_reason, MAX_ENDED_CHARS) : null,
+    ...(format !== undefined && { format }),
+    ...(tools !== undefined && { tools }),
+    ...(thinks && { think }),
+    ...(keepAlive !== undefined && { keep_alive: keepAlive }),
   };
 }
 
-/** ` (<status>: <its own words>)`, which tell an operator more than the status does. */
-async function refusalReason(response: Response): Promise<string> {
-  const text = await response.text().catch(() => '');
-  const words = /"error"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1]?.replace(/\s+/g, ' ') ?? '';
-  return words === ''
-    ? ` (${response.status})`
-    : ` (${response.status}: ${words.slice(0, MAX_REASON_CHARS)})`;
+function messageOf({ role, content, images, toolCalls, toolName }: ChatMessage): object {
+  return {
+    role,
+    content,
+    ...(images !== undefined && { images }),
+    ...(toolCalls !== undefined && { tool_calls: toolCalls.map((call) => ({ function: call })) }),
+    ...(toolName !== undefined && { tool_name: toolName }),
+  };
 }
 
-/** The one request whose answer comes in lines. */
-function isStreamed(input: Parameters<Fetch>[0]): boolean {
-  return String(input).endsWith('/api/chat');
+function toolCallOf(value: unknown): ToolCall {
+  const given = memberOf(value, 'arguments');
+  if (textIn(value, 'name') === '' || typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw stopped('It asked for a tool in no valid form.');
+  }
+  return { name: textIn(value, 'name'), arguments: JSON.parse(JSON.stringify(given)) };
 }
 
-function linesOf(response: Response): Response {
-  return response.body === null ? response : new Response(jsonLines(response.body), response);
+function vectorsOf(answer: unknown): number[][] {
+  return listIn(answer, 'embeddings').map((vector) =>
+    Array.isArray(vector) ? vector.filter((number) => typeof number === 'number') : [],
+  );
 }
 
-function withoutCredentials(host: string): { address: string; headers: Record<string, string> } {
-  const url = URL.parse(host);
-  if (url === null || (url.username === '' && url.password === '')) return { address: host, headers: {} };
-  const [user, password] = [url.username, url.password].map((part) => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return part;
-    }
-  });
-  url.username = '';
-  url.password = '';
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-  return { address: url.href, headers: { authorization } };
-}
-
-function stopped(cause?: unknown): MeshError {
-  return unavailable('The model server stopped in the middle of its answer', cause);
-}
-
-function unavailable(problem: string, cause?: unknown): MeshError {
-  return new MeshError('model_unavailable', `${problem}.`, undefined, { cause });
+function usageOf(part: unknown): Pick<ModelExecution, 'promptTokens' | 'completionTokens' | 'ended'> {
+  return {
+    promptTokens: countIn(part, 'prompt_eval_count'),
+    completionTokens: countIn(part, 'eval_count'),
+    ended: endOf(textIn(part, 'done_reason')),
+  };
 }

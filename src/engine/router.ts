@@ -1,5 +1,4 @@
 import { MeshError } from '../lib/errors.ts';
-import type { Lane } from '../lib/queue.ts';
 import type { EngineCapability, EngineModule } from './module.ts';
 import type { Registry } from './registry.ts';
 
@@ -9,7 +8,6 @@ export interface Route {
   readonly requested: EngineCapability;
   /** What runs: the requested one, or the one of the same module that the action names. */
   readonly target: EngineCapability;
-  readonly lane: Lane;
 }
 
 /** Finds what a capability and an action mean on this node (node "One way for a capsule"). */
@@ -23,7 +21,7 @@ export class Router {
   /** The module may be in any state. Throws `capability_unavailable`. */
   resolve(capabilityId: string, action: string): Route {
     const route = this.find(capabilityId, action);
-    if (route !== undefined) return { ...route, lane: laneOf(route.target) };
+    if (route !== undefined) return route;
     throw new MeshError(
       'capability_unavailable',
       this.capability(capabilityId) === undefined
@@ -33,7 +31,7 @@ export class Router {
   }
 
   /** What `resolve` finds; undefined where that would throw. */
-  find(capabilityId: string, action: string): Omit<Route, 'lane'> | undefined {
+  find(capabilityId: string, action: string): Route | undefined {
     const module = this.#registry.moduleOf(capabilityId);
     const requested = module?.capabilities.get(capabilityId);
     const target = module && requested && this.#target(module, requested, action);
@@ -54,9 +52,4 @@ export class Router {
     }
     return undefined;
   }
-}
-
-/** Work waits in line with its own capability's. */
-export function laneOf({ spec }: EngineCapability): Lane {
-  return { key: spec.id, concurrency: spec.maxConcurrent };
 }

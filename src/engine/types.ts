@@ -74,7 +74,7 @@ export interface InstalledModule {
   manifest: CapabilityManifest;
   codeHash: string;
   state: ModuleState;
-  /** Why it is not `ready`, in one sentence. */
+  /** Why it is not `ready`, or why not all that it has is on offer, in one sentence. */
   reason: string | null;
 }
 

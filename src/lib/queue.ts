@@ -23,7 +23,8 @@ export interface WorkQueueInit {
 }
 
 interface LaneState extends LaneBounds {
-  readonly lane: Lane;
+  /** As it was named last. */
+  lane: Lane;
   readonly line: Line<Entry>;
   /** Tickets that name it. */
   held: number;
@@ -269,8 +270,15 @@ export class WorkQueue {
 
   #lane(lane: Lane): LaneState {
     const known = this.#lanes.get(lane.key);
-    if (known !== undefined) return known;
-    const bounds = QueueShares.ofLane(lane.concurrency, this.#init.maxWaitingPerLane);
+    const { maxWaitingPerLane } = this.#init;
+    if (known !== undefined) {
+      if (known.lane.concurrency !== lane.concurrency) {
+        QueueShares.resizeLane(known, lane.concurrency, maxWaitingPerLane);
+        known.lane = lane;
+      }
+      return known;
+    }
+    const bounds = QueueShares.ofLane(lane.concurrency, maxWaitingPerLane);
     return { lane, ...bounds, line: new Line(), held: 0 };
   }
 

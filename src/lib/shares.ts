@@ -16,7 +16,7 @@ const SHARES = {
 /** A bound and what of it is in use. */
 export class Share {
   used = 0;
-  readonly limit: number;
+  limit: number;
 
   constructor(limit: number) {
     this.limit = limit;
@@ -83,6 +83,15 @@ export class QueueShares {
         slots: new Share(concurrency - keptSlots(concurrency)),
       },
     };
+  }
+
+  /** What runs beyond a smaller bound goes on. */
+  static resizeLane(lane: LaneBounds, concurrency: number, maxWaiting: number): void {
+    const { all, own, others } = QueueShares.ofLane(concurrency, maxWaiting);
+    lane.all.limit = all.limit;
+    lane.own.limit = own.limit;
+    lane.others.places.limit = others.places.limit;
+    lane.others.slots.limit = others.slots.limit;
   }
 
   #shareOf({ slots, waiting }: { slots: number; waiting: number }): Bounds {

@@ -94,8 +94,8 @@ const UNSEEN = /[⟪⟫\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_
 /** `<|im_start|>`, `<start_of_turn>`, `</s>`, `<<SYS>>`: the opening sign alone is changed, which is enough for all. */
 const OPENING_SIGN = /[<＜﹤](?=[|｜<＜﹤]|[/／]?[\p{L}\p{N}_▁:.-]{1,64}[>＞﹥])/gu;
 const CLOSING_SIGN = /[|｜](?=[>＞﹥])/gu;
-/** `[INST]`, `[/INST]`, `[TOOL_CALLS]`, `[gMASK]`. */
-const BRACKETED_SIGN = /[[［](?=[/／]?(?:[a-z]?[A-Z][A-Z0-9_]+|inst|sys)[\]］])/gu;
+/** `[INST]`, `[/INST]`, `[TOOL_CALLS]`, `[gMASK]`; `[img-0]`, where Ollama puts an image. */
+const BRACKETED_SIGN = /[[［](?=[/／]?(?:[a-z]?[A-Z][A-Z0-9_]+|inst|sys|img-\d+)[\]］])/gu;
 /** `--- END OF DATA ---`, `=====BEGIN …`: a line that plays the frame. */
 const FRAME_LIKE = /^(?=[ \t]*[\p{Pd}=*#~_+>|:/\\]{2,}[ \t]*(?:begin|end|start|stop|close)\b)/gimu;
 

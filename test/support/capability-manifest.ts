@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Check } from 'typebox/value';
 import { CapabilityManifest, type ManifestCapability } from '../../protocols/manifest/v1/schema.ts';
-import { compileJsonSchema, type JsonSchemaCheck } from '../../src/engine/json-schema.ts';
+import { compileJsonSchema, type JsonSchemaCheck } from '../../src/capsule/json-schema.ts';
 
 /** What a built-in capability declares. */
 export async function specOf(module: string, capability: string): Promise<ManifestCapability> {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../protocols/common/v1/schema.ts';
 import type { ModelExecution } from '../../protocols/receipt/v1/schema.ts';
-import type { ModelsApi } from '../../src/engine/capability.ts';
+import type { ModelInfo, ModelsApi } from '../../src/engine/capability.ts';
 import type { EngineInit, MeshEngine } from '../../src/engine/engine.ts';
 import type { Runner } from '../../src/engine/runners/runner.ts';
 import type { HandleOptions, Outcome } from '../../src/engine/types.ts';
@@ -38,11 +38,24 @@ const EXECUTION: ModelExecution = {
   ended: 'stop',
 };
 
+const MODEL: ModelInfo = {
+  name: 'm',
+  digest: 'd',
+  quantization: null,
+  size: 1,
+  families: [],
+  abilities: null,
+  contextTokens: null,
+  parallel: 1,
+};
+
 const models = (): ModelsApi => ({
-  list: async () => [{ name: 'm', digest: 'd', quantization: null, size: 1 }],
-  chat: async (_request, onDelta) => {
-    for (const delta of ['He', 'll', 'o']) onDelta?.(delta);
-    return { text: 'Hello', execution: EXECUTION };
+  list: async () => [MODEL],
+  chat: async ({ model }, onDelta) => {
+    if (model === 'gone') throw new MeshError('model_unavailable', 'It is gone.', { reason: 'sold' });
+    onDelta?.('hm', true);
+    for (const delta of ['He', 'll', 'o']) onDelta?.(delta, false);
+    return { text: 'Hello', thinking: 'hm', toolCalls: [], execution: EXECUTION };
   },
   embed: async ({ input }) => ({ embeddings: input.map((_text, index) => [index]), execution: EXECUTION }),
 });
@@ -193,11 +206,16 @@ export function runnerConformance(name: string, subject: RunnerUnderTest): void 
         const outcome = await handle({ do: 'models' });
         expect(resultOf(outcome)).toEqual({
           text: 'Hello',
-          deltas: ['He', 'll', 'o'],
+          deltas: ['(hm)', 'He', 'll', 'o'],
           embeddings: [[0], [1]],
-          first: { name: 'm', digest: 'd', quantization: null, size: 1 },
+          first: MODEL,
         });
         expect(outcome.receipt.execution).toMatchObject(EXECUTION);
+        expect(await failure({ do: 'models', model: 'gone' })).toEqual({
+          code: 'model_unavailable',
+          message: 'It is gone.',
+          detail: { reason: 'sold' },
+        });
       });
 
       it('seals envelopes, and nothing else', async () => {

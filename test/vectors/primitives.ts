@@ -16,7 +16,10 @@ import canonicalize from 'canonicalize';
  */
 
 /** DER of a private key (RFC 8410), but for its 32 bytes. */
-const PRIVATE_KEY = { ed25519: '302e020100300506032b657004220420', x25519: '302e020100300506032b656e04220420' };
+const PRIVATE_KEY = {
+  ed25519: '302e020100300506032b657004220420',
+  x25519: '302e020100300506032b656e04220420',
+};
 const X25519_PUBLIC_KEY = '302a300506032b656e032100';
 const KEY_BYTES = 32;
 

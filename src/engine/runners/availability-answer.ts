@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { LIMITS } from '../../../protocols/common/v1/limits.ts';
 import { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
@@ -7,6 +8,9 @@ import type { Run } from './runner.ts';
 /** Far more than a manifest has; ids that it does not have are left out later. */
 const MAX_OFFERS = 1_024;
 
+/** As many as a manifest may say. */
+const MAX_CONCURRENT = 1_024;
+
 const Answer = Type.Object({
   capabilities: Type.Array(
     Type.Object({
@@ -14,9 +18,11 @@ const Answer = Type.Object({
       estimatedLatency: Type.Optional(Type.Number()),
       detail: Type.Optional(JsonObject),
       ownOnly: Type.Optional(Type.Boolean()),
+      maxConcurrent: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_CONCURRENT })),
     }),
     { maxItems: MAX_OFFERS },
   ),
+  reason: Type.Optional(Type.String({ maxLength: LIMITS.errorMessageChars })),
 });
 const answerCheck = checkOf(Answer);
 

@@ -5,7 +5,15 @@ import { MeshError } from '../../lib/errors.ts';
 import { fromHex, toHex } from '../../lib/hex.ts';
 import { describeProblem, jsonProblem } from '../../lib/json.ts';
 import { cutText } from '../../lib/text.ts';
-import type { CapabilityApi, ModelsApi, NetworkApi, ProbeApi, SealApi, StorageApi } from '../capability.ts';
+import type {
+  CapabilityApi,
+  ModelsApi,
+  NetworkApi,
+  OnDelta,
+  ProbeApi,
+  SealApi,
+  StorageApi,
+} from '../capability.ts';
 import { hasEnded, undeclared, ungranted } from '../permission-errors.ts';
 import { MAX_LOG_CHARS, MAX_LOG_CONTEXT_CHARS, MAX_STAGE_CHARS } from './bounds.ts';
 import type { Note } from './messages.ts';
@@ -17,7 +25,7 @@ export interface GuestCalls {
   readonly facts: ScopeFacts;
   /** False when the run has ended. */
   readonly running: boolean;
-  request(name: string, body: object, onDelta?: (delta: string) => void): Promise<JsonValue | undefined>;
+  request(name: string, body: object, onDelta?: OnDelta): Promise<JsonValue | undefined>;
   progress(delta: string, stage: string | undefined): void;
   note(note: Note): void;
 }

@@ -1,6 +1,7 @@
 import type { ErrorBody } from '../../../protocols/common/v1/errors.ts';
 import type { JsonValue } from '../../../protocols/common/v1/schema.ts';
 import { MeshError } from '../../lib/errors.ts';
+import type { OnDelta } from '../capability.ts';
 import { hasEnded } from '../permission-errors.ts';
 import { MAX_MESSAGE_CHARS } from './bounds.ts';
 import type { GuestCalls } from './guest-api.ts';
@@ -12,7 +13,7 @@ import type { ScopeFacts } from './runner.ts';
 export interface Pending {
   resolve: (value: JsonValue | undefined) => void;
   reject: (error: unknown) => void;
-  onDelta: ((delta: string) => void) | undefined;
+  onDelta: OnDelta | undefined;
 }
 
 /** One run on the room's side: what it asked for and not heard of yet, what it has to say, its signal. */
@@ -44,11 +45,7 @@ export class GuestRun implements GuestCalls {
     return this.#controller.signal;
   }
 
-  async request(
-    name: string,
-    body: object,
-    onDelta?: (delta: string) => void,
-  ): Promise<JsonValue | undefined> {
+  async request(name: string, body: object, onDelta?: OnDelta): Promise<JsonValue | undefined> {
     return new Promise((resolve, reject) => this.ask(name, body, { resolve, reject, onDelta }));
   }
 
@@ -86,13 +83,13 @@ export class GuestRun implements GuestCalls {
     this.#pending.delete(request);
     this.#requests.answered(request);
     if (error === undefined) pending?.resolve(value);
-    else pending?.reject(new MeshError(error.code, error.message));
+    else pending?.reject(new MeshError(error.code, error.message, error.detail));
   }
 
-  delta({ request, delta }: ToRoom & { t: 'delta' }): void {
+  delta({ request, delta, thinking }: ToRoom & { t: 'delta' }): void {
     const pending = this.#pending.get(request);
     try {
-      pending?.onDelta?.(delta);
+      pending?.onDelta?.(delta, thinking);
     } catch (error) {
       pending?.reject(error);
     }

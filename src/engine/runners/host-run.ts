@@ -1,5 +1,5 @@
 import type { RunUse } from '../../../protocols/receipt/v1/schema.ts';
-import type { CapabilityApi } from '../capability.ts';
+import type { CapabilityApi, OnDelta } from '../capability.ts';
 import { describeFailure } from '../failure.ts';
 import { MAX_OPEN_CHARS, MAX_OPEN_NOTES, MAX_OPEN_REQUESTS } from './bounds.ts';
 import type { Meter } from './channel.ts';
@@ -93,15 +93,14 @@ export class HostRun implements Run<unknown> {
     name: string,
     body: unknown,
   ): Promise<Pick<ToRoom & { t: 'reply' }, 'value' | 'error'>> {
-    const onDelta = (delta: string): void => {
-      if (!this.hasEnded) this.#init.post({ t: 'delta', run: this.id, request, delta });
+    const onDelta: OnDelta = (delta, thinking) => {
+      if (!this.hasEnded) this.#init.post({ t: 'delta', run: this.id, request, delta, thinking });
     };
     try {
       const value = await readRequest(name, body)(this.#init.api, onDelta);
       return value === undefined ? {} : { value };
     } catch (error) {
-      const { code, message } = describeFailure(error);
-      return { error: { code, message } };
+      return { error: describeFailure(error) };
     }
   }
 

@@ -25,7 +25,7 @@ export type ToRoom =
   | { t: 'cancel'; run: number; error: ErrorBody }
   | { t: 'reply'; run: number; request: number; value?: JsonValue; error?: ErrorBody }
   /** Streamed text of a `models.chat` that asked for it. */
-  | { t: 'delta'; run: number; request: number; delta: string }
+  | { t: 'delta'; run: number; request: number; delta: string; thinking: boolean }
   /** So many more notes may come. */
   | { t: 'credit'; run: number; notes: number };
 

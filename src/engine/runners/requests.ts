@@ -3,23 +3,37 @@ import { closed, JsonObject, type JsonValue } from '../../../protocols/common/v1
 import { checkOf } from '../../lib/check.ts';
 import { MeshError } from '../../lib/errors.ts';
 import { fromHex, toHex } from '../../lib/hex.ts';
-import type { CapabilityApi } from '../capability.ts';
+import type { CapabilityApi, OnDelta } from '../capability.ts';
 import { MAX_SIGNED_BYTES } from './bounds.ts';
 
 /** What a room may ask of the node; a probe has the models only. */
 export type AskedApi = Pick<CapabilityApi, 'models'> &
   Partial<Pick<CapabilityApi, 'storage' | 'network' | 'seal'>>;
 
-type Answer = (api: AskedApi, onDelta: (delta: string) => void) => Promise<JsonValue | undefined>;
+type Answer = (api: AskedApi, onDelta: OnDelta) => Promise<JsonValue | undefined>;
 
 const Key = Type.String();
 /** Parsed from JSON, so it can be nothing else. */
 const Value = Type.Unsafe<JsonValue>(Type.Unknown());
 const Headers = Type.Record(Type.String(), Type.String());
-const ChatMessage = Type.Object({
-  role: Type.Union([Type.Literal('system'), Type.Literal('user'), Type.Literal('assistant')]),
-  content: Type.String(),
-});
+const ToolCall = Type.Object({ name: Type.String(), arguments: JsonObject }, closed);
+const ChatMessage = Type.Object(
+  {
+    role: Type.Union([
+      Type.Literal('system'),
+      Type.Literal('user'),
+      Type.Literal('assistant'),
+      Type.Literal('tool'),
+    ]),
+    content: Type.String(),
+    images: Type.Optional(Type.Array(Type.String())),
+    toolCalls: Type.Optional(Type.Array(ToolCall)),
+    toolName: Type.Optional(Type.String()),
+  },
+  closed,
+);
+const Think = Type.Union([Type.Boolean(), Type.Literal('low'), Type.Literal('medium'), Type.Literal('high')]);
+const ContextTokens = Type.Optional(Type.Integer({ minimum: 1 }));
 
 /** By the name that a request has. Values of the storage are judged where they are stored. */
 const SERVICES: ReadonlyMap<string, (body: unknown) => Answer> = new Map([
@@ -70,6 +84,11 @@ const SERVICES: ReadonlyMap<string, (body: unknown) => Answer> = new Map([
         model: Type.String(),
         messages: Type.Array(ChatMessage),
         options: Type.Optional(JsonObject),
+        format: Type.Optional(JsonObject),
+        tools: Type.Optional(Type.Array(JsonObject)),
+        think: Type.Optional(Think),
+        keepAlive: Type.Optional(Type.Number({ minimum: 0 })),
+        contextTokens: ContextTokens,
         stream: Type.Boolean(),
       },
       closed,
@@ -79,7 +98,10 @@ const SERVICES: ReadonlyMap<string, (body: unknown) => Answer> = new Map([
   ),
   service(
     'models.embed',
-    Type.Object({ model: Type.String(), input: Type.Array(Type.String()) }, closed),
+    Type.Object(
+      { model: Type.String(), input: Type.Array(Type.String()), contextTokens: ContextTokens },
+      closed,
+    ),
     async ({ models }, request) => json(await models.embed(request)),
   ),
   service(
@@ -105,11 +127,7 @@ export function readRequest(name: string, body: unknown): Answer {
 function service<S extends TSchema>(
   name: string,
   schema: S,
-  answer: (
-    api: AskedApi,
-    body: Static<S>,
-    onDelta: (delta: string) => void,
-  ) => Promise<JsonValue | undefined>,
+  answer: (api: AskedApi, body: Static<S>, onDelta: OnDelta) => Promise<JsonValue | undefined>,
 ): [string, (body: unknown) => Answer] {
   const check = checkOf(schema);
   return [

@@ -73,10 +73,12 @@ async function storage({ name }: JsonObject, { storage }: CapabilityApi): Promis
   return { before, after: (await storage.get(key)) ?? null, keys: await storage.list({ prefix: 'deed/' }) };
 }
 
-async function models(_payload: JsonObject, api: CapabilityApi): Promise<unknown> {
+async function models({ model = 'm' }: JsonObject, api: CapabilityApi): Promise<unknown> {
   const deltas: string[] = [];
   const messages = [{ role: 'user' as const, content: 'Hello' }];
-  const { text, execution } = await api.models.chat({ model: 'm', messages }, (delta) => deltas.push(delta));
+  const { text, execution } = await api.models.chat({ model: String(model), messages }, (delta, thinking) =>
+    deltas.push(thinking ? `(${delta})` : delta),
+  );
   api.recordExecution(execution);
   const { embeddings } = await api.models.embed({ model: 'm', input: ['a', 'b'] });
   const [first] = await api.models.list();

@@ -10,7 +10,7 @@ import * as report from '../../../capabilities/report/index.ts';
 import * as text from '../../../capabilities/text/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
 import { CapabilityManifest } from '../../../protocols/manifest/v1/schema.ts';
-import { compileJsonSchema } from '../../../src/engine/json-schema.ts';
+import { compileJsonSchema } from '../../../src/capsule/json-schema.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 
 const modules = { archive, data, gemma, notify, report, text };

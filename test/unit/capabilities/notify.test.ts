@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../capabilities/notify/index.ts';
 import type { JsonObject } from '../../../protocols/common/v1/schema.ts';
+import { compileJsonSchema } from '../../../src/capsule/json-schema.ts';
 import type { NetworkApi } from '../../../src/engine/capability.ts';
-import { compileJsonSchema } from '../../../src/engine/json-schema.ts';
 import { MeshError } from '../../../src/lib/errors.ts';
 import { intentOf, memoryApi } from '../../support/capability-api.ts';
 import { outputCheck, specOf } from '../../support/capability-manifest.ts';

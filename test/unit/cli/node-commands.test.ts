@@ -227,6 +227,18 @@ describe('commands that call a node', () => {
     expect(io.printed.stderr).toContain('thinking');
   });
 
+  it('says when a model had no more tokens for the answer', async () => {
+    const io = memoryIo({ env, tty: true });
+    const following = followed();
+    const running = runCli(['run', 'text.stats', 'hello'], io);
+    const id = await following;
+    node.emit({ type: 'progress', epoch: 1, capsuleId: id, delta: 'Half' });
+    node.end(id, { text: 'Half', ended: 'length' });
+    expect(await running).toBe(0);
+    expect(io.printed.stdout).toBe('Half\n');
+    expect(io.printed.stderr).toContain('The answer was cut');
+  });
+
   it('begins anew on a terminal when another attempt does', async () => {
     const io = memoryIo({ env, tty: true });
     const following = followed();

@@ -22,6 +22,40 @@ describe('an offer', () => {
     expect(engine.offers()[0]?.price).toBe(0.25);
   });
 
+  it('runs as many at once as its probe says, while they run too', async () => {
+    const clock = new VirtualClock();
+    let maxConcurrent = 3;
+    let running = 0;
+    const module = testModule(
+      async ({ payload }) => {
+        running++;
+        await new Promise<void>((resolve) => clock.after(Number(payload.ms), resolve));
+        running--;
+        return {};
+      },
+      {
+        capabilities: [{ estimatedLatency: 6, maxConcurrent: 1 }],
+        probe: async () => ({ capabilities: [{ id: 'unit.run', maxConcurrent }] }),
+      },
+    );
+    const { engine } = await startedEngine({ modules: [module], probeIntervalMs: 100 }, { clock });
+    const own = { ...request('unit.run', { ms: 1_000 }), origin: bob.identity };
+    const pending = Array.from({ length: 6 }, () => engine.handleIntent(own));
+    await settle();
+    expect(running).toBe(3);
+    expect(engine.offer('unit.run')?.estimatedLatency).toBe(6 + (6 / 3) * 6);
+    maxConcurrent = 2;
+    await clock.advance(500);
+    // It is known from the next request on.
+    expect(engine.hasRoom('unit.run')).toBe(true);
+    await clock.advance(500);
+    await Promise.all(pending.slice(0, 3));
+    expect(running).toBe(2);
+    await clock.advance(1_000);
+    await clock.advance(1_000);
+    await Promise.all(pending);
+  });
+
   it('begins with the guess of the manifest and follows what it really takes', async () => {
     const clock = new VirtualClock();
     const { engine } = await startedEngine({ modules: [timed(clock)] }, { clock });

@@ -1,5 +1,5 @@
-import { PATHS } from './format.ts';
 import { fails, refused, type Vector, type VectorCollection } from './collection.ts';
+import { PATHS } from './format.ts';
 import { edit, encrypted, type Files, plain, type Recipe, zip } from './recipe.ts';
 
 const make = async (recipe: Recipe) => zip(await plain(recipe));

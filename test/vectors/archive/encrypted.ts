@@ -1,5 +1,5 @@
-import { PATHS } from './format.ts';
 import { fails, OK, type Vector, type VectorCollection } from './collection.ts';
+import { PATHS } from './format.ts';
 import { type EncryptedRecipe, EVENTS, edit, encrypted, event, zip } from './recipe.ts';
 
 /** The outer archive is right in all of these but for what is said; the key of the recipient is used. */

@@ -83,7 +83,10 @@ export function signEnvelope(unsigned: Omit<Envelope, 'signers'>, signers: reado
 /** `label` decides the keys and nonces. */
 export function encryptContent(
   label: string,
-  { recipients, ...binding }: { id: string; first: string; originator: string; recipients: readonly string[] },
+  {
+    recipients,
+    ...binding
+  }: { id: string; first: string; originator: string; recipients: readonly string[] },
   content: Uint8Array,
 ): { blob: Uint8Array; metadata: DecryptionMetadata } {
   const random = fixedRandom(label);

@@ -1,6 +1,6 @@
-import { PATHS } from './format.ts';
 import type { RawEntry, RawZipOptions } from '../../support/raw-zip.ts';
 import { fails, refused, type Vector, type VectorCollection } from './collection.ts';
+import { PATHS } from './format.ts';
 import { encrypted, type Files, plain, zip } from './recipe.ts';
 
 const without = (path: string) => ({ after: (files: Files) => void files.delete(path) });

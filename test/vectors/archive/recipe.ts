@@ -134,12 +134,7 @@ function put(files: Files, changes: Recipe['files'] = {}): void {
   }
 }
 
-function seal(
-  files: Files,
-  { first, last }: Anchors,
-  recipe: Recipe,
-  blob: Uint8Array | null,
-): Files {
+function seal(files: Files, { first, last }: Anchors, recipe: Recipe, blob: Uint8Array | null): Files {
   const all = [...files]
     .filter(([path]) => path !== PATHS.blob || blob === null)
     .map(([path, content]) => ({ path, sha256: sha256(content) }))

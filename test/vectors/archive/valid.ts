@@ -1,5 +1,5 @@
-import { PATHS } from './format.ts';
 import { OK, onlyStrictFails, type VectorCollection } from './collection.ts';
+import { PATHS } from './format.ts';
 import { alice, bob, bobAsRecipient, recipient, second, signer } from './keys.ts';
 import { EVENTS, encrypted, event, plain, type Recipe, zip } from './recipe.ts';
 

@@ -168,7 +168,10 @@ function filled(template: JsonObject, result: unknown, tell: (path: string) => v
     if (typeof value === 'string' && /^\$result(?:\.|$)/.test(value)) {
       tell(path);
       const names = value.split('.').slice(1);
-      return names.reduce((inside, name) => Object.getOwnPropertyDescriptor(inside, name)?.value, Object(result));
+      return names.reduce(
+        (inside, name) => Object.getOwnPropertyDescriptor(inside, name)?.value,
+        Object(result),
+      );
     }
     if (Array.isArray(value)) return value.map((item, index) => fill(item, `${path}.${String(index)}`));
     return typeof value === 'object' && value !== null ? members(value, `${path}.`) : value;

@@ -23,6 +23,16 @@ const EXECUTION = {
   ended: 'stop',
 };
 
+const MODEL = {
+  name: 'm',
+  digest: null,
+  quantization: null,
+  size: 1,
+  families: [],
+  abilities: null,
+  contextTokens: null,
+  parallel: 1,
+};
 const fetched: string[] = [];
 const outside: Pick<EngineComponents, 'fetch' | 'models'> = {
   fetch: async (address) => {
@@ -31,8 +41,8 @@ const outside: Pick<EngineComponents, 'fetch' | 'models'> = {
     return new Response('a page', { status: 203 });
   },
   models: () => ({
-    list: async () => [{ name: 'm', digest: null, quantization: null, size: 1 }],
-    chat: async () => ({ text: 'Hello', execution: EXECUTION }),
+    list: async () => [MODEL],
+    chat: async () => ({ text: 'Hello', thinking: '', toolCalls: [], execution: EXECUTION }),
     embed: async () => ({ embeddings: [], execution: EXECUTION }),
   }),
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileJsonSchema } from '../../../src/engine/json-schema.ts';
+import { compileJsonSchema } from '../../../src/capsule/json-schema.ts';
 
 const check = compileJsonSchema({
   type: 'object',
