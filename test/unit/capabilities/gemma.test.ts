@@ -434,6 +434,7 @@ describe('text from elsewhere in a prompt', () => {
         expect(hostile).not.toContain(mark);
         if (mark !== markOf(0, hostile)) avoided += 1;
       }),
+      { numRuns: 2_000 },
     );
     expect(avoided).toBeGreaterThan(0);
   });

@@ -27,6 +27,8 @@ const PAYLOADS: Record<string, JsonObject> = {
   'ai.chat': { text: 'Hi', options: {} },
   'ai.summarize': { text: 'Hi', options: {} },
   'ai.analyze': { text: 'Hi', options: {} },
+  'ai.extract': { text: 'Hi', schema: { type: 'object' }, options: {} },
+  'ai.vision': { images: ['iVBORw0KGgo='], options: {} },
   'ai.embed': { text: 'Hi' },
   'notify.send': { message: 'Hi' },
   'report.create': { data: 1 },
